@@ -1,4 +1,4 @@
-"""A software authenticator: it makes passkeys and signs with them, as a browser would send the result."""
+"""A software authenticator: it makes passkeys, signs with them, and returns the results as a browser does."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ KINDS: Final[dict[str, Callable[[], SigningPair]]] = {"ES256": es256, "RS256": r
 
 @dataclass
 class Authenticator:
-    """One passkey on one device. A test changes the fields to misbehave.
+    """One passkey on one device. A test changes the fields to simulate errors.
 
-    `rp_id`: None for the one that the options name. `counter`: grows by `counts` with each signature.
+    `rp_id`: None for the id in the options. `counter`: grows by `counts` with each signature.
     `client_data`: further members of the client data. `flags`: further flags of the authenticator data. `extensions`:
     the extensions in CBOR. `attestation`: the format of the attestation and its statement.
     """

@@ -60,7 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkUnits | 
 
 
 def pytest_collection_finish() -> None:
-    """Exempt modules and collected tests from garbage collection: each full collection would visit all of them."""
+    """Exempt modules and collected tests from garbage collection, because each full collection would visit them all."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # about every second test builds an application: collect less often

@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _used() -> float:
-    """Return the seconds that this process and all processes below it have used until now."""
+    """Return the seconds that this process and all its descendants have used until now."""
     ticks: dict[int, int] = {}
     parents: dict[int, int] = {}
     for pid, fields in _processes():
@@ -51,7 +51,7 @@ def _used() -> float:
 
 def _processes() -> Iterator[tuple[int, list[bytes]]]:
     for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # the process has ended meanwhile
             yield int(entry.name), (entry / "stat").read_bytes().rpartition(b") ")[2].split()
 
 

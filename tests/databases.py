@@ -1,7 +1,7 @@
 """Databases for tests. A database in which a test changed only rows is emptied, and serves the next test.
 
 To copy a database, PostgreSQL copies 700 files, and to drop it, PostgreSQL removes them. A test with a database of its
-own took 56 ms of processor time before it did anything. With a database that was emptied it takes 30 ms.
+own took 56 ms of processor time before it did anything. With an emptied database, a test takes 30 ms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncpg
 
 from bunbase.pkg.ids import new_id
 
-MAX_BYTES: Final = 256 << 10  # of one table: rows that were deleted still take space
+MAX_BYTES: Final = 256 << 10  # the size limit of one table, because deleted rows still take space
 GONE_SECONDS: Final = 10.0
 # A change of the tables changes one of these numbers. PostgreSQL's own objects have ids below 16384.
 SHAPE: Final = """
@@ -27,7 +27,7 @@ SHAPE: Final = """
         (SELECT ROW(count(*), max(oid)) FROM pg_constraint),
         (SELECT ROW(count(*), max(oid)) FROM pg_attrdef)
     )::text"""
-# The counts outlive the rows: a table counts as written if rows were deleted, or their transaction was rolled back.
+# PostgreSQL's counts also show a write if the rows were deleted or their transaction was rolled back.
 WRITTEN: Final = """
     SELECT oid::regclass::text AS name, pg_relation_size(oid) AS bytes, reltuples > 0 AS analysed
     FROM pg_class WHERE relkind = 'r' AND oid >= 16384 AND pg_stat_get_tuples_inserted(oid) > 0"""
@@ -116,10 +116,10 @@ class Databases:
             await connection.close()
 
     async def _is_emptied(self, name: str) -> bool:
-        """Delete all rows. False if that is not enough to make the database as it was."""
+        """Delete all rows. Return False if the database is not the same as before the test."""
         try:
             connection = await asyncpg.connect(self.url(name))
-        except asyncpg.PostgresError:  # the test has dropped it
+        except asyncpg.PostgresError:  # the test has dropped the database
             return False
         try:
             return await self._empty(connection)

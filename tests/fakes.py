@@ -107,7 +107,7 @@ class FakeKms:
         return public, *self.older.get(owner, ())
 
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
-        """The new key signs at once: everybody has read it already."""
+        """The new key signs at once, because all processes already have it."""
         newest, *older = await self.public_keys(owner)
         self._called("renew_signing_key")
         if newest.alg is not algorithm or days == 0:  # other keys of a fake are never old

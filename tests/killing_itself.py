@@ -1,7 +1,7 @@
 """A process that kills itself with SIGKILL before a chosen step of its work with PostgreSQL.
 
 The process is a fork of the test. The steps are the statements of a room, BEGIN and COMMIT, and the calls that the act
-counts itself. Whatever the act has not committed before its last step is lost, as in a server that is killed there.
+counts itself. Work that the act has not committed before this step is lost, in the same way as in a killed server.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Fuse:
 
 
 async def killed_before(number: int, act: Callable[[Fuse], Coroutine[Any, Any, None]]) -> bool:
-    """Run `act` in a child process that dies before this step. Return False if `act` has finished before the step."""
+    """Run `act` in a child process that kills itself before this step.
+
+    Return False if `act` has finished before the step.
+    """
     child = os.fork()
     if child == 0:
         _run(Fuse(number), act)

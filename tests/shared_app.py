@@ -50,7 +50,7 @@ class OwnApp:
 def shared_app(key: tuple[Any, ...], parts: Parts, build: Callable[[Parts], Litestar]) -> Any:
     """Return an app with these parts. `build` is called once for each `key` and each kind of parts.
 
-    It gets parts that call those of the test.
+    The parts that `build` gets call the parts of the test that runs at the moment.
     """
     kinds = (*parts.dependencies, *(part.middleware for part in parts.middleware), parts.before_request is None)
     if (*key, *kinds) not in APPS:
@@ -67,7 +67,7 @@ def _calling(parts: Parts) -> Parts:
 
 
 def _dependency(name: str, like: Callable[..., Any]) -> Provide:
-    """Return a dependency with the parameters of `like`, which calls that of the test."""
+    """Return a dependency with the parameters of `like`, which calls the test's dependency."""
 
     @functools.wraps(like)
     def called(*args: Any, **kwargs: Any) -> Any:

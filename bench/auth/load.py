@@ -1,7 +1,7 @@
-"""Send requests from core LOAD_CORE, at a fixed rate or as fast as the server answers. It runs as a program.
+"""A program that sends requests from core LOAD_CORE, at a fixed rate or as fast as the server answers.
 
-At a fixed rate, the wait of a request begins when it is due, even if the load generator or the server is late: a server
-that stops for a second is thus charged for all requests of this second.
+At a fixed rate, the latency of a request counts from the time at which the request is due. So if a server stops for a
+second, all requests of this second are slow, even if the load generator sends them late.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from bench.auth.servers import Call
 
 LOAD_CORE: Final = "1"
 LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-GRACE_SECONDS: Final = 10.0  # after the last request at a fixed rate; later answers count as failed
-MOST_WAITING: Final = 512  # requests at a fixed rate that wait for an answer; later ones count as not answered
+GRACE_SECONDS: Final = 10.0  # seconds after the last request at a fixed rate; later answers count as failed
+MOST_WAITING: Final = 512  # the maximum of waiting requests at a fixed rate; further requests count as not answered
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """Requests of one kind. `rate`: requests a second; 0 for as fast as possible over `connections`.
+    """Requests of one kind. `rate`: requests per second; 0 means as fast as possible over `connections`.
 
-    `token`: the member of an answer whose value replaces TOKEN in the next request. `first`: one for each connection.
+    `token`: the member of an answer whose value replaces TOKEN in the next request. `first`: the first token, one for
+    each connection.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Felt(msgspec.Struct, frozen=True):
-    """`rate`: answers a second. `p50`, `p99`, `worst`: waits in milliseconds. `failed`: answers that are not 2xx."""
+    """`rate`: answers per second. `p50`, `p99`, `worst`: latencies in milliseconds. `failed`: answers without 2xx."""
 
     rate: float
     p50: float
@@ -58,7 +59,7 @@ class Felt(msgspec.Struct, frozen=True):
 
 
 def felt(order: Order) -> dict[str, Felt]:
-    """Return what each stream measures."""
+    """Return the measurement of each stream."""
     command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "bench.auth.load"]
     done = subprocess.run(
         command, input=msgspec.json.encode(order), capture_output=True, check=True, cwd=Path(__file__).parents[2]

@@ -1,4 +1,6 @@
-"""`bench/run auth [seconds a round] [rounds]`: sign-ins beside reads, refreshes and requests of signed-in users.
+"""`bench/run auth [seconds a round] [rounds]`: measure sign-ins together with other requests.
+
+The other requests are reads, refreshes and requests of signed-in users.
 
 The servers are measured in turn, in interleaved rounds. The server has core 0, the load has core 1.
 """
@@ -28,7 +30,7 @@ READS: Final = 200.0  # a second
 LOGINS: Final = (10.0, 50.0)  # a second
 ALONE: Final = "reads alone"
 
-Rounds = dict[tuple[str, str], list[Felt]]  # by name of the server and name of the work
+Rounds = dict[tuple[str, str], list[Felt]]  # the keys: the name of the server, and the name of the work
 
 
 def main(seconds: int = 4, rounds: int = 3) -> int:
@@ -47,7 +49,7 @@ def main(seconds: int = 4, rounds: int = 3) -> int:
 
 
 def measured(servers: list[Server], seconds: float, rounds: int) -> Rounds:
-    """Return the measurements of all rounds but the first one, which warms the servers up."""
+    """Return the measurements of all rounds except the first round, which warms the servers up."""
     done: Rounds = {}
     for number in range(rounds + 1):
         for work, streams in WORK.items():
@@ -62,7 +64,7 @@ def measured(servers: list[Server], seconds: float, rounds: int) -> Rounds:
 
 
 def _settle(server: Server) -> None:
-    """Wait until the server has ended the sign-ins of the last measurement: one more sign-in is answered."""
+    """Wait until the server has finished the sign-ins of the last measurement: until it answers one more sign-in."""
     call = server.logins[0]
     with client(server.url) as http:
         while not http.request(call.method, call.paths[0], content=call.body, headers=call.headers).is_success:
@@ -82,7 +84,7 @@ def beside(rate: float) -> Callable[[Server], tuple[Stream, ...]]:
 
 
 def refreshes(server: Server) -> tuple[Stream, ...]:
-    """Sign every user in first; a connection then refreshes its own session again and again."""
+    """Sign every user in. After this, each connection refreshes its own session repeatedly."""
     with client(server.url) as http:
         answers = [
             http.request(call.method, call.paths[0], content=call.body, headers=call.headers).raise_for_status()

@@ -1,6 +1,6 @@
-"""`bench/run cli [rounds]`: how long commands take that only print, next to the commands of other systems.
+"""`bench/run cli [rounds]`: measure commands that only print, and compare them with other systems.
 
-Every program is started in turn, in interleaved rounds. The programs of others are installed by npm if it is there.
+Each round starts every program once. If npm is installed, it installs the programs of other systems.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HELP_GOAL_MS, OTHER_GOAL_MS = 200, 250
 
 
 class Took(NamedTuple):
-    """Milliseconds: by the clock, and of the processor."""
+    """Milliseconds of the clock and of processor time."""
 
     wall: float
     processor: float
@@ -54,7 +54,7 @@ def main(rounds: int = 10) -> int:
 
 
 def ours() -> Iterator[tuple[str, list[str]]]:
-    """Yield the help of the command, and of every subcommand; and Python alone, which no command can beat."""
+    """Yield the help of the command and of every subcommand, and Python alone, the fastest possible command."""
     yield "python -c pass", [sys.executable, "-c", "pass"]
     yield "bunbase --help", [str(BUNBASE), "--help"]
     yield "bunbase version", [str(BUNBASE), "version"]
@@ -63,7 +63,7 @@ def ours() -> Iterator[tuple[str, list[str]]]:
 
 
 def peers(folder: Path) -> dict[str, list[str]]:
-    """Return the help of the programs that npm could install."""
+    """Return the help commands of the programs that npm could install."""
     npm = shutil.which("npm")
     if npm is None:
         return {}

@@ -36,7 +36,7 @@ NOTES_SET_UP = {"indexes": [{"name": "owner", "fields": ["owner"]}], "rules": RU
 
 @contextmanager
 def bunbase(home: Path, fast_lane: bool) -> Iterator[Served]:
-    """Yield BunBase: with the fast lane and all work, or without the fast lane and with the work that it speeds up."""
+    """Yield BunBase with the fast lane (routes without ASGI) and all work, or without it and only with its work."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     settings = {

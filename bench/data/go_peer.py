@@ -1,4 +1,4 @@
-"""A small server written in Go; it is built if Go is installed."""
+"""A small server written in Go. The benchmark builds it if Go is installed."""
 
 from __future__ import annotations
 

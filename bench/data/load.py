@@ -1,4 +1,4 @@
-"""Send load to one server from core LOAD_CORE, with wrk if it is installed, else with our slower generator."""
+"""Send load to one server from core LOAD_CORE, with wrk if it is installed, or else with our slower generator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """The result of a round. `answered`: requests; `rate`: requests a second; `p50`, `p99`: latency in milliseconds."""
+    """The result of a round. `rate`: requests per second; `p50`, `p99`: latency in milliseconds."""
 
     answered: int
     rate: float

@@ -21,7 +21,7 @@ LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
-    """A connection that sends the next request when an answer is complete. `waits`: the seconds of each request."""
+    """A connection that sends the next request when an answer is complete. `waits`: the latencies in seconds."""
 
     def __init__(self, requests: list[bytes], start: int) -> None:
         self.requests = itertools.islice(itertools.cycle(requests), start % len(requests), None)
@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # the transport of uvloop is not a subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
         self._send()
 
     def data_received(self, data: bytes) -> None:

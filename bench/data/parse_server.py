@@ -1,6 +1,6 @@
 """Parse Server from npm, installed only for this run, with its own PostgreSQL on the same core.
 
-Parse Server has no rules that filter lists. Its documents have an access list instead, which does the work of BunBase's
+Parse Server has no rules that filter lists. Instead, each of its documents has an access list, which replaces BunBase's
 rule on `owner`.
 """
 
@@ -114,7 +114,7 @@ def _fill(http: httpx.Client, name: str, example: dict[str, Any]) -> list[str]:
 
 
 async def _multiply(database: str, user: str) -> list[str]:
-    """Make all notes from one note, in SQL: requests to Parse Server would take minutes. Return the user's notes."""
+    """Copy one note many times with SQL, because requests would take minutes. Return the user's notes."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(MULTIPLY, user)

@@ -14,7 +14,7 @@ from bench.data.work import DOCUMENTS, NAMES, Served
 
 Rounds = dict[
     tuple[str, str], list[Measured]
-]  # by name of the server and key of the work; the first round is the warm-up
+]  # the keys: the name of the server and the key of the work; the first round is the warm-up
 Counts = dict[str, int]
 
 
@@ -69,7 +69,7 @@ def _median(done: Rounds, name: str, work: str, what: str) -> float | None:
 def _counted(done: Rounds, name: str, before: int, after: int) -> str:
     """Return the line about lost increments.
 
-    A request that was running when a round ended may have been counted without an answer.
+    If a round ends while a request runs, the server may count the request without an answer.
     """
     together, apart = _median(done, name, "count one", "rate"), _median(done, name, "count", "rate")
     assert together is not None

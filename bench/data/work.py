@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-DOCUMENTS: Final = 1000  # in the collection that everybody may read, and in the collection of counters
-NOTES: Final = 100_000  # in the collection with a rule; each of OWNERS owns the same number of documents
+DOCUMENTS: Final = 1000  # the size of the collection that everybody may read, and of the collection of counters
+NOTES: Final = 100_000  # the size of the collection with a rule; each of OWNERS owns the same number of documents
 OWNERS: Final = 100
-BATCH: Final = 500  # writes in one request while a server is filled
+BATCH: Final = 500  # the number of writes in one request while the benchmark fills a server
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
 WRITER: Final = {
     **ACCOUNT,
     "email": "writer@example.com",
-}  # this account creates notes: the other account then keeps 1,000
+}  # a second account creates notes, so that the first account always has 1,000
 
 NAMES: Final = {
     "get": "get one document",

@@ -1,4 +1,4 @@
-"""Send load with wrk, with a fixed number of calls in flight."""
+"""Send load with wrk, with a fixed number of calls at the same time."""
 
 from __future__ import annotations
 

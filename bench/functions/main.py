@@ -73,7 +73,7 @@ def first_calls(own: BunBase, name: str, size: int) -> list[float]:
         own.deploy(function, _padded(size, number))
         served = own.served(function)
         time.sleep(SETTLE_SECONDS)
-        own.http.get("/api/health")  # opens the connection, which is not measured
+        own.http.get("/api/health")  # opens the connection outside of the measurement
         began = time.perf_counter()
         answer = own.http.get(served.path, headers={**served.headers, "authorization": ""})
         took.append((time.perf_counter() - began) * 1000)

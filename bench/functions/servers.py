@@ -36,7 +36,7 @@ const config :Workerd.Config = (
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `path` and `headers` are those of the measured call."""
+    """A running server. `path`, `headers`: the path and the headers of the measured call."""
 
     name: str
     url: str

@@ -1,1 +1,1 @@
-"""Answers of queries while a collection grows."""
+"""Measure queries while a collection grows."""

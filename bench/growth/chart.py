@@ -15,7 +15,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def drawn(title: str, x: str, y: str, lines: Mapping[str, Points]) -> str:
-    """Return the SVG. Each line has points in the order of x; a line that ends early ends with a cross."""
+    """Return the SVG. Each line has points in the order of x; a cross marks the end of a line that ends early."""
     every = [point for points in lines.values() for point in points]
     xs, ys = _decades([one for one, _ in every]), _decades([one for _, one in every])
     parts = [*_frame(title, x, y), *_grid(xs, ys)]
@@ -59,7 +59,7 @@ def _line(name: str, points: Points, colour: str, number: int, xs: range, ys: ra
     path = " ".join(f"{x},{y}" for x, y in places)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     yield from (f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places)
-    if places[-1][0] < WIDTH - RIGHT - 1:  # refused from here on
+    if places[-1][0] < WIDTH - RIGHT - 1:  # from here on, the query is refused
         x, y = places[-1]
         yield f'<path d="M{x + 6} {y - 6}l12 12m0 -12l-12 12" stroke="{colour}" stroke-width="2"/>'
 

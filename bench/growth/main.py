@@ -1,7 +1,7 @@
-"""`bench/run growth [largest]`: the processor time of each kind of query while a collection grows from 1,000 documents.
+"""`bench/run growth [largest]`: measure the processor time of queries while a collection grows from 1,000 documents.
 
-BundocService runs in this process. One collection has indexes for each query, one has none, and one has a text index. A
-query that needs more than its budget is refused, and its line ends there.
+BundocService runs in this process. One collection has indexes for each query, one has none, and one has a text index.
+If a query needs more than its budget, BunBase refuses it, and the line of this query ends.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main(largest: int = 1_000_000) -> int:
 
 
 def save(found: dict[str, dict[int, float | None]]) -> None:
-    """Write the report and the chart. This happens after each size, since the last one takes most of the time."""
+    """Write the report and the chart. This happens after each size, because the last size takes most of the time."""
     text = report(found)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-growth.md"
     path.write_text(text, "utf-8")

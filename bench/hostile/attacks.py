@@ -1,4 +1,4 @@
-"""The requests of `bench/run hostile`: an audit once stopped the whole server with them or with similar requests."""
+"""The requests of `bench/run hostile`: with such requests, an audit once stopped the whole server."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Live queries with many sockets, next to PocketBase and to bare sockets of Node."""
+"""Measure live queries with many sockets, and compare them with PocketBase and with bare sockets of Node."""

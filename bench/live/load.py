@@ -1,4 +1,4 @@
-"""Many sockets that listen, and one writer, on core LOAD_CORE. It is a program: an Order on stdin, Heard on stdout."""
+"""A program on core LOAD_CORE with many listening sockets and one writer. It reads an Order and prints Heard."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bench.live.servers import Feed
 LOAD_CORE: Final = "1"
 OPEN_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 20.0
-OPENING: Final = 64  # sockets that open at once
+OPENING: Final = 64  # the number of sockets that open at the same time
 MARK: Final = re.compile(rb'"mark":"m(\d+)"')
 
 
 class Order(msgspec.Struct, frozen=True):
-    """`gap`: seconds between two writes. `warm`: the number of writes before the measured writes."""
+    """`gap`: the seconds between two writes. `warm`: the number of writes before the measured writes."""
 
     url: str
     feed: Feed
@@ -40,7 +40,8 @@ class Order(msgspec.Struct, frozen=True):
 class Heard(msgspec.Struct, frozen=True):
     """`p50`, `p99`: milliseconds from the moment before a write is sent until a socket has its message.
 
-    `write_ms`: the median time of a write. `delivered`: messages that arrived, of `wanted`.
+    `write_ms`: the median time of a write. `delivered`: the number of messages that arrived; `wanted`: the number that
+    should arrive.
     """
 
     p50: float
@@ -52,7 +53,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Listener(asyncio.Protocol):
-    """One socket. It notes when each mark arrives."""
+    """One socket. It records the time at which each mark arrives."""
 
     def __init__(self, feed: Feed, arrivals: list[list[float]], subscribe: Any) -> None:
         self.feed = feed
@@ -155,7 +156,7 @@ async def heard_by(order: Order, at_start: Any, at_end: Any) -> Heard:
 
 
 async def _all_there(arrivals: list[list[float]], sockets: int) -> None:
-    """Wait until every socket has every message, but not for ever."""
+    """Wait until every socket has every message, up to a deadline."""
     with suppress(TimeoutError):
         async with asyncio.timeout(GRACE_SECONDS):
             while any(len(one) < sockets for one in arrivals):

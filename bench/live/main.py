@@ -1,4 +1,4 @@
-"""`bench/run live [sockets] [rounds]`: one query that many sockets watch, and writes to its document.
+"""`bench/run live [sockets] [rounds]`: measure one query that many sockets watch, while its document changes.
 
 The servers are measured in turn, in interleaved rounds. The server has core 0; the sockets and the writer have core 1.
 """
@@ -34,7 +34,7 @@ NAMES: Final = {"open": "rule: everybody", "ruled": "rule: n > 0"}
 
 
 class Found(msgspec.Struct, frozen=True):
-    """`cpu`: microseconds of processor time of the server for each delivered message. `memory`: bytes for a socket."""
+    """`cpu`: the server's processor time for each delivered message, in microseconds. `memory`: bytes per socket."""
 
     heard: Heard
     cpu: float
@@ -82,7 +82,7 @@ def measured(server: Server, name: str, sockets: int) -> Found:
 
 
 def processes_of(server: Server) -> list[Path]:
-    """Return the folders in /proc of the processes of a server, without those of its database."""
+    """Return the folders in /proc of a server's processes, without the processes of its database."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -156,7 +156,10 @@ def report(servers: list[Server], found: dict[tuple[str, str], list[Found]], soc
 
 
 def _middle(what: str, found: list[Found]) -> float:
-    """Return the median of all rounds. For memory, return the first round: a server keeps it for the next sockets."""
+    """Return the median of all rounds.
+
+    For memory, return the first round, because a server reuses this memory for the next sockets.
+    """
     values = [float(VALUES[what](one)) for one in found]
     return values[0] if what == MEMORY else median(values)
 

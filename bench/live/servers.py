@@ -19,13 +19,15 @@ from bench.data.work import ACCOUNT
 TEXT: Final = "a document of a chat, of the usual size, " * 4
 JSON: Final = {"content-type": "application/json"}
 COLLECTIONS: Final = ("open", "ruled")
-MANY: Final = "10000"  # with 20,000 files, more would lower the limit for one address
+MANY: Final = "10000"  # with 20,000 open files, a larger value would lower the limit for one address
 
 
 class Feed(msgspec.Struct, frozen=True):
-    """`hello`: sent first by each socket. `steps`: a text to wait for, and the text that the socket then sends; after
-    the last step, it listens. A text that begins with POST is a request beside; its `{id}` is the group of `id_in`.
-    `method`, `path`, `body`: the write; MARK in the body is another text each time.
+    """`hello`: the first text that each socket sends.
+
+    `steps`: pairs of a text to wait for and the text to send then. After the last step, the socket listens. If a text
+    begins with POST, it is a separate request; its `{id}` is the group of `id_in`. `method`, `path`, `body`: the
+    request of each write; MARK in the body is replaced by a new text each time.
     """
 
     hello: str
@@ -38,8 +40,9 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`process`: the text that the command lines of its processes contain. `feeds`: the feeds by name of the
-    collection; a server without rules has no `ruled`.
+    """`process`: the text that the command lines of its processes contain.
+
+    `feeds`: the live connections, by name of the collection; a server without rules has no `ruled`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`bench/run projects [n]`: create n projects with one document each; read all cold, then some often (zipf order)."""
+"""`bench/run projects [n]`: create n projects with one document; read all of them cold, then some often (Zipf)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
-OPEN = (256, 10_000)  # values of max_open_projects: the default and the maximum
+OPEN = (256, 10_000)  # the measured values of max_open_projects: the default and the maximum
 
 
 def main(projects: int = 10_000) -> int:
@@ -71,7 +71,7 @@ def report(projects: int, created: dict[str, float], read: list[tuple[int, dict[
 
 
 def _in_a_process(what: str, directory: str, projects: int, most_open: int) -> dict[str, float]:
-    """Run a phase in a separate process: the phase then starts cold, and its memory is measured alone."""
+    """Run a phase in a separate process, so that it starts cold and its memory can be measured alone."""
     sys.stderr.write(f"· {what}, {projects} projects, at most {most_open} open\n")
     command = [sys.executable, "-m", "bench.projects.phases", what, directory, str(projects), str(most_open)]
     said: Any = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])

@@ -76,7 +76,7 @@ async def read(engine: SqliteEngine, service: BundocService, kms: FakeKms, proje
 
 
 def zipf(order: list[int]) -> list[int]:
-    """Return HOT_READS projects in random order; projects early in `order` are the most frequent."""
+    """Return HOT_READS projects in random order. Projects at the beginning of `order` are the most frequent."""
     weights = [1 / (rank + 1) ** ZIPF for rank in range(len(order))]
     whole, asked, popular = sum(weights), 0.0, list[int]()
     for number, weight in zip(order, weights, strict=True):
@@ -86,7 +86,7 @@ def zipf(order: list[int]) -> list[int]:
 
 
 async def took(work: Awaitable[object]) -> float:
-    """Await `work`; return how many milliseconds it took."""
+    """Await `work`, and return its time in milliseconds."""
     started = time.perf_counter()
     await work
     return (time.perf_counter() - started) * 1000

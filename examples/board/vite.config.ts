@@ -5,7 +5,7 @@ const source = (path: string) => fileURLToPath(new URL(`../../sdk/js/src/${path}
 
 export default defineConfig({
   server: { host: "127.0.0.1", port: Number(process.env.PORT ?? 5173), strictPort: true },
-  // within this repository, the client is used as it is written; elsewhere, remove these lines
+  // within this repository, use the sources of the client; in your own project, remove these lines
   resolve: {
     alias: [
       { find: "bunbase-js/live", replacement: source("live/index.ts") },

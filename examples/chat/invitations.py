@@ -1,4 +1,4 @@
-"""The worker: sends invitations. Newcomers get a mail, and people who have signed up before are in the room at once."""
+"""The worker: sends invitations. New people get a mail. People who already have an account join the room at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bunbase_sdk import Client, NotFound, Problem
 
 
 def send(client: Client, invite: dict[str, Any]) -> None:
-    """Invite one person. If the worker dies in between, the next start does it again, and nobody is added twice."""
+    """Invite one person. If the worker stops meanwhile, its next start repeats this and adds nobody twice."""
     try:
         user = client.users.get_by_email(invite["email"])
     except NotFound:
@@ -19,14 +19,14 @@ def send(client: Client, invite: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Wait for invitations that were not sent, for ever."""
+    """Send invitations that are not sent yet, and wait for new ones, forever."""
     with Client.from_env() as client:
         for result in client.data.collection("invites").live({"sent": {"$ne": True}}, limit=50):
             for invite in result.items:
                 try:
                     send(client, invite)
                 except Problem as problem:
-                    if problem.code != "invalid_input":  # such as an address that no mail server takes
+                    if problem.code != "invalid_input":  # for example an invalid address
                         raise
                     client.data.collection("invites").delete(invite["_id"])
 

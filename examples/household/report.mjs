@@ -1,4 +1,4 @@
-// The report of a member: the newest items, a search, and the sums by month and category as CSV.
+// Prints a report for one member: the newest items, a search, and the sums by month and category as CSV.
 import { createClient } from "bunbase-js";
 
 const { BUNBASE_URL, BUNBASE_KEY, EMAIL = "ada@example.com", PASSWORD = "apples and pears" } = process.env;

@@ -1,4 +1,4 @@
-// Fills the project: 11,000 items in one household, and 10,000 in twenty others. Running it again changes nothing.
+// Fills the project: 11,000 items in one household, and 10,000 in twenty others. A second run changes nothing.
 import { createAdminFromEnv } from "bunbase-admin";
 
 const GOODS = [
@@ -10,11 +10,11 @@ const GOODS = [
   { title: "Cinema", category: "fun" },
   { title: "Light bulbs", category: "home" },
 ];
-const ITEMS = Number(process.env.ITEMS ?? 11_000); // of the first household
+const ITEMS = Number(process.env.ITEMS ?? 11_000); // the number of items in the first household
 const START = Date.parse("2025-01-01T00:00:00Z");
-const PAUSE = Math.round((11_000 * 3_600_000) / ITEMS); // an hour, so that the items take 15 months
+const PAUSE = Math.round((11_000 * 3_600_000) / ITEMS); // one item each hour, so the items cover 15 months
 
-const admin = await createAdminFromEnv(); // BUNBASE_URL and BUNBASE_SECRET_KEY, which bun reads from .env
+const admin = await createAdminFromEnv(); // uses BUNBASE_URL and BUNBASE_SECRET_KEY, which bun reads from .env
 const households = admin.data.collection("households");
 const members = admin.data.collection("members");
 
@@ -41,7 +41,7 @@ const others = Array.from({ length: 20 }, (_, n) => `street-${n + 1}`);
 for (const id of ["home", ...others]) await households.put(id, { name: id });
 const ada = await person("ada@example.com", "home");
 const eve = await person("eve@example.com", "street-1");
-await person("bob@example.com"); // belongs to no household yet
+await person("bob@example.com"); // this user belongs to no household yet
 const { imported, skipped, failed } = await admin.import(everything(), { collection: "items", mode: "skip" });
 console.log(`${imported} items imported, ${skipped} skipped, ${failed} failed. Next: bun report.mjs`);
 if (failed) process.exit(1);

@@ -12,10 +12,10 @@ MAX_BYTES = 64 * 1024
 
 
 def serving(client: Client, secret: str, port: int) -> ThreadingHTTPServer:
-    """Return the server of the webhook. `secret`: shared with the service that sends."""
+    """Return the server that receives the webhook. `secret`: the secret that the sending service also has."""
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 10  # seconds for a request to arrive
+        timeout = 10  # the time in seconds in which a request must arrive
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length") or ""
@@ -26,11 +26,11 @@ def serving(client: Client, secret: str, port: int) -> ThreadingHTTPServer:
                 event = webhooks.verify(self.rfile.read(int(length)), dict(self.headers.items()), secret)
                 note = {"text": str(event.json()["text"])}
             except Denied:
-                self.answer(401)  # somebody else sent it
+                self.answer(401)  # the signature is wrong: somebody else sent the request
             except (ValueError, LookupError, TypeError):
                 self.answer(400)
             else:
-                with suppress(Conflict):  # it was delivered before
+                with suppress(Conflict):  # the same message was delivered before
                     client.data.collection("notes").put(event.id or "", note, if_absent=True)
                 self.answer(204)
 

@@ -1,4 +1,4 @@
-"""Another service: sends a note to the worker, and signs it. Usage: python send.py "Buy bread and milk" """
+"""Plays another service: signs a note and sends it to the worker. Usage: python send.py "Buy bread and milk" """
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts the words of each note, as soon as it is written, and never twice."""
+"""Counts the words of each note as soon as somebody writes the note. It counts no note twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def follow(client: Client) -> NoReturn:
-    """Handle every change of a note. The loop ends with the program."""
+    """Handle every change of a note, until the program ends."""
     progress = client.data.collection("worker").find("progress")
     since = progress["since"] if progress else 0
     while True:
@@ -42,13 +42,13 @@ def follow(client: Client) -> NoReturn:
         except Problem as problem:
             if problem.code != "resync_required":
                 raise
-            since = problem.body["last"]  # the changes in between are gone, so all notes are read again
+            since = problem.body["last"]  # the server no longer keeps the missed changes, so read all notes again
             for note in client.data.collection("notes").all():
                 summarize(client, note["_id"], since)
 
 
 def summarize(client: Client, id: str, since: int) -> None:
-    """Write the summary and the place in the feed in one commit: after a crash, both are there or neither is."""
+    """Write the summary and the number of the last change in one commit, so that a crash cannot separate them."""
     note = client.data.collection("notes").find(id)
     words = len(str(note["text"]).split()) if note else 0
     client.data.commit(

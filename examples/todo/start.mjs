@@ -1,4 +1,4 @@
-// Bundles the page, serves it on this machine, and bundles it again whenever it is reloaded.
+// Bundles the page and serves it on this machine. Each reload of the page bundles it again.
 import { context } from "esbuild";
 
 const { BUNBASE_URL, BUNBASE_KEY, PORT = "3000" } = process.env;

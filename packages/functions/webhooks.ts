@@ -8,7 +8,10 @@ export type Scheme = "stripe" | "github" | "standard-webhooks";
 
 export type WebhookOptions = Readonly<{
   scheme: Scheme;
-  /** One secret, or several while you replace a secret: one of them must fit. Throws a TypeError if it is not set. */
+  /**
+   * One secret, or several while you replace a secret: the signature must match one of them. If `secret` is not set,
+   * the check throws a TypeError.
+   */
   secret: string | readonly string[] | undefined;
   /** The largest difference between the signed time and now. Default: 300. GitHub does not sign a time. */
   toleranceSeconds?: number;
@@ -35,7 +38,7 @@ export class WebhookError extends Error {
   }
 }
 
-/** The claim of a request, before it is checked. `signed`: the signed bytes. `at`: the signed time, in seconds. */
+/** The values of a request before they are checked. `signed`: the signed bytes. `at`: the signed time, in seconds. */
 type Claim = { signed: Uint8Array<ArrayBuffer>; signatures: Uint8Array<ArrayBuffer>[]; at: number | null; id: string | null };
 
 const TOLERANCE_SECONDS = 300;
@@ -107,7 +110,10 @@ function keysOf({ scheme, secret }: WebhookOptions): Uint8Array<ArrayBuffer>[] {
   return secrets.map((one) => keyOf(scheme, one));
 }
 
-/** Returns the bytes of a secret. Standard Webhooks writes secrets as `whsec_` and base64; the others use plain text. */
+/**
+ * Returns the bytes of a secret. Standard Webhooks writes secrets as `whsec_` and base64; the other schemes use plain
+ * text.
+ */
 function keyOf(scheme: Scheme, secret: string | undefined): Uint8Array<ArrayBuffer> {
   if (secret === undefined || secret === "") throw new TypeError("verifyWebhook needs a secret. Is its variable set?");
   if (scheme !== "standard-webhooks") return new TextEncoder().encode(secret);
@@ -126,7 +132,7 @@ async function signedBy(key: Uint8Array<ArrayBuffer>, claim: Claim): Promise<boo
 }
 
 function webhook(body: Uint8Array, id: string | null): Webhook {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body); // a byte order mark was signed too
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body); // a byte order mark is signed too
   return { text, json: <T>() => JSON.parse(text.replace(/^\uFEFF/, "")) as T, id };
 }
 

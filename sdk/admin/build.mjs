@@ -1,5 +1,6 @@
-// Writes dist: one module and its map by esbuild, and the types by TypeScript. The check of webhooks is a part of the module,
-// because the package that has it publishes sources for functions. bunbase-js stays a dependency.
+// Writes dist: esbuild writes one module with its source map, and TypeScript writes the types. The module contains the
+// check of webhooks, because the package of this check publishes only sources, for functions. bunbase-js stays a
+// dependency.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,10 +24,10 @@ await build({
   sourcemap: true,
   external: ["bunbase-js", "bunbase-js/*"],
   alias: { "@bunbase/functions/webhooks": webhooks },
-  tsconfigRaw: {}, // without the paths of tsconfig.json, which lead to the sources of bunbase-js
+  tsconfigRaw: {}, // this ignores the paths of tsconfig.json, because they refer to the sources of bunbase-js
 });
 run("-p", "../js/tsconfig.build.json");
-// the types of this file are only looked at: no type of the package names them
+// the check of types needs this file, but no published type refers to it
 const { outputText } = ts.transpileDeclaration(readFileSync(webhooks, "utf8"), { fileName: webhooks });
 writeFileSync(`${here}dist/checked_webhooks.d.ts`, outputText);
 run("-p", "tsconfig.build.json");

@@ -1,4 +1,4 @@
-"""A sign-in provider that names the person that a test has set, and the steps of a client."""
+"""A fake sign-in provider that returns the person chosen by the test, and the steps of a client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "example"
 
 
 class FakeProvider:
-    """`person`: the person that signs in. `fails`: raised instead."""
+    """`person_there`: the person that `person` returns. `fails`: the error that `person` raises instead."""
 
     def __init__(self) -> None:
         self.person_there = Person("sub-ada", "ada@example.com", True, "Ada")
@@ -44,7 +44,7 @@ async def started(bunauth: BunAuthService, link: str = "", browser: str = "") ->
 
 
 async def code_of(bunauth: BunAuthService, link: str = "") -> str:
-    """Go through the provider. Return the code that the client gets."""
+    """Sign in at the provider. Return the code that the client gets."""
     state, browser = await started(bunauth, link)
     finished = await bunauth.finish_external_login(NAME, ExternalAnswer(state, browser, "code"))
     return parameters(finished.url)["code"]

@@ -15,11 +15,11 @@ from tests.bunauth.people import PASSWORD
 from tests.rooms import ANYONE
 
 ADA = "ada@example.com"
-ORIGIN = "http://localhost:7070"  # of the public URL of tests/rooms.py
+ORIGIN = "http://localhost:7070"  # the host of the public URL in tests/rooms.py
 
 
 class Phone:
-    """An authenticator app, whose clock is the one of the test."""
+    """An authenticator app that uses the clock of the test."""
 
     def __init__(self, secret: str, clock: ManualClock) -> None:
         self.app = pyotp.TOTP(secret)

@@ -13,18 +13,18 @@ LINK = re.compile(r"/account/([a-z-]+)\?token=(\S+)")
 
 
 async def answered(bunauth: BunAuthService) -> None:
-    """Wait until the job has answered all requests for mails."""
+    """Wait until the job has processed all requests for mails."""
     await until_true(lambda: bunauth.stores.db.value("SELECT NOT EXISTS (SELECT FROM mail_requests)"))
 
 
 async def mails(bunauth: BunAuthService, to: str) -> list[DevMail]:
-    """Return the mails to an address, newest first, when all requests for mails are answered."""
+    """Wait for all requested mails. Return the mails to an address, newest first."""
     await answered(bunauth)
     return list(await bunauth.dev_mails(to, "", 50, ""))
 
 
 async def link(bunauth: BunAuthService, to: str, page: str) -> str:
-    """Return the token in the newest mail to an address that links to this page."""
+    """Return the token from the newest mail to an address with a link to this page."""
     for mail in await mails(bunauth, to):
         found = LINK.search(mail.text)
         if found and found[1] == page:

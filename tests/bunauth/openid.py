@@ -31,7 +31,7 @@ ALL = "openid profile email offline_access"
 
 
 async def new_client(bunauth: BunAuth, admin: Caller, **changes: Any) -> OAuthClient:
-    """Register a confidential client of somebody else, or what `changes` say."""
+    """Register a confidential client of another developer. `changes` replace fields of the client."""
     fields: dict[str, Any] = {"name": "Shop", "redirect_uris": (CALLBACK,), "kind": ClientKind.CONFIDENTIAL}
     return await bunauth.create_oauth_client(admin, NewOAuthClient(**{**fields, **changes}))
 
@@ -70,7 +70,7 @@ class Visitor:
         self.cookie = ""
 
     async def to(self, client: OAuthClient, **changes: str) -> PageStep:
-        """Follow a link of a client, up to a page or to the way back."""
+        """Follow a link of a client, until a page appears or the client gets an answer."""
         step = await self.bunauth.oauth_authorize(BROWSER, request_of(client, **changes), self.cookie)
         return await self.follow(step)
 
@@ -98,7 +98,7 @@ class Visitor:
         return Caller(CallerKind.DEVELOPER, developer=developer, ip=BROWSER.ip, agent=BROWSER.agent)
 
     async def code(self, client: OAuthClient, **changes: str) -> str:
-        """Sign in and allow as far as the page asks for it. Return the code."""
+        """Sign in and give consent if the page asks for them. Return the code."""
         step = await self.to(client, **changes)
         if step.kind is PageKind.SIGN_IN:
             step = await self.sign_in(step)
@@ -123,7 +123,7 @@ async def refreshed(bunauth: BunAuth, client: OAuthClient, token: str, **changes
 
 
 async def refusal_of(bunauth: BunAuth, client: OAuthClient, code: str, **changes: str) -> str:
-    """Return the error that the token endpoint answers to an exchange."""
+    """Exchange a code, and return the error of the token endpoint."""
     with pytest.raises(OAuthRefused) as refused:
         await exchanged(bunauth, client, changes.pop("code_sent", code), **changes)
     return str(refused.value.extra["error"])

@@ -13,7 +13,7 @@ PASSWORD = "correct horse battery"
 async def registered(
     bunauth: BunAuth, email: str = "ada@example.com", by: Caller = ANYONE, setup_token: str = "", invite: str = ""
 ) -> SignedIn:
-    """Register and return the answer. This fails if the address must first be confirmed."""
+    """Register and return the answer. This fails if registration requires a confirmed address."""
     new = await bunauth.register(by, NewAccount(email, PASSWORD, "Ada", setup_token, invite))
     assert new.signed_in is not None
     return new.signed_in

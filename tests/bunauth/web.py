@@ -1,4 +1,4 @@
-"""Serve the routes of one room without the gateway: the test sets the Callers, Problems become answers."""
+"""Serve the routes of one room without the gateway: the test sets the Callers, and Problems become answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.shared_app import Parts, shared_app
 
 
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
-    """Return a client of the routes. `given` holds arguments of handlers by name; a missing Caller is anonymous."""
+    """Return a client of the routes. `given`: the arguments of handlers, by name. A missing Caller is anonymous."""
     keyed = given.get("client", ANYONE)
     given = (
         dict.fromkeys(("anyone", "developer", "client", "member", "operator", "person", "visitor"), ANYONE)

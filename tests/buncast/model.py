@@ -1,4 +1,4 @@
-"""A model of an edge: it knows only the contract, and checks the order of what it gets."""
+"""A model of an edge (a process that serves clients). It knows only the contract, and checks the order of messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEADLINE_SECONDS = 20.0
 
 
 class Held:
-    """The state of one subscription. `data`: that of all messages. `lost`: the number of times that messages were
+    """The state of one subscription. `data`: the data of all messages. `lost`: the number of times that messages were
     lost.
     """
 

@@ -1,4 +1,4 @@
-"""Decisions that are made again: the callers take turns, and equal documents are read once."""
+"""Repeated decisions of rules: the callers take turns, and each document is read only once."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.buncast.rooms import PROJECT, SECRET, opened_buncast
 from tests.metered_loop import MeteredLoop
 from tests.rooms import publishable_caller
 
-MOST_BYTES: Final = 512 << 10  # of JSON, or work that takes as long: usually a few ms, at most 25 ms
+MOST_BYTES: Final = 512 << 10  # bytes of JSON, or work that takes as long: usually a few ms, at most 25 ms
 MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
 MANY: Final = 2000  # channels, subscriptions
 

@@ -150,7 +150,7 @@ def full(service: BuncastService) -> bool:
 
 
 async def fill_members(service: BuncastService, caller: Caller) -> int:
-    """Enter members with 2 KB of data until the caller has no room for another one. Return their number."""
+    """Enter members with 2 KB of data until the limit refuses another member. Return the number of members."""
     entered = 0
     while not entered or not full(service):
         await service.join(caller, "edge", entered, Join(f"open/{entered}", None, LARGE, f"c{entered}"))

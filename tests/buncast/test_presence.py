@@ -1,4 +1,4 @@
-"""Random histories of members: what a client has heard is at each frame exactly the list of members."""
+"""Random histories of members: at each frame, the client's list of members is exactly right."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRACE = 2.0
 
 
 class Watcher:
-    """A client. `members`: what it holds, None while the list is too long."""
+    """A client. `members`: its list of members, None while the list is too long."""
 
     def __init__(self, presence: Presence) -> None:
         body = self._read(presence.body())

@@ -1,4 +1,4 @@
-"""Messages are JSON that everybody reads alike, and have a key that no other visitor has."""
+"""Messages are JSON that all clients read in the same way, and their keys are separate for each visitor."""
 
 from __future__ import annotations
 

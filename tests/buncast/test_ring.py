@@ -1,4 +1,4 @@
-"""Random histories of rings, compared with a model that keeps every message."""
+"""Random histories of rings (bounded lists of messages), compared with a model that keeps every message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.seeds import seeds
 
 
 class ModelRing:
-    """All messages of one channel, with their times, and how many of the oldest ones are gone."""
+    """All messages of one channel, with their times, and the number of old messages that the ring has dropped."""
 
     def __init__(self) -> None:
         self.all: list[tuple[float, bytes]] = []

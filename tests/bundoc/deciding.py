@@ -1,4 +1,4 @@
-"""A service whose writes are decided by a function of the test instead of the room Functions."""
+"""A service in which a function of the test decides about writes, instead of the room Functions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class DecidingFunctions:
 
 
 async def asking_service(engine: Engine, functions: DecidingFunctions) -> BundocService:
-    """Return a service with the collections `posts`, about which the function is asked, and `plain`."""
+    """Return a service with the collections `posts`, for which the function decides, and `plain`."""
     service = BundocService(engine, before_writes=BeforeWrites(cast(Functions, functions)))
     await service.put_collection(SERVER, "posts", CollectionSpec(before_write=ASK, rules=OPEN))
     await service.put_collection(SERVER, "plain", CollectionSpec())

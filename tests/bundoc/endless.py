@@ -13,7 +13,7 @@ PAGE = f"{COUNTING} SELECT max(i) FROM n WHERE ? IS NOT ?"
 
 
 async def made_endless(engine: SqliteEngine, project: str, collection: str) -> ProjectFile:
-    """Make each query of the collection, and each list read in a thread, run for a minute unless it is stopped."""
+    """Make each query of the collection, and each list that a thread reads, run for a minute or until it is stopped."""
     await engine.get(project, collection, "any")
     file = engine.files.ready(project)
     assert file is not None

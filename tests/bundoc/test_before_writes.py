@@ -1,4 +1,4 @@
-"""A function is asked before each write to a collection that names it; what it does not allow is never stored."""
+"""A function decides about each write to a collection that names it; a write that it refuses is never stored."""
 
 from __future__ import annotations
 

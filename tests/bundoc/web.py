@@ -14,7 +14,10 @@ from tests.shared_app import Parts, shared_app
 
 
 def app_of(user: str, dependencies: dict[str, Provide]) -> Any:
-    """Return an app with these dependencies. `user`: those of one user always have the same parameters."""
+    """Return an app with these dependencies.
+
+    `user`: apps of the same user have dependencies with the same parameters.
+    """
     return shared_app(("bundoc", user), Parts(dependencies), _built)
 
 

@@ -80,8 +80,8 @@ class FakeApi:
         self.account_invites: list[AccountInvite] = []
         self.pending_app = False  # an authenticator app waits for its first code
         self.has_app = False
-        self.changes: list[dict[str, Any]] = []  # of the account
-        self.bulk: list[tuple[str, int]] = []  # of users: the action, and how many ids
+        self.changes: list[dict[str, Any]] = []  # the changes of the account
+        self.bulk: list[tuple[str, int]] = []  # changes of many users: the action, and the number of ids
         self.deleted_account = False
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
@@ -148,7 +148,7 @@ class FakeApi:
             raise InvalidToken if token.startswith(("bpt_", "sk_")) else TokenExpired
 
     def proved(self, request: AnyRequest) -> None:
-        """Accept a signed-in developer with a fresh proof."""
+        """Accept a signed-in developer who has reauthenticated recently."""
         self.signed_in(request)
         if self.proofs:
             raise ReauthenticationRequired(methods=self.proofs)
@@ -197,7 +197,7 @@ class FakeApi:
             self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, truncated))
 
     def delete_lines(self, until: int) -> None:
-        """Delete the lines up to a number, as the retention of logs does."""
+        """Delete the lines up to a number, in the same way as the retention of logs."""
         self.lines = [line for line in self.lines if line.seq > until]
 
     def version(self, name: str, number: int) -> Version:

@@ -136,7 +136,7 @@ async def invite_page(api: Injected[FakeApi], token: FromQuery[str]) -> Response
 
 @post("/api/invites/register")
 async def register_by_invite(api: Injected[FakeApi], request: AnyRequest) -> Response[Any]:
-    """The token `binm_<id>` is of the link in the mail, `binv_<id>` of the one that was passed on."""
+    """The token `binm_<id>` belongs to the link in the mail, and `binv_<id>` to the link that a member passed on."""
     body = await request.json()
     if body["token"].startswith("binv_"):
         assert body.keys() == {"token"}

@@ -48,7 +48,7 @@ from tests.cli.fake_users import USER_ROUTES
 
 @post("/api/auth/device", status_code=200)
 async def device(api: Injected[FakeApi], request: AnyRequest) -> DeviceLogin:
-    """Begin a sign-in of a device. It gets the errors in `api.device_errors` first, and then its tokens."""
+    """Begin a sign-in of a device. The device first gets the errors in `api.device_errors`, and then its tokens."""
     api.device_client = (await request.json())["client"]
     return DeviceLogin("bdc_1", "WDJB-MJHT", f"{api.url}/device", f"{api.url}/device?user_code=WDJB-MJHT", 600, 0)
 

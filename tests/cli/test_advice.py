@@ -1,4 +1,4 @@
-"""The advice of a command is something that its user can type."""
+"""The advice of a command contains only commands that its user can type."""
 
 from __future__ import annotations
 

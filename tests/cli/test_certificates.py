@@ -1,4 +1,4 @@
-"""The command reaches a server whose certificate a private authority issued."""
+"""The command works with a server whose certificate was issued by a private authority."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.cli.fake_api import EMAIL, NOW
 
 
 class Me(http.server.BaseHTTPRequestHandler):
-    """Answer every GET as `GET /api/auth/me` does."""
+    """Answer every GET in the same way as `GET /api/auth/me`."""
 
     def do_GET(self) -> None:
         body = msgspec.json.encode({"user": Account("usr_ada", EMAIL, "Ada", "admin", NOW)})

@@ -1,4 +1,4 @@
-"""`bunbase channels tail` turns the messages of a live connection into those of a channel."""
+"""`bunbase channels tail` extracts the messages of a channel from the messages of a live connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.contracts.buncast import ChannelSpec
 
 
 def taken(channel: FollowedChannel, *messages: Mapping[str, object]) -> list[tuple[bytes, bool]]:
-    """Return data and loss of all messages."""
+    """Return `data` and `lost` of all messages."""
     read = [msgspec.json.decode(msgspec.json.encode(one), type=ChannelMessage) for one in messages]
     return [(bytes(heard.data), heard.lost) for one in read for heard in channel.take(one)]
 

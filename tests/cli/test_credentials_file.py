@@ -1,4 +1,4 @@
-"""The credentials file and bunbase.toml where links, mounts and other commands stand in the way."""
+"""The credentials file and bunbase.toml with symbolic links, mounts and other commands running at the same time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def elsewhere() -> Iterator[Path]:
 
 @pytest.fixture
 def mounted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no file be renamed, as if each of them was mounted by itself."""
+    """Make every rename fail, as if each file was a separate mount."""
 
     def busy(*_: object) -> None:
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

@@ -1,4 +1,4 @@
-"""`.env` files are read as other tools read them, and no line is skipped in silence."""
+"""The command reads `.env` files in the same way as other tools, and skips no line without a message."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_config_names_every_invalid_setting(bunbase: Bunbase) -> None:
 def test_service_secrets_prints_settings_that_a_process_starts_with(
     bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process of functions gets the secret of functions, and no secret of another room."""
+    """A process of the room functions gets only the secret of this room."""
     monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "the secret of this installation alone")
 
     every = bunbase("service-secrets", "--json").document
@@ -93,7 +93,7 @@ def started_with(lines: list[str], *rooms: str) -> set[str]:
 def test_service_secrets_prints_complete_settings_for_a_process_of_several_rooms(
     bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a service secret the command also prints the other rooms' secrets: a second run would make new ones."""
+    """Without a service secret, the command prints all rooms' secrets, because a second run would make new ones."""
     said = bunbase("service-secrets", "bundoc", "functions")
     keys, own, *others = said.out.splitlines()
     document = bunbase("service-secrets", "bundoc", "functions", "--json").document

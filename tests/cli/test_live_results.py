@@ -12,7 +12,7 @@ from bunbase.cli.live_results import Changed, LiveDocuments, Message
 
 
 def taken(live: LiveDocuments, *messages: Mapping[str, object]) -> Changed | None:
-    """Return what the last message brings."""
+    """Return the changes that the last message causes."""
     found = [live.take(msgspec.json.decode(msgspec.json.encode(one), type=Message)) for one in messages]
     return found[-1]
 

@@ -218,7 +218,7 @@ def test_stdout_has_only_the_protocol_and_the_end_of_stdin_ends_the_command(home
     with process(home) as running:
         unknown = _asked(running, {"jsonrpc": "2.0", "id": 3, "method": "unknown/method"})
         not_a_number = _asked(running, _call('{"a": NaN}'))
-        # the library drops what is not JSON in UTF-8, such as half of a character, and goes on
+        # the library ignores input that is not JSON in UTF-8, such as half of a character, and continues
         ping = _asked(running, "\n".join(("this is not JSON", "[]", _call('{"a": "\\ud800"}'), json.dumps(PING))))
         out, err = running.communicate(timeout=30)
 

@@ -1,4 +1,4 @@
-"""Commands that follow a server: what they tell about an outage, and when they end."""
+"""Commands that follow a server: their messages about an outage, and their end."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Told(Output):
 
 
 def followed(clock: Clock, after: int, lines: int) -> tuple[list[str], list[str]]:
-    """Follow a log for a number of lines; return their texts, and what the user was told."""
+    """Follow a log for a number of lines; return the texts of the lines, and the messages to the user."""
     out = Told()
     path = "/api/projects/prj_1/functions/hello/logs"
     with open_session(SERVER_FLAGS) as session:

@@ -1,4 +1,7 @@
-"""Commands whose request needs a fresh proof. `bunbase admin replace-signing-keys` stands for all of them."""
+"""Commands whose request needs a recent reauthentication.
+
+`bunbase admin replace-signing-keys` stands for all of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command finds its server, project and sign-in: flag, environment, target, credentials file, default."""
+"""A command finds its server, project and sign-in in this order: flag, environment, target, file, default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes of bunbase.toml touch only what differs."""
+"""Changes of bunbase.toml rewrite only the values that differ."""
 
 from __future__ import annotations
 

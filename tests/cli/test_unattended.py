@@ -1,4 +1,4 @@
-"""A command asks only a person: never through a pipe, and never in a job of CI, even if that has a terminal."""
+"""A command asks questions only at a terminal: never through a pipe, and never in CI, even with a terminal."""
 
 from __future__ import annotations
 

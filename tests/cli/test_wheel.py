@@ -1,4 +1,4 @@
-"""The wheel of the command, as somebody installs it who only works with a server that runs elsewhere.
+"""The wheel of the command, installed without a server, for somebody who works with a remote server.
 
 `make command` runs this file: it builds the wheel, and asks the package index for the dependencies of other systems.
 """

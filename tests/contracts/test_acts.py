@@ -170,6 +170,6 @@ def test_other_scopes_are_refused(scopes: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("scope", ["read@", "read@bakery", "read@prj_a@prj_b", "@prj_a", "read@prj_a\n"])
 def test_a_scope_is_bound_to_a_project_by_its_id(scope: str) -> None:
-    """A slug may belong to another project one day."""
+    """A slug may later belong to another project."""
     with pytest.raises(InvalidInput):
         checked_scopes((scope,), of_projects=True)

@@ -250,7 +250,7 @@ async def test_the_feed_of_revocations_contains_an_ended_session(bunauth: BunAut
 
 
 async def test_an_ip_address_is_known_if_the_account_signed_in_there_before(bunauth: BunAuth) -> None:
-    """The limits on logins admit accounts from known addresses."""
+    """The limits on sign-ins allow accounts from known addresses."""
     await registered(bunauth)
     at_home = Caller(CallerKind.ANONYMOUS, ip="2001:db8:1:2::3")
     await bunauth.login(at_home, "ada@example.com", PASSWORD)

@@ -390,6 +390,6 @@ async def test_usage_counts_each_batch_once_and_each_published_message(buncast: 
 
     assert (first.new, again.new) == (True, False)
     hours = await buncast.live_usage("prj_a", hour, 2)
-    assert sum(one.published for one in hours) == 2  # they may fall into another hour than the batch
+    assert sum(one.published for one in hours) == 2  # these counts may belong to a different hour than the batch
     assert (hours[-1].hour, hours[-1].connection_seconds, hours[-1].delivered) == (hour, 90, 7)
     assert await buncast.live_usage("prj_c", hour, 2) == ()

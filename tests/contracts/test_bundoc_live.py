@@ -44,7 +44,7 @@ async def edge(bundoc: Bundoc) -> AsyncIterator[ModelEdge]:
 
 
 def ignore(_edge: ModelEdge, _barrier: Barrier) -> None:
-    """The tests look at what the edge holds, and not at barriers."""
+    """The tests check the results of the edge, and not the barriers."""
 
 
 def user(role: str) -> Caller:

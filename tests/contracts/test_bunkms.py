@@ -51,7 +51,7 @@ async def test_data_keys_and_secrets_are_decrypted_unchanged(kms: Kms) -> None:
 
 
 async def test_a_mac_is_valid_for_one_message_owner_and_context(kms: Kms) -> None:
-    """It stays valid after a rotation of the keys."""
+    """The proof stays valid after a rotation of the keys."""
     mac = await kms.make_mac(OWNER, "x", b"message")
     await kms.rotate(OWNER)
     newer = await kms.make_mac(OWNER, "x", b"message")

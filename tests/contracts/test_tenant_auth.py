@@ -200,7 +200,7 @@ async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:
 
 
 async def test_an_ip_address_is_known_if_the_user_signed_in_there_before(tenant_auth: TenantAuth) -> None:
-    """The limits on logins admit users from known addresses."""
+    """The limits on sign-ins allow users from known addresses."""
     await signed_up(tenant_auth)
     at_home = msgspec.structs.replace(AT_BAKERY, ip="2001:db8:1:2::3")
     await tenant_auth.login(at_home, "eve@example.com", PASSWORD)

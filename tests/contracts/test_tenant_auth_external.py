@@ -1,4 +1,4 @@
-"""Sign-in by another service, in the same process and over RPC."""
+"""Sign-in with another service, in the same process and over RPC."""
 
 from __future__ import annotations
 

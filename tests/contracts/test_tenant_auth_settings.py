@@ -49,7 +49,7 @@ async def test_people_sign_up_as_the_settings_say(tenant_auth: TenantAuth) -> No
 
 
 async def _token(tenant_auth: TenantAuth, email: str) -> str:
-    """Return the token of the newest mail to an address, when it has come."""
+    """Wait for a mail to an address, and return its token."""
     found: list[str] = []
 
     async def has_come() -> bool:

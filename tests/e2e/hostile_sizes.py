@@ -30,7 +30,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
     ("POST", "/v1/auth/users/import"): STREAMED,
     ("PUT", "/v1/storage/objects/{bucket}/{key}"): STREAMED,
     **dict.fromkeys((("POST", f"/oauth/{name}") for name in ("token", "revoke", "introspect")), 16 << 10),
-    ("POST", "/v1/auth/token"): STREAMED,  # it refuses a body of more than 32 KiB with an error of RFC 6749
+    ("POST", "/v1/auth/token"): STREAMED,  # this route refuses a body of more than 32 KiB with an error of RFC 6749
     **{(method, CALL + below): STREAMED for method in ("POST", "PUT", "PATCH") for below in ("", "/{path}")},
     **{(method, CALL + below): NOTHING for method in ("GET", "HEAD", "OPTIONS", "DELETE") for below in ("", "/{path}")},
     **dict.fromkeys(

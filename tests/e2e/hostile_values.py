@@ -23,7 +23,7 @@ def with_hostile_values(example: Any) -> Iterator[bytes]:
 
 
 def _marked(value: Any) -> Iterator[Any]:
-    """Yield the value with the mark in the place of each value inside it."""
+    """For each value inside this value, yield a copy in which the mark replaces it."""
     match value:
         case dict() if value:
             for name, one in value.items():

@@ -30,7 +30,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SETUP_TOKEN = "the first account of these tests only"
 
-# In both topologies two processes need each other: in "five" accounts and functions, in "two" front and functions.
+# In both topologies, two processes need each other: accounts and functions in "five", front and functions in "two".
 SEVERAL = {
     "five": {
         "bunkms": ("bunkms",),
@@ -180,7 +180,7 @@ class Instance:
     def bunbase(self, *args: str, cwd: Path | None = None, code: int = 0) -> str:
         """Run the `bunbase` command in this process. Return its standard output.
 
-        A process of its own takes 0.4 s of processor time to import the command; a hundred calls need it.
+        In a separate process, the import of the command takes 0.4 s of processor time, and a hundred calls need it.
         """
         return self._run(args, cwd, code)[0]
 

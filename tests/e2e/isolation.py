@@ -1,4 +1,4 @@
-"""The table of isolation: the requests by which a stranger would reach a project, and what may answer them."""
+"""The table of isolation: requests with which a stranger attacks a project, and the allowed answers."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ def tries(owner: Project) -> list[Try]:
             *("POST", "/v1/auth/login/custom-token", "/v1/auth/login/custom-token"),
             *("key", (401,), {"token": owner.custom_token}),
         ),
-        Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # it needs the client's own secret
+        Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # this route needs the client's own secret
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
         Try("GET", "/v1/auth/users/export", "/v1/auth/users/export?hashes=true", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
@@ -347,7 +347,7 @@ def tries(owner: Project) -> list[Try]:
             "/v1/auth/users/bulk",
             "/v1/auth/users/bulk",
             "key",
-            (200,),  # the user is in `failed`
+            (200,),  # the answer lists the user in `failed`
             {"action": "delete", "ids": [owner.user_id]},
         ),
         Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),

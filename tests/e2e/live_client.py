@@ -1,4 +1,4 @@
-"""A client that knows only docs/live-protocol.md, for end-to-end tests: it holds the results of its watches."""
+"""A client for end-to-end tests that knows only docs/live-protocol.md, and keeps the results of its watches."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Result:
 
 
 class LiveClient:
-    """`results`: the results by the number of the watch. `raw`: everything that the server has sent. `others`: other
+    """`results`: the results by the number of the watch. `raw`: all messages that the server has sent. `others`: other
     messages.
     """
 
@@ -70,7 +70,7 @@ class LiveClient:
         self.socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     def watch(self, id: int, collection: str, **query: Any) -> Result:
-        """Watch a query, and wait for its result and the barrier behind it."""
+        """Watch a query, and wait for its result and the next barrier."""
         self.send({"t": "watch", "id": id, "query": {"collection": collection, **query}})
         return self.started(id)
 
@@ -79,7 +79,7 @@ class LiveClient:
         return self.results[id]
 
     def expect(self, kind: str, **members: Any) -> dict[str, Any]:
-        """Return the next message of this type with these members, and forget it."""
+        """Remove and return the next message of this type with these members."""
         wanted = members.items()
 
         def found() -> dict[str, Any] | None:
@@ -101,7 +101,7 @@ class LiveClient:
             self.read(0.2)
 
     def read(self, seconds: float) -> bool:
-        """Read for at most this long. Return False if nothing came."""
+        """Read for at most this long. Return False if no message came."""
         try:
             text = self.socket.recv(timeout=seconds)
         except TimeoutError:
@@ -117,7 +117,7 @@ class LiveClient:
         return True
 
     def quiet(self, seconds: float) -> str:
-        """Return what arrives in this time, without pings."""
+        """Return the messages that arrive in this time, without pings."""
         deadline, before = time.monotonic() + seconds, len(self.raw)
         while (left := deadline - time.monotonic()) > 0 and self.closed is None:
             self.read(left)

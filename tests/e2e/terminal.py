@@ -39,7 +39,7 @@ class Machine:
     def says(self, *words: str, typed: Sequence[tuple[str, str]] = (), code: int = 0) -> str:
         """Run `bunbase`, and answer its questions: each is a part of the question, and the line to type.
 
-        Return everything that the command printed. Raises: AssertionError if its exit code is another one.
+        Return everything that the command printed. Raises: AssertionError if the exit code is different.
         """
         with self.run(*words) as terminal:
             for question, answer in typed:
@@ -80,7 +80,7 @@ class Terminal:
         os.close(self.leader)
 
     def read_until(self, pattern: str) -> re.Match[str]:
-        """Wait for a text after the ones that were read already, and return its match."""
+        """Wait for a text after the part that was already read, and return its match."""
         while not (found := re.compile(pattern).search(self.said, self.read_up_to)):
             assert self._read(), f"bunbase {self.words} ended without {pattern!r}:\n{self.said}"
         self.read_up_to = found.end()

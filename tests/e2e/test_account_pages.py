@@ -40,7 +40,7 @@ def page() -> Iterator[Page]:
 
 
 def open_link(page: Page, instance: Instance, to: str, name: str) -> None:
-    """Open the link to a page in the newest mail to an address that has one."""
+    """Open the link to a page, from the newest mail to an address with such a link."""
 
     def links() -> list[str]:
         mails = instance.http.get("/api/dev/mail", params={"to": to}).raise_for_status().json()["items"]

@@ -50,7 +50,7 @@ class Killer:
         self.server = server
         self.kills: Counter[str] = Counter()
         self.since = time.monotonic()
-        self.last_death = datetime.now(UTC)  # every earlier server is dead
+        self.last_death = datetime.now(UTC)  # every earlier server has ended
 
     async def kill_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -63,7 +63,7 @@ def url(server: Instance, place: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def worker(server: Instance, place: Path, url: str) -> Iterator[None]:
-    """Run the worker as the README says."""
+    """Run the worker with the command of the README."""
     block = re.search(r"^```sh worker\n(.*?)^```$", (CHAT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert block
     environment = server.environment()
@@ -83,7 +83,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Person:
-    """A person with a browser. `errors`: what went wrong in the page without a word to the person."""
+    """A person with a browser. `errors`: the errors of the page that it did not show to the person."""
 
     def __init__(self, browser: Browser, server: Instance, url: str, email: str) -> None:
         self.server, self.url, self.email = server, url, email

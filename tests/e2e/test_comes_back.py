@@ -1,7 +1,7 @@
 """BunBase starts again at once after kill -9 of itself and of any process that it started.
 
-BUNBASE_COMEBACKS is how often each kind of death is tried (20 in `make soak`). Without that variable these tests are
-skipped; tests/pkg/postgres/test_earlier.py and tests/pkg/test_file_lock.py test the mechanisms one by one.
+BUNBASE_COMEBACKS is the number of restarts for each kind of kill (20 in `make soak`). Without that variable these tests
+are skipped; tests/pkg/postgres/test_earlier.py and tests/pkg/test_file_lock.py test the mechanisms one by one.
 """
 
 from __future__ import annotations

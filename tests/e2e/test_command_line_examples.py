@@ -32,7 +32,7 @@ WRITTEN: Final = ("account.json", "*.secret", ".env", "__pycache__")  # by someb
 ADA, EVE, BOB = "ada@example.com", "eve@example.com", "bob@example.com"
 HEADER: Final = "household,month,category,euros,items\n"
 HOME: Final = {"household": "home"}
-ITEMS: Final = 1_100  # a tenth of the items of the README, and with it a tenth of the budget of a list
+ITEMS: Final = 1_100  # a tenth of the items of the README, with a tenth of the budget of a list
 BUDGET: Final = 1_000
 
 
@@ -54,7 +54,7 @@ class Clone:
         self.enter = self.commands[1].rpartition(" && ")[0]
 
     def run(self, *commands: str) -> str:
-        """Run commands in one shell. Return their output, and fail with all that they wrote if one of them fails."""
+        """Run commands in one shell. Return their output. If a command fails, the test fails with the whole output."""
         done = subprocess.run(
             [*SHELL, "\n".join(commands)],
             cwd=self.folder,
@@ -71,7 +71,7 @@ class Clone:
 
     @contextmanager
     def worker(self) -> Iterator[None]:
-        """Run the worker, and end it as a service manager would."""
+        """Run the worker, and end it in the same way as a service manager."""
         command = f"{self.enter}; exec {self.commands[3]}"
         with subprocess.Popen(
             [*SHELL, command], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True
@@ -103,7 +103,7 @@ def household(server: Instance) -> Clone:
     clone = Clone(server, "household")
     assert clone.commands[:1] == ["make run"]
     clone.run(*clone.commands[1:3])
-    assert "list rule" not in clone.complaints  # a deployment warns of rules that are served by no index
+    assert "list rule" not in clone.complaints  # a deployment warns about rules for which no index exists
     assert f"{ITEMS + 20 * 50} items imported, 0 skipped, 0 failed" in clone.run(clone.enter, clone.commands[3])
     return clone
 

@@ -54,7 +54,7 @@ def opened(version: str, home: Path, postgres: str) -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def first_answers(opened: Instance, kept: Kept) -> dict[str, Any]:
-    """Send all questions before another test changes anything, and return the answers."""
+    """Send all requests before another test changes anything, and return the answers."""
     return answers(opened.http, kept.access)
 
 

@@ -49,7 +49,7 @@ def test_ctrl_c_ends_every_process(dev: Instance) -> None:
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert answer.endswith(b'{"items":[],"next":0}')
     assert process.wait(20) == 0, dev.log()
-    assert "Cancel" not in dev.log()  # uvicorn logs so if it has waited in vain for a request
+    assert "Cancel" not in dev.log()  # uvicorn logs this if it has waited for a request without success
     assert len(below) > 3  # PostgreSQL and its helpers, the zygote, a worker
     assert not [pid for pid in below if alive(pid)]
     assert "Traceback" not in dev.log()

@@ -66,7 +66,7 @@ def owner(server: Instance) -> Owner:
 
 
 def mailed_link(server: Instance, to: str, mails: int = 1) -> str:
-    """Return the link of the newest mail to an address, once it has got so many."""
+    """Wait until an address has this number of mails, and return the link of the newest mail."""
 
     def links() -> list[str]:
         items = server.http.get("/api/dev/mail", params={"to": to}).raise_for_status().json()["items"]

@@ -23,7 +23,7 @@ AUTHENTICATOR = {
 }
 PATIENCE_MS = 20_000
 
-# A page of sign-in does this: it passes the options to the browser, and its answer back. `toJSON` and
+# This is the code of a sign-in page: it passes the options to the browser, and the browser's answer back. `toJSON` and
 # `parse…OptionsFromJSON` are part of WebAuthn Level 3.
 CREATE = """async options => (await navigator.credentials.create({
     publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })).toJSON()"""

@@ -69,7 +69,7 @@ def bakery(server: Instance) -> Bakery:
 
 
 class Phone:
-    """An authenticator app. The code of each step works once, so it may show the code of the next step."""
+    """An authenticator app. The code of each time step works once, so the app may show the code of the next step."""
 
     def __init__(self, secret: str) -> None:
         self.app = pyotp.TOTP(secret)
@@ -92,7 +92,7 @@ def link_in_the_mail(server: Instance, path: str) -> str:
 
 
 def sign_in_on(page: Page, button: str) -> str:
-    """Sign in on a page, and return the heading of the next one."""
+    """Sign in on a page, and return the heading of the next page."""
     page.get_by_label("Email").fill(BOB)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name=button).click()

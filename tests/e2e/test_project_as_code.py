@@ -1,4 +1,4 @@
-"""bunbase.toml is the whole project: a person pulls it, edits it, looks at the difference, and deploys it."""
+"""bunbase.toml describes the whole project: a person pulls the file, edits it, looks at the diff, and deploys it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def dev(running_dev: Instance) -> Instance:
 
 
 class Shop:
-    """A project of its own, and a folder with its file."""
+    """A new project, and a folder with its bunbase.toml."""
 
     def __init__(self, dev: Instance, folder: Path) -> None:
         self.dev, self.folder = dev, folder

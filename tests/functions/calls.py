@@ -61,7 +61,7 @@ def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: 
 def invoke(
     functions: Functions, name: str, what: Invocation | None = None, caller: Caller = SERVER
 ) -> AsyncGenerator[Receiving | Head | Chunk, None]:
-    """Return the parts of the answer as a generator. A test can close it, as a client does when it disconnects."""
+    """Return the parts of the answer as a generator. A test can close it to simulate a client that disconnects."""
     return cast("AsyncGenerator[Receiving | Head | Chunk, None]", functions.invoke(caller, name, what or request()))
 
 

@@ -46,7 +46,7 @@ class NoUsers(Absent):
 
 
 class NoChannels(Absent):
-    """A Buncast that nobody has used, and serves nothing else."""
+    """A Buncast without any usage, which serves nothing else."""
 
     async def live_usage(self, _project: str, _since: datetime, _limit: int) -> tuple[LiveUsageHour, ...]:
         return ()

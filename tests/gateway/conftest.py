@@ -40,7 +40,7 @@ async def door() -> AsyncIterator[Door]:
 
 @pytest.fixture
 def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every method that a fake does not have raise NotFound."""
+    """Make every method that a fake does not define raise NotFound."""
 
     def missing(_self: Any, _method: str) -> Any:
         async def answer(*_: Any, **__: Any) -> Any:

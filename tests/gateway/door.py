@@ -61,7 +61,7 @@ class FakeBundoc:
 
 
 class FakeBuncast:
-    """A home of channels to which nothing ever happens."""
+    """A Buncast without any events."""
 
     async def deliver(self, _edge: str) -> AsyncIterator[tuple[ChannelEvent, ...]]:
         yield ()

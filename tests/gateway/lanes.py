@@ -96,7 +96,7 @@ class Connection:
         self.writer.write(data)
 
     async def reply(self, to_head: bool = False) -> Reply:
-        """Return the next answer. `to_head`: it has no body, whatever its Content-Length."""
+        """Return the next answer. `to_head`: the answer has no body, even if it has a Content-Length."""
         async with asyncio.timeout(ANSWER_SECONDS):
             lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:] if line)]

@@ -117,7 +117,7 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
-        self.proved = {"ses_1"}  # sessions with a fresh proof
+        self.proved = {"ses_1"}  # sessions that have reauthenticated recently
         self.confirms = False  # an address must be confirmed before it has an account
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()

@@ -60,7 +60,7 @@ def test_the_host_and_the_origin_of_the_public_url_are_allowed() -> None:
 
 
 async def no_app(*_: Any) -> None:
-    """Stand in for the app behind the guard."""
+    """A substitute for the app behind the guard."""
 
 
 async def test_a_page_of_a_function_may_write_to_its_own_origin_only() -> None:

@@ -88,7 +88,7 @@ async def test_ipv6_addresses_are_counted_by_their_64_bit_network(addresses: lis
 
 
 async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
-    """Many wrong passwords from many addresses, then the right one from one more address."""
+    """Many wrong passwords from many addresses, and then the right password from a new address."""
     limits = limits_of(account=20)
 
     let_in = [await fail(limits, f"10.{number}.0.1") for number in range(40)]
@@ -165,7 +165,7 @@ async def test_the_owner_at_a_new_address_overtakes_waiting_guesses() -> None:
 
 
 async def test_failures_of_others_do_not_slow_an_account_at_a_known_address() -> None:
-    """This holds for failures elsewhere and for failures of others at the same address."""
+    """This is true for failures at other addresses, and for failures of other people at the same address."""
     limits = limits_of(address=3, pair=2, account=3)
     for number in range(3):
         await fail(limits, email=f"{number}@example.com")

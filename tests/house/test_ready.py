@@ -97,7 +97,7 @@ def ring(size: int) -> tuple[Module, ...]:
 async def test_readiness_of_processes_that_need_each_other_makes_one_call_per_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Such a check went round the ring for ever. Now a process asks its peer once a second at most."""
+    """Such a check once passed from process to process forever. Now a process asks its peer at most once a second."""
     asked: list[str] = []
     ask = RpcConnections.ask
 

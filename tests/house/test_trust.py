@@ -1,4 +1,4 @@
-"""A process starts only with strong secrets, and gets the keys of its own rooms only."""
+"""A process starts only with strong secrets, and gets only the keys of its own rooms."""
 
 from __future__ import annotations
 

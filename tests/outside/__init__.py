@@ -1,1 +1,1 @@
-"""Conformance suites that nobody of this project wrote, run against BunBase. See docs/conformance.md."""
+"""Run conformance suites of other projects against BunBase. See docs/conformance.md."""

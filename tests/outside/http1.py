@@ -1,7 +1,7 @@
 """The strict request tests of llhttp, the HTTP/1.1 parser of Node, over a socket.
 
-A test passes if the server answers as many requests with 200 as the suite sees whole messages, and closes the
-connection if the suite sees an error. Where RFC 9112 and our limits demand more than llhttp does, a test is a known
+A test passes if the number of answers with 200 equals the number of complete messages in the test, and if the server
+closes the connection after an error. Where RFC 9112 and our limits demand more than llhttp does, a test is a known
 difference. The server gets a Host header where the test has none, because HTTP/1.1 without Host is refused.
 """
 

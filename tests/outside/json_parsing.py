@@ -1,7 +1,7 @@
 """JSONTestSuite: each file as the body of requests to a real server, in the places where JSON is read.
 
-`y_` must be accepted, `n_` refused with a problem, and `i_` is for each parser to decide: it may only not crash. An
-accepted document must be read back as Python reads the file.
+The server must accept `y_` files and refuse `n_` files with a problem. It may accept or refuse `i_` files, but must not
+crash. An accepted document must be read back as Python reads the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import httpx
 from tests.outside.project import Project
 from tests.outside.tally import Tally
 
-# where a value stands in a body: a name, the request, what is written before and after the value, and the good status
+# the places of a value in a body: a name, the request, the texts before and after the value, and the expected status
 PLACES: Final[dict[str, tuple[str, str, bytes, bytes, tuple[int, ...]]]] = {
     "document": ("PUT", "/v1/data/suite/d", b'{"v":', b"}", (200, 201)),
     "commit": (

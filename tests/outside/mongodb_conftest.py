@@ -22,7 +22,7 @@ NUMBERS = (int, float)
 
 
 class Refused(Exception):
-    """A refusal of BunBase, equal to every error code: our codes are other ones."""
+    """A refusal of BunBase. It equals every error code, because our codes differ from MongoDB's."""
 
     def __init__(self, problem):
         super().__init__(f"{problem.get('code')}: {problem.get('detail')}")
@@ -151,7 +151,7 @@ class Collection:
         return found["items"][:limit]
 
     def with_ids(self, filter):
-        """Return the filter with the ids of BunBase in the place of those of MongoDB."""
+        """Return the filter with BunBase's ids in place of MongoDB's ids."""
         if isinstance(filter, list):
             return [self.with_ids(one) for one in filter]
         if not isinstance(filter, dict):

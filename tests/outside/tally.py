@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-SHOWN: Final = 400  # characters of a failure that are printed
+SHOWN: Final = 400  # the number of characters of a failure to print
 
 
 class Tally(msgspec.Struct):
@@ -23,7 +23,7 @@ class Tally(msgspec.Struct):
     skipped: Counter[str] = msgspec.field(default_factory=Counter)
 
     def check(self, right: bool, name: str, found: Any = "") -> None:
-        """Count a pass, or a failure with what was found instead."""
+        """Count a pass, or a failure with the actual result."""
         if right:
             self.passed += 1
         else:

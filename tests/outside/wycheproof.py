@@ -57,7 +57,10 @@ CURVES = {
 
 
 def run(suites: Path) -> list[Tally]:
-    """Return the results of all vectors that fit. `suites`: the folder that contains `wycheproof`."""
+    """Return the results of all vectors that BunBase's code can use.
+
+    `suites`: the folder that contains `wycheproof`.
+    """
     vectors = suites / "wycheproof" / "testvectors_v1"
     raw = [_raw(vectors, name, algorithm) for name, algorithm in {**RSA, **CURVES}.items()]
     return [_tokens(vectors), _assertions(vectors), *raw, _passkeys(vectors), _envelopes(vectors)]
@@ -183,7 +186,7 @@ def _cose_algorithm(key: dict[str, Any]) -> COSEAlgorithmIdentifier:
 
 
 def _cose(key: dict[str, Any]) -> bytes:
-    """Return a public key as an authenticator sends it (RFC 9053)."""
+    """Return a public key in the form of an authenticator (RFC 9053)."""
     if key.get("type") == "EcPublicKey":
         x, y = (int(key[name], 16).to_bytes(32, "big") for name in ("wx", "wy"))
         return encode_cbor({1: 2, 3: -7, -1: 1, -2: x, -3: y})
@@ -194,7 +197,7 @@ def _cose(key: dict[str, Any]) -> bytes:
 
 
 def _envelopes(vectors: Path) -> Tally:
-    """AES-256-GCM as the key service opens it. Vectors with other sizes, or with bytes as context, do not fit."""
+    """AES-256-GCM in the key service. Vectors with other sizes, or with bytes as context, are left out."""
     tally = Tally("wycheproof aes_gcm for envelopes")
     for group, test in _tests(vectors, "aes_gcm"):
         if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):

@@ -1,4 +1,7 @@
-"""The parts of a history of sessions that BunAuth and tenant-auth share. `session_model.py` says what must happen."""
+"""The parts of a history of sessions that BunAuth and tenant-auth share.
+
+`session_model.py` has the expected results.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ class SessionHistories(RuleBasedStateMachine):
 
     @abstractmethod
     def use(self, access: ModelAccess, chance: random.Random) -> None:
-        """Use an access token as a client does."""
+        """Use an access token in the same way as a client."""
 
     @property
     def now(self) -> Any:
@@ -99,12 +102,13 @@ class SessionHistories(RuleBasedStateMachine):
         return [access for access in self.accesses if access.usable(self.now)]
 
     def living(self, chance: random.Random) -> ModelSession:
-        """Return a living session, or any session if there is none."""
+        """Return a valid session, or any session if there is no valid session."""
         return chance.choice([one for one in self.sessions() if one.alive(self.now)] or self.sessions())
 
     def follow_clients(self, seed: int, acts: Mapping[str, int], waits: Sequence[int]) -> None:
-        """Act as clients: those whose answer was lost, two tabs at once, and a thief. `acts`: the acts with their
-        weights.
+        """Act as a client that lost an answer, as two tabs at once, and as a thief.
+
+        `acts`: the acts with their weights.
         """
         chance = random.Random(seed)
         for act in chance.choices(tuple(acts), tuple(acts.values()), k=CLIENT_ACTS):
@@ -130,7 +134,7 @@ class SessionHistories(RuleBasedStateMachine):
         return session
 
     def learn_pair(self, session: ModelSession, pair: AnyPair, generation: int) -> None:
-        """Remember a pair. If its refresh token is known, it must be the known one."""
+        """Remember a pair of tokens. If the refresh token was seen before, the pair must be the same."""
         if generation == len(session.chain):
             token = ModelRefresh(session, pair.refresh_token, min(self.now + REFRESH, session.expires_at))
             session.chain.append(token)
@@ -140,7 +144,7 @@ class SessionHistories(RuleBasedStateMachine):
         assert (claims["sid"], claims["gen"], claims["sub"]) == (session.id, generation, session.account.id)
         if pair.access_token not in {access.text for access in self.accesses if access.session is session}:
             until = min(whole_seconds(self.now) + ACCESS, whole_seconds(session.expires_at))
-            version = claims.get("ver", 0)  # only tokens of end users have one
+            version = claims.get("ver", 0)  # only tokens of end users have a version
             self.accesses.append(ModelAccess(session, pair.access_token, generation, until, version))
 
     def check_refresh(self, token: ModelRefresh, at_once: int) -> None:
@@ -171,7 +175,7 @@ class SessionHistories(RuleBasedStateMachine):
             session.forget(self.now - KEPT)
 
     def teardown(self) -> None:
-        """Send the last refresh token of each session: a living session continues, and no other one does."""
+        """Send the last refresh token of each session: only valid sessions continue."""
         for session in self.sessions():
             self.check_refresh(session.chain[-1], 1)
 
@@ -183,7 +187,7 @@ def run_histories(
     histories: int,
     steps: int,
 ) -> None:
-    """Run a number of histories of so many acts on one service, which `opening` opens."""
+    """Run a number of histories, each with this number of acts, on one service, which `opening` opens."""
     with asyncio.Runner() as runner:
         service = runner.run(opening.__aenter__())
         try:

@@ -58,7 +58,7 @@ class ModelSession:
             self.ended_at = now
 
     def use(self, generation: int) -> None:
-        """A token of this generation was used: the answers to all exchanges before it have arrived."""
+        """Note that a client used a token of this generation, so the answers to all earlier exchanges have arrived."""
         for token in self.chain[:generation]:
             token.child_used = token.child_used or token.used_at is not None
 

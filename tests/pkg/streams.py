@@ -1,4 +1,4 @@
-"""Close a stream before its end, as a caller does when it disconnects."""
+"""Close a stream before its end, in the same way as a caller that disconnects."""
 
 from __future__ import annotations
 

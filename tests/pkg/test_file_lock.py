@@ -1,4 +1,4 @@
-"""File locks of processes that are killed, dying or alive."""
+"""File locks of processes that were killed, are ending, or run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to servers that a stranger has named."""
+"""Requests to servers whose addresses come from a stranger."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bunbase.pkg import outgoing, resolver
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
 from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, MAX_LOOK_UPS, SystemResolver
 
-OTHERS = MAX_LOOK_UPS // LOOK_UPS_PER_PROJECT  # other projects, which take all threads for look-ups
+OTHERS = MAX_LOOK_UPS // LOOK_UPS_PER_PROJECT  # other projects, which use all threads for look-ups
 
 
 class NameServer:
-    """A name server that answers when a test lets it."""
+    """A name server that answers only when the test allows it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -238,7 +238,7 @@ async def test_sign_ins_run_first_and_sign_ups_get_every_fourth_turn() -> None:
 
 
 async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> None:
-    """A project with many waiting calls loses one of them to the new project."""
+    """If a project has many waiting calls, the new project takes the place of one of them."""
     turns, order = HashTurns(1, TurnQueue(3, 6), TurnQueue(1, 1)), list[str]()
     await turns.take("busy", Purpose.SIGN_IN)
     storm = [

@@ -28,7 +28,7 @@ def test_a_public_key_is_read_from_both_forms(key: RSAKey | ECKey) -> None:
 @pytest.mark.parametrize(
     "private",
     [
-        {**PUBLIC, "d": "AQAB"},  # its numbers do not belong together: whoever reads it computes, and then says so
+        {**PUBLIC, "d": "AQAB"},  # its numbers do not fit together; a library finds this only after a computation
         {**PUBLIC, "p": "AQAB", "q": "AQAB"},
         {"kty": "oct", "k": "c2VjcmV0"},
         pem(RSA, private=True),

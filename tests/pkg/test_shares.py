@@ -1,4 +1,4 @@
-"""No user of a shared limit uses all of it, and those who wait take turns."""
+"""No user can use all of a shared limit, and waiting users take turns."""
 
 from __future__ import annotations
 

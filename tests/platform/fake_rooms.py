@@ -1,4 +1,4 @@
-"""Fakes of the rooms that Platform calls. They record what they are told; BunAuth knows the accounts of `people.py`."""
+"""Fakes of the rooms that Platform calls. They record their calls; BunAuth has the accounts of `people.py`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class FakeUsers(Hearing):
 
 
 class FakeFunctions(Hearing):
-    """`paused`: the projects that are paused now. `heard`: every value that it was told, in order."""
+    """`paused`: the projects that are paused now. `heard`: all received values, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,10 +71,10 @@ class FakeFunctions(Hearing):
 class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
-    `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted. `unaudited`:
-    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code. `addresses`: those that
-    have an account, as far as newcomers are told. `admits`: whether invitations open accounts. `opening`: called when
-    an account was opened.
+    `dies`: an exception to raise at the deletion of an account. `meanwhile`: called before the deletion. `unaudited`:
+    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code. `addresses`: the
+    addresses for which newcomers hear that an account exists. `admits`: whether invitations open accounts. `opening`:
+    called when an account was opened.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,10 @@ class FakeBunAuth:
         return account_of(id)
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
-        """A pass is the name of its account here, or the address of a newcomer, and is for an invitation."""
+        """In this fake, a pass is the name of an account or the address of a newcomer.
+
+        It is valid for an invitation.
+        """
         if "@" in cookie:
             return PageWays(SERVICES, newcomer=cookie)
         return PageWays(SERVICES, cookie if cookie and to.page is PageName.INVITE else "")

@@ -294,7 +294,7 @@ async def test_a_member_who_is_invited_to_a_stronger_role_gets_it_once(platform:
 
 
 async def test_an_invitation_ends_with_the_power_of_the_person_who_sent_it(platform: PlatformService) -> None:
-    """A removed admin must not come back through an invitation to an address of their own."""
+    """A removed admin must not come back with an invitation that the admin sent to another own address."""
     made = await bakery(platform)
     for weaker in (None, Role.DEVELOPER):
         await joined(platform, at(made), BOB, Role.ADMIN)

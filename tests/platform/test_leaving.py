@@ -1,4 +1,4 @@
-"""An account leaves the installation: nothing is left without an owner, and a half-done departure can be repeated."""
+"""The deletion of an account leaves nothing without an owner, and an interrupted deletion can be repeated."""
 
 from __future__ import annotations
 

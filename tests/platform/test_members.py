@@ -1,4 +1,4 @@
-"""Members of projects and organisations: who may change whom, and the last owner."""
+"""Members of projects and organisations: the rights to change other members, and the last owner."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ async def test_nobody_withdraws_or_uses_an_invitation_while_its_account_is_opene
 
     async def meanwhile() -> None:
         for act in (platform.delete_invite(at(made), None, invite.id), platform.accept_invite(EVE, token_of(invite))):
-            begun.append(asyncio.create_task(act, context=Context()))  # as another request, not in this transaction
+            begun.append(asyncio.create_task(act, context=Context()))  # a separate request, outside of this transaction
         await asyncio.sleep(0)
 
     others.bunauth.opening = meanwhile

@@ -21,7 +21,7 @@ PEM: Final = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, ser
 
 
 class AdminSite(msgspec.Struct, frozen=True):
-    """`environment`: what the programs get."""
+    """`environment`: the environment variables of the programs."""
 
     url: str
     environment: dict[str, str]

@@ -36,7 +36,7 @@ admin.import("", { mode: "merge" });
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build and pack both packages, and install them as npm would. Return the folder of an app."""
+    """Build and pack both packages, and install them in the same way as npm. Return the folder of an app."""
     app = tmp_path_factory.mktemp("app")
     for package in (SDK, ADMIN):
         subprocess.run(["npm", "pack", "--silent", "--pack-destination", app], check=True, cwd=package, timeout=180)

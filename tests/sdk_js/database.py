@@ -1,4 +1,4 @@
-"""The types with which `npm run types` checks the client: as `bunbase gen types` writes them.
+"""The types with which `npm run types` checks the client, in the form that `bunbase gen types` writes.
 
 python -m tests.sdk_js.database     writes sdk/js/types/database.ts
 """

@@ -1,7 +1,7 @@
-"""An HTTP proxy that fails on purpose, before or after the server has acted.
+"""An HTTP proxy that fails on purpose, before or after the server has processed a request.
 
-A client asks for a fault with the header `X-Fault: <name> <fault> <times>`: the first `times` requests of this name
-meet the fault, the later ones pass. `GET /faults/<name>` lists the requests that the proxy has seen under the name.
+A client asks for a fault with the header `X-Fault: <name> <fault> <times>`: the first `times` requests of this name get
+the fault, and later requests pass. `GET /faults/<name>` lists the requests that the proxy has seen under the name.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.stopping = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that ends its connection is no error here."""
+        """Report no error if a client ends its connection."""
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -107,7 +107,7 @@ def prepared(instance: Instance) -> Site:
 
 
 def bundles(folder: Path, minify: bool = False) -> Path:
-    """Bundle every entry of the client, as an app would. Parts that entries share are in files of their own."""
+    """Bundle every entry of the client, like an app. Shared parts are in separate files."""
     sources = [SDK / f"src/{entry}.ts" for entry in ENTRIES]
     options = [
         "--bundle",

@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in sent.items():
                 setattr(state, name, value)
             return 200, state
-        if path == "/control/expire":  # as after a change of the user: the access token ends before its time
+        if path == "/control/expire":  # as after a change of the user, the access token ends early
             server.access = set()
             return 200, {}
         if path == "/v1/auth/login":

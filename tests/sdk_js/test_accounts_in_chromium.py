@@ -65,7 +65,7 @@ class Tab:
         return email
 
     def leave_and_return(self, code: str) -> str:
-        """Run a call that leaves the page, wait until the browser is back, and return its address then."""
+        """Run a call that leaves the page, wait until the browser is back, and return the browser's address."""
         with self.page.expect_navigation(url=re.compile(re.escape(self.url) + r"/?\?(code|error)=")):
             self.run(f"void {code}")
         self.start()
@@ -82,11 +82,11 @@ class Device:
         self.id = made["authenticatorId"]
 
     def owner(self, *, agrees: bool) -> None:
-        """Let the owner refuse from now on, as if the dialog were cancelled, or agree again."""
+        """Make the owner refuse from now on, as if cancelling the dialog, or agree again."""
         self.devtools.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": agrees})
 
     def owner_waits(self) -> None:
-        """Let the owner do nothing from now on: dialogs stay open."""
+        """Make the owner do nothing from now on, so that dialogs stay open."""
         waits = {"authenticatorId": self.id, "enabled": False}
         self.devtools.send("WebAuthn.setAutomaticPresenceSimulation", waits)
 

@@ -1,4 +1,4 @@
-"""The tables of docs/javascript.md are true, and the package has what the guide says."""
+"""The tables of docs/javascript.md are right, and the package has the contents that the guide describes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random values go through the client and come back exactly, compared with Python's json."""
+"""Random values pass through the client unchanged; the test compares them with Python's json."""
 
 from __future__ import annotations
 

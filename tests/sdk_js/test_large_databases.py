@@ -38,7 +38,7 @@ FUNCTION: Final = f"""\
 import type {{ Context }} from "{FUNCTIONS}/index.js";
 declare const data: Context<Database>["data"];
 """
-# of each collection: the question and the change whose types are the largest
+# for each collection: the query and the change with the largest types
 CALLS_OF_AN_APP: Final = (
     'void data.collection("{0}").query({{ where: {{ f0: "a", "f5.a": "x" }}, sort: ["-f1"] }});',
     'void data.collection("{0}").patch("p", {{ f1: 2, f5: {{ b: null }} }});',

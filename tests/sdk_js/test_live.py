@@ -173,7 +173,7 @@ def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connec
     page.evaluate("() => render(1)")
     page.get_by_text("1: live").wait_for()
 
-    # as after a sleep: the connection is open for the page, and dead for the server
+    # as after a sleep of the machine: the connection looks open to the page, but the server has lost it
     page.evaluate("() => { server.faults.mute = true; document.dispatchEvent(new Event('visibilitychange')); }")
     page.wait_for_function(
         "() => server.heard.filter(({ message }) => message.t === 'auth').length === 2", timeout=8000

@@ -175,7 +175,7 @@ def test_eight_tabs_hold_one_socket_and_another_tab_takes_over_without_a_lost_ch
 
 @pytest.mark.parametrize("elects", [True, False])
 def test_tabs_that_begin_and_lose_their_leader_at_one_moment_elect_one_of_them(person: Person, elects: bool) -> None:
-    """The second run breaks the election, and the same look at the connections must notice it."""
+    """The second run breaks the election of the leader, and the same check of the connections must fail."""
 
     def broken(route: Any) -> None:
         whole = route.fetch().text()
@@ -288,7 +288,7 @@ def test_each_tab_in_a_channel_is_a_member_with_its_own_connection(person: Perso
         tab.wait_for_function("() => window.members === 'a,b'")
     assert len(person.streams) == 2
 
-    tabs[0].evaluate(ENTER, "c")  # the tab with the connection keeps it
+    tabs[0].evaluate(ENTER, "c")  # the tab with the connection keeps the connection
     tabs[3].evaluate("() => live.channel('rooms/tabs').publish(1)")
     tabs[1].evaluate("() => live.channel('rooms/tabs').publish(2, { echo: false })")
     for tab in (tabs[0], *tabs[2:]):

@@ -1,4 +1,4 @@
-"""A sign-in in a window of its own: with a real OpenID Connect provider, in Chromium, against one running BunBase."""
+"""A sign-in in a separate window: with a real OpenID Connect provider, in Chromium, against one running BunBase."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class App:
         return opening.value
 
     def answer(self) -> Any:
-        """Return the email of the user, or the code of the problem. Nothing may be left."""
+        """Return the email of the user, or the code of the problem. The sign-in must leave nothing behind."""
         self.page.wait_for_function("() => answers.length === 1")
         poll(lambda: self.page.evaluate("() => left") == 0 and self.context.pages == [self.page])
         return self.page.evaluate("() => answers.pop()")
@@ -79,7 +79,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """Yield a project with a provider, and with one that takes the opener of its page away."""
+    """Yield a project with a provider, and with a provider that removes the `opener` of its page."""
     with dev_instance() as instance:
         # the providers of these tests are on this machine
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
@@ -91,7 +91,7 @@ def site() -> Iterator[Site]:
 
 @contextmanager
 def provider(site: Site, name: str) -> Iterator[dict[str, str]]:
-    """Yield the settings of a provider that runs."""
+    """Yield the settings of a running provider."""
     callback = f"{site.url}/v1/auth/oauth/{name}/callback"
     command = [
         str(find_bun()),

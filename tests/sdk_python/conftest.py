@@ -1,4 +1,4 @@
-"""One BunBase and its proxy, for all tests of a file, and a client of each face."""
+"""One BunBase and its proxy for all tests of a file, and a client of each kind (sync and asyncio)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def proxy(site: Site) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module", params=["sync", "aio"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Yield a function that makes a client: of one face, and then of the other."""
+    """Yield a function that makes a client: first the sync client, and then the asyncio client."""
     with ExitStack() as opened:
         if request.param == "sync":
             yield lambda *args, **named: opened.enter_context(Client(*args, **named))

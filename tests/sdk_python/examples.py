@@ -14,7 +14,7 @@ from tests.sdk_python.models import PACKAGE
 from tests.sdk_python.style import formatted
 
 CORE: Final = PACKAGE / "core"
-CLIENTS: Final = (PACKAGE / "sync/client.py", PACKAGE / "aio/client.py")  # they have no core
+CLIENTS: Final = (PACKAGE / "sync/client.py", PACKAGE / "aio/client.py")  # these modules have no core
 FILE: Final = Path(__file__).with_name("typed_examples.py")
 EXAMPLE: Final = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ROOTS: Final = {"client": "ProjectCalls", "tx": "TransactionCalls"}
@@ -52,7 +52,7 @@ def results() -> dict[str, dict[str, str]]:
 
 
 def for_asyncio(docstring: str) -> str:
-    """Return a docstring whose examples are those of the face for asyncio."""
+    """Return the docstring with its examples for asyncio."""
     return EXAMPLE.sub(lambda found: f"```python\n{_awaited(found[1])}```", docstring)
 
 

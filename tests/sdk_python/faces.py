@@ -20,8 +20,9 @@ CALLBACK: Final = "Callable[[TransactionCalls]"
 
 
 class Face(NamedTuple):
-    """`prefix`: the prefix of the names of classes. `replies`: what the types of the core's callbacks and sources
-    become.
+    """`prefix`: the prefix of the names of classes.
+
+    `replies`: the types that replace the types of the core's callbacks and sources.
     """
 
     folder: str
@@ -197,7 +198,7 @@ class Written:
             yield f"**{arguments.kwarg.arg}"
 
     def _argument(self, one: ast.arg) -> str:
-        """Return what is passed on. A callback gets the face of what the core gives to it."""
+        """Return the expression to pass on. A callback gets the typed face of the core's object."""
         if one.annotation and ast.unparse(one.annotation).startswith(CALLBACK):
             return f"lambda calls: {one.arg}({self._public('TransactionCalls')}(calls, self._driver))"
         return one.arg

@@ -1,6 +1,6 @@
 """Write the generated files of the Python client (`make gen`): the types of answers, the two faces, the examples.
 
-With --check, write nothing, and fail if a file differs from what would be written.
+With --check, write nothing, and fail if a file is out of date.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lost requests and answers: what is repeated, and that it takes effect once. Both faces, through proxies that fail."""
+"""Lost requests and answers: the clients repeat calls, which take effect once. The tests use proxies that fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = itertools.count()
 
 
 class Faulty:
-    """Clients whose requests meet faults."""
+    """Clients whose requests get faults from the proxy."""
 
     def __init__(self, client: Any, proxy: FaultProxy) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The refusals of functions: a program tells them from those of BunBase."""
+"""The refusals of functions: a program can distinguish them from BunBase's refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of a channel takes the messages of the server."""
+"""A client of a channel processes the server's messages."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
     "state": "done", "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
 }  # fmt: skip
-REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")  # these would be followed for a minute
+REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")  # these examples would follow changes for a minute
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
-    """Yield method, path and name of each operation that this client has, or leaves to another one."""
+    """Yield method, path and name of each operation that this client has, or that another client has."""
     for path, item in document()["paths"].items():
         for method in METHODS:
             if AREAS.match(path) and method in item:

@@ -1,4 +1,4 @@
-"""Use the face for asyncio as if it were the other one, so that a test has the same text for both."""
+"""Use the asyncio client like the sync client, so that one test serves both."""
 
 from __future__ import annotations
 

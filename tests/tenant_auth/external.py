@@ -1,4 +1,4 @@
-"""The steps of an app and of a browser in a sign-in by another service."""
+"""The steps of an app and of a browser in a sign-in with another service."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def started(
 
 
 async def code_of(room: TenantAuth, caller: Caller = AT_BAKERY, link: str = "", provider: str = "google") -> str:
-    """Go through the provider. Return the code that the app gets."""
+    """Sign in at the provider. Return the code that the app gets."""
     state, browser = await started(room, caller, link, provider=provider)
     finished = await room.finish_user_login(provider, ExternalAnswer(state, browser, "code"))
     return parameters(finished.url)["code"]
@@ -55,7 +55,7 @@ async def signed_in(
 
 
 async def anonymous(room: TenantAuthService, clock: ManualClock) -> Caller:
-    """Return the caller of an anonymous user, who has a session."""
+    """Return the `Caller` object of a new anonymous user that has a session."""
     user = User(new_id("usr"), None, False, "user", {}, {"cart": ["rye"]}, clock.now(), anonymous=True)
     method = SignInMethod((), "anonymous")
     opened = await room.opening.open_first_session(AT_BAKERY, Person(user), method)

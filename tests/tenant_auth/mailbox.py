@@ -14,13 +14,13 @@ LINK = re.compile(r"/v1/auth/ui/([a-z-]+)\?project=(\w+)&token=(\S+)")
 
 
 async def mails(room: TenantAuthService, to: str, project: str = BAKERY) -> list[DevMail]:
-    """Return the mails to an address, newest first, when all requests for mails are answered."""
+    """Wait for all requested mails. Return the mails to an address, newest first."""
     await until_true(lambda: room.stores.db.value("SELECT NOT EXISTS (SELECT FROM mail_requests)"))
     return list(await room.dev_mails(to, project, 50, ""))
 
 
 async def link(room: TenantAuthService, to: str, page: str, project: str = BAKERY) -> str:
-    """Return the token in the newest mail of a project to an address that links to this page."""
+    """Return the token from the newest mail of a project to an address with a link to this page."""
     for mail in await mails(room, to, project):
         found = LINK.search(mail.text)
         if found and found[1] == page:

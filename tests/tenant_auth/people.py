@@ -42,13 +42,13 @@ async def without_password(
 
 
 async def change_settings(room: TenantAuthService, project: str = BAKERY, **patch: Any) -> None:
-    """Apply a merge patch to the settings of a project, and wait for no feed."""
+    """Apply a merge patch to the settings of a project, without waiting for the feed."""
     await room.change_project_auth(member_caller(project, Role.ADMIN), patch, None)
     room.pools.cache.known.drop(project)
 
 
 async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[], float]) -> dict[str, Any]:
-    """Verify a token with the public keys of the project, as the gateway does. Raises: BadToken."""
+    """Verify a token with the public keys of the project, like the gateway. Raises: BadToken."""
     return Verifier((await room.jwks(project)).keys, now).claims(token, aud=project, type="user")
 
 

@@ -1,4 +1,4 @@
-"""A project whose users sign in by phone, and a sender of text messages that keeps them."""
+"""A project whose users sign in by phone, and a sender that records text messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FakeSender:
 
 
 async def phones_on(room: TenantAuthService, project: str = BAKERY, **more: object) -> FakeSender:
-    """Turn sign-in by phone on, and return the sender that takes the place of the hook."""
+    """Turn sign-in by phone on, and return the sender that replaces the hook."""
     sender = room.texts.sender
     if not isinstance(sender, FakeSender):
         room.texts.sender = sender = FakeSender()
@@ -67,7 +67,7 @@ async def settle(room: TenantAuthService) -> None:
 
 
 async def code_by_text(room: TenantAuthService, phone: str = PHONE, caller: Caller = AT_BAKERY) -> str:
-    """Ask for a sign-in code and return the one that was sent."""
+    """Request a sign-in code, and return the code that was sent."""
     sender = room.texts.sender
     assert isinstance(sender, FakeSender)
     before = len(sender.to(phone, caller.project))

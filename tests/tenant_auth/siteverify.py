@@ -20,9 +20,7 @@ RIGHT: Final = "right-"  # tokens of people begin with this
 
 
 class SiteVerify:
-    """`asked`: the forms that were sent. `answer`: the answer that is sent instead of the verdict, with the status
-    `status`.
-    """
+    """`asked`: the received forms. `answer`: the answer to send instead of the result, with the status `status`."""
 
     def __init__(self) -> None:
         self.url = ""

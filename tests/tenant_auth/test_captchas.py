@@ -93,7 +93,7 @@ async def test_whatever_sends_a_mail_or_makes_a_user_needs_a_token_that_works_on
 async def test_every_request_of_a_stranger_that_costs_a_mail_a_message_or_a_user_needs_a_token(
     room: TenantAuthService,
 ) -> None:
-    """The limits of the gateway name these requests. So a new route cannot forget the captcha."""
+    """The gateway's limits list these requests, so the test fails if a new route has no captcha."""
     costly = [path for path, guard in GUARDED_ROUTES.items() if guard.kind in (Kind.MAIL, Kind.SIGN_UP)]
     ours = {path: route for route in ROUTES if "POST" in route.http_methods for path in route.paths}
     routes = [path for path in costly if path.startswith("/v1/auth/") and ours[path].security is not SIGNED_IN_USER]

@@ -1,4 +1,4 @@
-"""The last way to sign in to a user stays, whichever way it is; a table of each way and each removal."""
+"""The last sign-in method of a user cannot be removed. The table has each method and each removal."""
 
 from __future__ import annotations
 

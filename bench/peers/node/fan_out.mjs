@@ -1,4 +1,4 @@
-/** A server with `ws` that sends what is posted to every socket. Its arguments: port, path of the package `ws`. */
+/** A server with `ws` that sends each posted text to every socket. Its arguments: port, path of the package `ws`. */
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

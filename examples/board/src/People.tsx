@@ -2,7 +2,7 @@ import type { Member } from "bunbase-js/live";
 
 import type { Presence } from "./client.ts";
 
-/** Everybody who is here. A person with two devices is shown once. */
+/** Shows everybody who has the board open. A person with two devices appears once. */
 export function People({ me, others }: { me: string; others: readonly Member<Presence>[] }) {
   const people = new Map(others.map(({ uid, data }) => [uid, data.name]));
   return (

@@ -16,7 +16,7 @@ export interface Presence {
 export const client = createClient<Database>(import.meta.env.VITE_BUNBASE_URL, import.meta.env.VITE_BUNBASE_KEY);
 
 export const live = createLive(client, {
-  cache: indexedDBCache(), // the board is there at once at the next visit, and changes made without a network are kept
+  cache: indexedDBCache(), // shows the board at once at the next visit, and keeps changes made without a network
   onRefused: (write, problem) => say(`The card was not ${write.op === "delete" ? "deleted" : "saved"}. ${problem.message}`),
 });
 

@@ -1,4 +1,4 @@
-/** Columns, and the places of cards in them. A card moves by one write of its own: no other card is changed. */
+/** Columns, and the positions of cards in them. To move a card, the page changes only this card. */
 
 import type { Card } from "./database.ts";
 
@@ -10,15 +10,15 @@ export const COLUMNS = [
 
 export type Place = Pick<Card, "column" | "place">;
 
-/** Returns the place at an index among the other cards of a column. */
+/** Returns the position number for a card at this index among the other cards of a column. */
 export function placeAt(cards: readonly Card[], column: Card["column"], index: number): Place {
   const [before, after] = [cards[index - 1]?.place, cards[index]?.place];
-  const apart = 0.5 + Math.random(); // two people who add a card at the same time choose different places
+  const apart = 0.5 + Math.random(); // random: two people may add a card at the same time
   if (before === undefined) return { column, place: (after ?? 1) - apart };
   return { column, place: after === undefined ? before + apart : (before + after) / 2 };
 }
 
-/** Returns the place to which an arrow key moves a card, or undefined. */
+/** Returns the position to which an arrow key moves a card, or undefined. */
 export function placeByKey(key: string, card: Card, all: readonly Card[]): Place | undefined {
   const others = (column: Card["column"]) => all.filter((other) => other.column === column && other._id !== card._id);
   const index = others(card.column).filter((other) => other.place < card.place).length;

@@ -3,7 +3,7 @@ import { useSyncExternalStore } from "react";
 let text = "";
 const hearers = new Set<() => void>();
 
-/** Shows a sentence to the person. An empty one removes it. */
+/** Shows a sentence to the person. An empty text removes the sentence. */
 export function say(sentence: string): void {
   text = sentence;
   for (const hear of hearers) hear();

@@ -8,7 +8,7 @@ export type Role = NewMember["role"];
 
 export const memberId = (room: string, uid: string): string => `${room}_${uid}`;
 
-/** For `catch`: turns an error with this code into null, and throws every other one. */
+/** For `catch`: turns an error with this code into null, and throws every other error. */
 export function none(code: string): (error: Problem) => null {
   return (error) => {
     if (error.code === code) return null;
@@ -30,7 +30,10 @@ export async function leave(ctx: Ctx, room: string, uid: string): Promise<void> 
   await endTokens(ctx, uid);
 }
 
-/** Ends the access tokens of a user, which name the rooms (tokens.ts). The pages of the user get new ones by themselves. */
+/**
+ * Ends the access tokens of a user, because the tokens list the user's rooms (tokens.ts). The user's pages fetch new
+ * tokens automatically.
+ */
 async function endTokens(ctx: Ctx, uid: string): Promise<void> {
   await ctx.auth.users.update(uid, { claims: { rooms_changed: Date.now() } });
 }

@@ -3,11 +3,12 @@ import type { Handler } from "@bunbase/functions";
 import type { Database } from "../src/database.ts";
 
 const DAYS = 90;
-const PAGE = 200; // two writes for each message, and a commit has 500
+const PAGE = 200; // each message needs two writes, and a commit has at most 500
 
 /**
- * Moves messages that are older than 90 days to the archive. A job may name another time: `{"before": "2026-01-01T00:00:00.000Z"}`.
- * If the server dies, the next run goes on: each commit moves its messages as a whole.
+ * Moves messages that are older than 90 days to the archive. A job may pass another time: `{"before":
+ * "2026-01-01T00:00:00.000Z"}`. If the server stops, the next run continues: each commit moves its messages completely
+ * or not at all.
  */
 const nightly: Handler<Database> = async (request, ctx) => {
   const asked = (await request.json().catch(() => null)) as { before?: string } | null;

@@ -12,7 +12,7 @@ type Change =
 
 const refuse = (status: number, detail: string) => Response.json({ detail }, { status });
 
-/** Changes who is in a room. Calls without a user come from the worker, which has the secret key. */
+/** Adds people to a room and removes them. A call without a user comes from the worker, which has the secret key. */
 const rooms: Handler<Database> = async (request, ctx) => {
   const change = (await request.json().catch(() => ({}))) as Change;
   const me = ctx.caller?.uid;
@@ -45,7 +45,10 @@ const rooms: Handler<Database> = async (request, ctx) => {
 
 export default rooms;
 
-/** Returns the room of two people. Its `pair` is unique, so two calls at once make one room. */
+/**
+ * Returns the room of two people. The room's field `pair` is unique, so two calls at the same time create only one
+ * room.
+ */
 async function direct(ctx: Ctx, me: string, email: string) {
   const other = await ctx.auth.users.getByEmail(email).catch(none("user_not_found"));
   if (!other || other.id === me) return refuse(404, "Nobody else has this address.");
@@ -64,7 +67,7 @@ async function owns(ctx: Ctx, room: string): Promise<boolean> {
   return member?.role === "owner";
 }
 
-/** Short, because a token names all rooms of its user. */
+/** Returns a new id. It is short, because a token contains the ids of all rooms of its user. */
 function newId(): string {
   return crypto.randomUUID().replaceAll("-", "").slice(0, 10);
 }

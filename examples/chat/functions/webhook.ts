@@ -6,7 +6,10 @@ import { none } from "./_members.ts";
 
 const refuse = (status: number, detail: string) => Response.json({ detail }, { status });
 
-/** Posts a message from outside, such as an alarm: `{"room": "…", "text": "…"}`. If it is sent twice, it is posted once. */
+/**
+ * Posts a message from outside, such as an alarm: `{"room": "…", "text": "…"}`. If a sender repeats a request, the
+ * function posts the message once.
+ */
 const webhook: Handler<Database> = async (request, ctx) => {
   try {
     const event = await verifyWebhook(request, { scheme: "standard-webhooks", secret: ctx.env.WEBHOOK_SECRET ?? "" });

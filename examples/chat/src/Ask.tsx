@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 
 import { notify } from "./notice.ts";
 
-/** A field whose text is handed over with Enter. It stays if that fails. */
+/** A field that submits its text on Enter. If this fails, the text stays in the field. */
 export function Ask({ label, onAnswer, onType }: { label: string; onAnswer(text: string): unknown; onType?(text: string): void }) {
   const [text, setText] = useState("");
   const type = (next: string) => (setText(next), onType?.(next));

@@ -5,7 +5,10 @@ import { notify } from "./notice.ts";
 
 type Props = { room: string; me: Member; people: readonly Member[]; here: ReadonlySet<string | null> };
 
-/** The members of the room; a full circle marks those who are there now. The owner changes roles; owner and moderators invite people by mail. */
+/**
+ * The members of the room; a full circle marks members who are online. The owner may change roles; the owner and the
+ * moderators may invite people by mail.
+ */
 export function People({ room, me, people, here }: Props) {
   const change = (act: string, uid: string, more = {}) => void changeRoom({ act, room, uid, ...more }).catch(notify);
   return (

@@ -29,7 +29,7 @@ function Item({ member, name, open, onOpen }: Open & { member: Member; name: str
   const { room, uid, read = "" } = member;
   const unread = useLive(messages, {
     where: { room, _created: { $gt: read }, author: { $ne: uid } },
-    sort: ["-_created"], // the order of the index: in that of `_id`, all messages would be read
+    sort: ["-_created"], // the order of the index; in the order of `_id`, the query would read all messages
     limit: 1,
     count: true,
   });

@@ -15,7 +15,7 @@ export const members = live.collection("members");
 export const messages = live.collection("messages");
 export const invites = live.collection("invites");
 
-/** Calls the function that changes who is in a room. */
+/** Calls the function `rooms`, which adds people to a room and removes them. */
 export async function changeRoom(change: { act: string; [field: string]: string }): Promise<{ _id: string }> {
   return (await client.functions.invoke("rooms", change)) as { _id: string };
 }

@@ -5,5 +5,5 @@ import { notify } from "./notice.ts";
 import "./style.css";
 
 await client.auth.ready;
-await client.auth.finishRedirect().catch(notify); // the page may be the end of a sign-in by link or service
+await client.auth.finishRedirect().catch(notify); // a sign-in by link or by another service may end on this page
 createRoot(document.getElementById("root")!).render(<App />);

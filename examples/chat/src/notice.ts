@@ -1,4 +1,4 @@
-/** One sentence about what went wrong, or what to do next. */
+/** One sentence that explains what failed, or what to do next. */
 
 import { useSyncExternalStore } from "react";
 
@@ -10,7 +10,7 @@ export function notify(error: unknown): void {
   show(error instanceof Error ? error.message : String(error));
 }
 
-/** Shows a sentence to the person. An empty one removes it. */
+/** Shows a sentence to the person. An empty text removes the sentence. */
 export function show(sentence: string): void {
   text = sentence;
   for (const listener of listeners) listener();

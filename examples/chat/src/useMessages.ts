@@ -9,8 +9,9 @@ const PAGE = 50;
 const byTime = ["-_created"] as const;
 
 /**
- * The newest messages of a room, which are live, and older pages, which are not. `since`, where the two meet, is fixed once
- * there are older pages: otherwise a new message would push one out of the live result and into neither of them.
+ * The newest messages of a room as a live result, and pages of older messages, which are not live. `since` is the
+ * border between them, and stays fixed when there are older pages. Otherwise a new message would push another message
+ * out of the live result, and no page would contain this message.
  */
 export function useMessages(room: string) {
   const [since, setSince] = useState<string>();

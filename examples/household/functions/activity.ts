@@ -8,12 +8,12 @@ interface Change {
   before?: Item;
 }
 
-/** Writes what was changed or deleted into the list of activity. The change has the item as it was `before`. */
+/** Records each changed or deleted item in the list of activity. `before` is the item before the change. */
 const activity: Handler<Database> = async (request, { data, trigger }) => {
   const { op, id, at, before } = (await request.json()) as Change;
-  if (!trigger || !before) return; // images are kept for a limited time
+  if (!trigger || !before) return; // BunBase keeps the documents before a change only for a limited time
   const { household, title, cents } = before;
-  await data.put("activity", trigger.job, { household, item: id, op, title, cents, at }); // a repeated run writes it once
+  await data.put("activity", trigger.job, { household, item: id, op, title, cents, at }); // a repeated run has the same id
 };
 
 export default activity;

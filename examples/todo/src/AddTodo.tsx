@@ -5,7 +5,7 @@ export function AddTodo({ add, busy }: { add: (title: string) => Promise<boolean
     event.preventDefault();
     const form = event.currentTarget;
     const title = String(new FormData(form).get("title")).trim();
-    if (title && (await add(title))) form.reset(); // after a failure, the words stay in the field
+    if (title && (await add(title))) form.reset(); // after a failure, the text stays in the field
   }
 
   return (

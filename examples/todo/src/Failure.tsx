@@ -1,6 +1,6 @@
 import type { Problem } from "bunbase-js";
 
-/** Shows a problem. Its message is for people, and names the next step. */
+/** Shows a problem. The message of a problem is for people, and contains the next step. */
 export function Failure({ problem, again }: { problem: Problem | undefined; again?: () => void }) {
   if (!problem) return null;
   return (

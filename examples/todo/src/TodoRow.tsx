@@ -4,7 +4,7 @@ import type { Todo } from "./database.ts";
 interface Row {
   todo: Todo;
   change: (act: () => Promise<string>) => Promise<boolean>;
-  /** Called after the todo is deleted, because its button had the focus. */
+  /** Called when the todo was deleted. The list then moves the focus, because the deleted button had it. */
   deleted: () => void;
 }
 

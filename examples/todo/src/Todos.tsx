@@ -18,7 +18,7 @@ export function Todos({ user }: { user: User }) {
   const { page, problem, loading, reload } = useQuery(todos, { sort: ["_created"], limit });
   const action = useAction();
 
-  /** Changes something, says so to people who do not see the list, and reads the list again. */
+  /** Runs a change, announces it to screen readers, and reads the list again. */
   async function change(act: () => Promise<string>): Promise<boolean> {
     const done = await action.run(async () => setSaid(await act()));
     reload(); // also after a failure: the list may be out of date
@@ -27,7 +27,7 @@ export function Todos({ user }: { user: User }) {
 
   async function clear(): Promise<string> {
     const { cleared } = await client.functions.invoke<{ cleared: number }>("clear-done");
-    heading.current?.focus(); // the button is gone
+    heading.current?.focus(); // the button that had the focus no longer exists
     return `${cleared} done todos are deleted.`;
   }
 

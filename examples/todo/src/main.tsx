@@ -6,5 +6,5 @@ import { client } from "./client.ts";
 const place = document.getElementById("app");
 if (!place) throw new Error("index.html has no element #app");
 
-await client.auth.ready; // the session of the last visit: without it, the form for signing in would flash
+await client.auth.ready; // otherwise the sign-in form would appear for a moment
 createRoot(place).render(<App />);

@@ -1,7 +1,7 @@
 import { Problem } from "bunbase-js";
 import { useState } from "react";
 
-/** Runs one action after another, and keeps the problem of the last one for the page to show. */
+/** Runs one action after the other, and keeps the problem of the last action, so that the page can show it. */
 export function useAction() {
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
@@ -13,7 +13,7 @@ export function useAction() {
       await action();
       return true;
     } catch (error) {
-      if (!Problem.is(error)) throw error; // a mistake in this page, and not an answer
+      if (!Problem.is(error)) throw error; // a bug of this page, and not an answer of the server
       setProblem(error);
       return false;
     } finally {

@@ -19,18 +19,18 @@ import { Users } from "./users.js";
 import { Webhooks } from "./webhooks.js";
 
 export interface Export extends Call {
-  /** One collection. Without it, each line also has the name of its collection. */
+  /** Exports only this collection. Without this option, each line also has the name of its collection. */
   collection?: string | undefined;
   /** The id of the last document that an earlier export has written; without a collection, `<collection>/<id>`. */
   after?: string | undefined;
 }
 
 export interface Import extends Call {
-  /** The collection of all lines. Without it, each line has the name of its collection. */
+  /** The collection into which all lines go. Without this option, each line must have the name of its collection. */
   collection?: string | undefined;
-  /** If a document exists already: `create` (the default) refuses the line. */
+  /** The mode for documents that already exist: `create` (the default) refuses the line. */
   mode?: "create" | "replace" | "skip" | undefined;
-  /** The number of the first line that is not done yet, from 1. */
+  /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
   /** Called with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
@@ -92,7 +92,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    * ```
    */
   get live(): Live<D> {
-    // requests have the headers of the credential, and a socket would have no headers
+    // the credential is in the headers of requests, and a socket cannot send headers
     return (this.#live ??= createLive<D>(this, { transports: ["sse", "poll"] }));
   }
 
@@ -110,8 +110,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns all documents as lines of JSON, in the form that `import` takes. A stream that breaks throws a problem with
-   * `body.after`, from which another export continues.
+   * Returns all documents as lines of JSON, in the form that `import` takes. If the stream breaks, it throws a problem:
+   * pass its `body.after` to another export to continue.
    *
    * ```ts
    * const lines = await admin.export({ collection: "posts" });
@@ -125,8 +125,9 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Imports lines of JSON, or objects, in parts of 4 MiB. A line that is refused does not stop the others. If the import
-   * itself stops, the problem has `body.last_line`: send the rest with `fromLine`. `timeoutMs` is the time of one part.
+   * Imports lines of JSON, or objects, in parts of 4 MiB. If the server refuses a line, it still imports the other
+   * lines. If the import itself stops, the problem has `body.last_line`: send the rest with `fromLine`. `timeoutMs` is
+   * the time of one part.
    *
    * ```ts
    * const { imported, failed } = await admin.import(createReadStream("posts.ndjson"), {
@@ -143,9 +144,9 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Yields the changes of documents after `since`, and with `follow` also all future changes. Store `seq` of the last
-   * change to continue later. Throws `resync_required` if the server no longer keeps the changes after `since`: read
-   * the collections again, and continue with `since: error.body.last`. A signal that is aborted ends the loop with a
+   * Yields the changes of documents after `since`, and with `follow` also all future changes. To continue later, store
+   * the `seq` of the last change. Throws `resync_required` if the server no longer keeps the changes after `since`:
+   * read the collections again, and continue with `since: error.body.last`. If the signal is aborted, the loop throws a
    * problem `aborted`.
    *
    * ```ts

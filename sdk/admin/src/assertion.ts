@@ -1,8 +1,8 @@
-/** Proves who a service account is with a JWT that its private key signs (RFC 7523). */
+/** Proves the identity of a service account with a JWT that the account's private key signs (RFC 7523). */
 
 import { invalidValue, randomText } from "bunbase-js/internal";
 
-const SECONDS = 300; // the server accepts ten minutes; the clocks of both may differ
+const SECONDS = 300; // the server accepts up to ten minutes; the rest allows for a difference of the clocks
 const RSA = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 const P256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const PEM = /-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END PRIVATE KEY-----/;
@@ -23,13 +23,13 @@ export async function signingKey(pem: string): Promise<SigningKey> {
       const der = Uint8Array.from(atob(found[1]!.replace(/\s/g, "")), (character) => character.charCodeAt(0));
       return { key: await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]), algorithm };
     } catch {
-      // it may be a key of the other kind
+      // the key may be of the other type
     }
   }
   throw invalidValue("privateKey", "It must be an RSA key, or an EC key on P-256.");
 }
 
-/** Returns a new assertion. It works once. @internal */
+/** Returns a new assertion. Each assertion works once. @internal */
 export async function assertion({ key, algorithm }: SigningKey, clientId: string, audience: string): Promise<string> {
   const now = Math.floor(Date.now() / 1000);
   const head = { alg: algorithm === RSA ? "RS256" : "ES256", typ: "JWT" };

@@ -15,9 +15,9 @@ export class Auth {
   }
 
   /**
-   * Returns the claims of an access token of a user. The project's public keys are kept for an hour, so this sends
-   * nothing as a rule. Throws `invalid_token` or `token_expired`. Service tokens are refused, unless `allowService` is
-   * true.
+   * Returns the claims of an access token of a user. The client keeps the project's public keys for an hour, so most
+   * calls send no request. Throws `invalid_token` or `token_expired`. Refuses service tokens by default; `allowService:
+   * true` accepts them.
    *
    * ```ts
    * const { sub, role } = await admin.auth.verify(token);

@@ -21,7 +21,7 @@ export interface Change {
 }
 
 export interface ChangesOptions extends FollowCall {
-  /** `seq` of the last change that you have read: by default 0, the beginning. */
+  /** The `seq` of the last change that you have read. The default is 0: all changes. */
   since?: number | undefined;
   /** Waits for new changes, until the loop is left or the signal is aborted. */
   follow?: boolean | undefined;

@@ -4,7 +4,10 @@ import type { Call, WriteCall } from "bunbase-js";
 import { randomText } from "bunbase-js/internal";
 import type { Connection } from "./connection.js";
 
-/** The sources of the rules, in CEL. Without a rule, only servers and members of the project may do it. */
+/**
+ * The sources of the rules, in CEL. If a rule is missing, only servers and members of the project may perform its
+ * action.
+ */
 export interface ChannelRules {
   subscribe?: string | null;
   publish?: string | null;
@@ -12,8 +15,8 @@ export interface ChannelRules {
 }
 
 /**
- * The channels of one pattern. `history`: at most `messages` are kept, each for `seconds`. `presence`: the channels
- * have members.
+ * The channels of one pattern. `history`: the channel keeps at most `messages` messages, each for `seconds` seconds.
+ * `presence`: the channels have a list of members.
  */
 export interface ChannelSpec {
   rules?: ChannelRules;
@@ -21,14 +24,17 @@ export interface ChannelSpec {
   presence?: boolean;
 }
 
-/** `data`: any JSON of at most 32 KiB. `key`: makes a repetition harmless for two minutes. */
+/**
+ * `data`: any JSON of at most 32 KiB. `key`: for two minutes, the server does not publish a message with the same key
+ * again.
+ */
 export interface ChannelMessage {
   channel: string;
   data: unknown;
   key?: string;
 }
 
-/** The place of a message. `offset` is 0 if nobody listens to the channel, and it keeps no messages. */
+/** The place of a message. `offset` is 0 if nobody listens to the channel and the channel keeps no messages. */
 export interface Published {
   channel: string;
   epoch: string;

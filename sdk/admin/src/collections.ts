@@ -29,7 +29,7 @@ export interface Index {
 export interface IndexState extends Index {
   name: string;
   unique: boolean;
-  /** True if queries use the index. Before, only writes maintain the index. */
+  /** True if the index is complete, so queries use it. While BunBase builds the index, only writes update it. */
   ready: boolean;
   progress?: number | null;
   system?: boolean;
@@ -47,11 +47,17 @@ export interface CollectionSpec {
   before_write?: BeforeWrite | null;
   /** Changes have the document before the change. */
   before_images?: boolean;
-  /** How many documents a query of a caller bound by rules may examine; null: the setting of the server. */
+  /**
+   * The number of documents that a query may examine if its caller is bound by rules. null: the server's setting
+   * counts.
+   */
   max_scan?: number | null;
 }
 
-/** `on`: the kinds of writes; all by default. `timeout_ms`: the time for its answer, 100 to 10,000. */
+/**
+ * `on`: the kinds of writes; all by default. `timeout_ms`: the time that the function has for its answer, 100 to
+ * 10,000.
+ */
 export interface BeforeWrite {
   function: string;
   on?: readonly ("create" | "update" | "delete")[];
@@ -59,8 +65,9 @@ export interface BeforeWrite {
 }
 
 /**
- * A list rule that works now, but not with many documents. From about `from_documents` documents in the collection on,
- * lists are refused. `index`: the index to add; null if no index helps. `detail`: a sentence that explains what to do.
+ * A list rule that works now, but fails when the collection is large. When the collection has about `from_documents`
+ * documents, the server refuses lists. `index`: the index to add; null if no index helps. `detail`: a sentence that
+ * explains what to do.
  */
 export interface RuleWarning {
   code: "rule_without_index";
@@ -92,7 +99,7 @@ export interface CollectionState {
   max_scan?: number | null;
   documents?: number | null;
   bytes?: number | null;
-  /** Only in the answer to a change. */
+  /** Only the answer to a change has this field. */
   warnings?: (RuleWarning | HookWarning)[] | null;
 }
 

@@ -1,4 +1,4 @@
-/** The way of every request to the server: it adds the credential, and knows what the credential can do. */
+/** Sends every request to the server with the credential, and decides what the credential can do. */
 
 import type { Call, ClientOptions, Listed, Problem } from "bunbase-js";
 import { answerOf, type ApiRequest, createSender, invalidValue, path, type Sender, type Tokens } from "bunbase-js/internal";
@@ -17,10 +17,10 @@ export interface PageCall extends Call {
   cursor?: string | null | undefined;
 }
 
-const NO_KEY = "none"; // a sender needs a text for the key; the header is not sent
+const NO_KEY = "none"; // the sender requires a text as key, but this header is removed before sending
 const NOBODY = "-";
 const USER_ID = /^\w[\w.:|-]{0,127}$/;
-const ANY_SCOPE = ["data:read"]; // of a token that is made only to learn its project
+const ANY_SCOPE = ["data:read"]; // the scope of a token that the client requests only to read the project's id from it
 
 /** @internal */
 export class Connection {
@@ -65,7 +65,10 @@ export class Connection {
     return this.sender.json(request, call);
   }
 
-  /** Returns an answer that is read later, as a stream. `timeoutMs` is the time until it begins. Throws a Problem. */
+  /**
+   * Returns an answer that is read later, as a stream. `timeoutMs` is the timeout for the start of the answer. Throws a
+   * Problem.
+   */
   stream(address: string, call: Call): Promise<Response> {
     return this.sender.sent({ method: "GET", path: address, streams: true }, call, async (response, text) => {
       if (!response.ok) throw answerOf(response, await text());
@@ -73,14 +76,14 @@ export class Connection {
     });
   }
 
-  /** Returns the address of a part of the project that only members reach. */
+  /** Returns the path of a part of the project's API that only members may use. */
   ofMembers(...parts: string[]): string {
     if (this.#known.kind !== "personal")
       throw invalidValue("credential", "Only members of the project may do this. Use a personal access token (bpt_…) of a member.");
     return `/api/projects${path(this.#known.project, ...parts)}`;
   }
 
-  /** Returns the address of a part that servers and members reach in different places. */
+  /** Returns the path of a part of the API that has one path for servers and another for members. */
   ofBoth(part: string): string {
     return this.#known.kind === "personal" ? this.ofMembers(part) : `/v1/${part}`;
   }
@@ -95,7 +98,7 @@ export class Connection {
     return exchanged(this.#bare, this.#proof, scopes);
   }
 
-  /** Returns the id of the project. A token of the credential names it, if no option does. */
+  /** Returns the id of the project: from the option `project`, or else from a token of the credential. */
   project(): Promise<string> {
     return (this.#project ??= this.#named().catch((problem: unknown) => {
       this.#project = undefined;
@@ -143,7 +146,7 @@ export class Connection {
       const headers = new Headers(init?.headers);
       for (const [name, value] of Object.entries(more)) headers.set(name, value);
       if (key === NO_KEY) headers.delete("X-Bunbase-Key");
-      // nor is a redirect of a function followed: `fetch` would hand the secret key on to another server
+      // the client does not follow redirects of functions either: `fetch` would send the secret key to another server
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers, redirect: "manual" });
     };
     const project = more["X-Bunbase-Project"];
@@ -152,7 +155,7 @@ export class Connection {
   }
 }
 
-/** Returns the project of a service token, unchecked. Throws a Problem. */
+/** Reads the project from a service token without checking its signature. Throws a Problem. */
 function projectOf(token: string): string {
   try {
     const claims = token.split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/");
@@ -162,7 +165,7 @@ function projectOf(token: string): string {
   }
 }
 
-/** Returns `?name=value&…` without what is undefined or null, or "". @internal */
+/** Returns `?name=value&…` without values that are undefined or null. Returns "" if no value is left. @internal */
 export function search(values: Record<string, string | number | boolean | null | undefined>): string {
   const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
   return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";

@@ -1,8 +1,8 @@
-/** The credentials of a server, and where they come from. */
+/** The credentials of a server, from options or from the environment. */
 
 import { invalidValue } from "bunbase-js/internal";
 
-/** A service account with a secret. `scopes`: fewer than the account has. */
+/** A service account with a secret. `scopes`: a part of the account's scopes. */
 export interface ClientSecret {
   clientId: string;
   clientSecret: string;
@@ -30,7 +30,7 @@ export type Known =
   | { kind: "token"; token: string }
   | { kind: "service"; account: ServiceAccount };
 
-/** The server and the credential that the environment names. @internal */
+/** The server and the credential from environment variables. @internal */
 export interface Found {
   url: string;
   credential: Credential;
@@ -52,7 +52,7 @@ interface Process {
 const WAYS = ["BUNBASE_SECRET_KEY", "BUNBASE_SERVICE_ACCOUNT", "BUNBASE_TOKEN"] as const;
 const OTHERS_MAY = 0o077;
 
-/** Checks the form of a credential. Nothing is sent. @internal */
+/** Checks the form of a credential, without a request. @internal */
 export function known(credential: Credential, project: string | undefined): Known {
   if (typeof credential === "object" && credential !== null) return { kind: "service", account: checked(credential) };
   if (typeof credential !== "string" || !credential) throw refused("It is missing. Pass a secret key (sk_…) or a service account.");
@@ -100,7 +100,8 @@ async function fromFile(path: string, url: string, project: string | undefined):
   let text: string;
   try {
     const { platform, getBuiltinModule } = thisProcess();
-    // not an import, because bundlers for places without files would look for it
+    // `getBuiltinModule` instead of an import, because bundlers for platforms without files would try to resolve an
+    // import
     const files = getBuiltinModule?.("node:fs/promises");
     if (!files) throw wrong("This runtime reads no files. Use Node 20.16 or later, Bun or Deno, or BUNBASE_SECRET_KEY.");
     const { stat, readFile } = files;
@@ -122,7 +123,7 @@ function objectIn(text: string, wrong: (message: string) => Error): Record<strin
   try {
     value = JSON.parse(text);
   } catch {
-    throw wrong("The file is no JSON."); // without the cause, which may quote the secret
+    throw wrong("The file is no JSON."); // the error has no `cause`, because the cause may contain the secret
   }
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   const all = isObject ? Object.values(value as object) : [null];

@@ -1,4 +1,4 @@
-/** Exports, which are never in memory as a whole. Imports are in importing.ts. */
+/** Exports as streams: a whole export is never in memory. importing.ts has the imports. */
 
 import { type Call, Problem } from "bunbase-js";
 import { readJson } from "bunbase-js/internal";
@@ -8,7 +8,10 @@ type Values = Record<string, string | number | boolean | undefined>;
 
 const NEWLINE = 10;
 
-/** Returns the lines of an export. `position` finds the place of a line, from which another export continues. @internal */
+/**
+ * Returns the lines of an export. `position` returns the position of a line, after which another export can continue.
+ * @internal
+ */
 export async function exported(
   connection: Connection,
   address: string,
@@ -44,7 +47,7 @@ function broken({ signal }: Call, cause: unknown, after: unknown): Problem {
   return new Problem({ code: "network", detail, after }, { cause });
 }
 
-/** Keeps the last complete line of a stream. */
+/** Remembers the last complete line of a stream. */
 class LastLine {
   #whole: Uint8Array[] = [];
   #begun: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-/** The functions of the project: calls, deployments, logs and numbers. */
+/** The functions of the project: calls, deployments, logs and metrics. */
 
 import type { Call, FetchOptions, Functions as Called, InvokeOptions, Json, Listed } from "bunbase-js";
 import { answerOf, functionsOf, invalidValue, type Sender } from "bunbase-js/internal";
@@ -8,7 +8,10 @@ import { type FollowOptions, followed, type LogLine, type LogOptions, stored } f
 /** The callers of a function: everybody, callers with a key, signed-in users, or servers with the secret key. */
 export type Access = "public" | "key" | "user" | "secret";
 
-/** The settings of a version. `on`: the changes of documents that run it. `max_batch`: how many of them one call gets at most. */
+/**
+ * The settings of a version. `on`: the changes of documents that run the function. `max_batch`: the maximum number of
+ * changes in one call.
+ */
 export interface FunctionConfig {
   access?: Access;
   timeout_ms?: number;
@@ -53,7 +56,7 @@ export interface Run {
   code: string | null;
   started_at: string;
   duration_ms: number;
-  /** How many changes a batch had; `job` is the first of them. */
+  /** The number of changes in the batch; `job` is the id of the first job of the batch. */
   events?: number;
 }
 
@@ -103,7 +106,7 @@ export class CallableFunctions {
   }
 
   /**
-   * Calls a function as `fetch` does. It throws only if there is no answer.
+   * Calls a function in the same way as `fetch`. The call throws only if there is no answer.
    *
    * ```ts
    * const response = await admin.functions.fetch("report", { method: "GET", path: "/2026.pdf" });

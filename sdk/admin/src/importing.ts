@@ -1,15 +1,15 @@
 /**
- * Imports of any length, part by part. Some clients of HTTP keep the whole body of a streaming request in memory, and a
- * connection that breaks would then lose all of it. A part that is lost can be sent again.
+ * Imports of any length, in parts. A single streaming request would be worse: some HTTP clients keep its whole body in
+ * memory, and a broken connection would lose the whole import. If a part is lost, the client can send it again.
  *
- * A line that refers to a document of a later part is kept, and sent again at the end.
+ * If a line refers to a document in a later part, the client keeps the line and sends it again at the end.
  */
 
 import { type Call, Problem } from "bunbase-js";
 import type { Connection } from "./connection.js";
 import { joined, type Lines, offset, type Part, partsOf } from "./parts.js";
 
-/** A line that was refused, by its number from 1. */
+/** A refused line. `line`: its number, counted from 1. */
 export interface LineError {
   line: number;
   code: string;
@@ -44,7 +44,7 @@ const TYPE = "application/x-ndjson";
 const PART_MS = 120_000;
 const MAX_ERRORS = 1000;
 const KEPT_BYTES = 16 << 20;
-const MAX_ROUNDS = 32; // documents that refer to each other in a chain need several
+const MAX_ROUNDS = 32; // if documents refer to each other in a chain, several rounds are necessary
 
 /** Sends lines, and returns the sum of the answers. @internal */
 export async function imported<T>(connection: Connection, address: string, lines: Lines, options: Importing): Promise<T> {
@@ -82,7 +82,7 @@ class RunningImport {
   }
 
   async end(): Promise<void> {
-    if (!this.done) this.#count(await this.send(new Uint8Array())); // the answer has the names of all counts
+    if (!this.done) this.#count(await this.send(new Uint8Array())); // the names of the counts come from the answer
     for (let round = 0; this.#kept.length && round < MAX_ROUNDS; round++) {
       const sent = this.#kept;
       const size = sent.reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -95,7 +95,7 @@ class RunningImport {
     }
   }
 
-  /** Keeps lines that lack a document to which they refer, if there is room. Returns their numbers. */
+  /** Keeps lines that refer to a missing document, up to a limit of memory. Returns the numbers of the kept lines. */
   #keep({ bytes, first }: Part, numbers: readonly number[]): Set<number> {
     const kept = new Set<number>();
     for (const number of numbers) {
@@ -130,7 +130,7 @@ function renumbered(answer: Totals, number: (line: number) => number): Totals {
   return { ...answer, errors, last_line, ...(answer.unresolved && { unresolved: answer.unresolved.map(number) }) };
 }
 
-/** Returns an answer without the lines that are sent again. */
+/** Returns an answer without the lines that the client will send again. */
 function without(answer: Totals, lines: ReadonlySet<number>): Totals {
   const errors = answer.errors.filter(({ line }) => !lines.has(line));
   const unresolved = answer.unresolved?.filter((line) => !lines.has(line));

@@ -41,7 +41,7 @@ export type * from "./webhooks.js";
 
 /**
  * Makes a client for a server. `credential`: a secret key, a service account, a service token, or a personal access token
- * with the option `project`. It refuses to start in a page.
+ * with the option `project`. Throws if it is called in a page.
  *
  * ```ts
  * const admin = createAdmin<Database>("https://api.example.com", { clientId: "sa_…", clientSecret: "scs_…" });

@@ -4,7 +4,10 @@ import type { Call, Json, Listed, WriteCall } from "bunbase-js";
 import { randomText } from "bunbase-js/internal";
 import { type Connection, type PageCall, search } from "./connection.js";
 
-/** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
+/**
+ * `key`: while a job of this function with the same key waits or runs, the server creates no second job. `attempts`: at
+ * most 20.
+ */
 export interface EnqueueOptions extends WriteCall {
   delay_seconds?: number | undefined;
   run_at?: Date | string | undefined;

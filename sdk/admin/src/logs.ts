@@ -8,7 +8,7 @@ import { aborted, type FollowCall, Patience } from "./patience.js";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface LogLine {
-  /** Grows with every line of the project. */
+  /** The number of the line. It grows with every line of the project. */
   seq: number;
   at: string;
   function: string;
@@ -44,7 +44,7 @@ export interface FollowOptions extends LogFilter, FollowCall {
   after?: number | undefined;
 }
 
-const MAX_EVENT = 1 << 20; // every event of BunBase is much shorter
+const MAX_EVENT = 1 << 20; // a limit for memory; every event of BunBase is much shorter
 const SILENCE_MS = 45_000; // three heartbeats: the server sends one every 15 s
 
 /** Yields the stored lines, the newest first. @internal */
@@ -74,7 +74,7 @@ export async function* followed(
   const patience = new Patience({ ...call, patienceMs });
   for (;;) {
     try {
-      // a connection may break before its first line: therefore the place is known before it is made
+      // the position is read before the connection begins, because the connection may break before its first line
       after ??= (await connection.read<Listed<LogLine>>(address + search({ limit: 1 }), call)).items[0]?.seq ?? 0;
       const response = await connection.stream(address + search({ ...query, follow: true, after }), call);
       for await (const line of linesOf(response, call.signal)) {
@@ -121,7 +121,7 @@ function lineOf(event: string): LogLine | undefined {
   return data ? (readJson(data.slice(6)) as LogLine) : undefined;
 }
 
-/** Reads a part of a stream. A stream that is silent for too long counts as broken. */
+/** Reads a chunk of a stream. If no chunk arrives for too long, the stream counts as broken. */
 async function read(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   signal: AbortSignal | undefined,

@@ -1,12 +1,12 @@
-/** The lines of an import, in parts of whole lines that fit into memory. */
+/** Splits an import into parts. Each part consists of whole lines and fits into memory. */
 
 import { invalidValue, writeJson } from "bunbase-js/internal";
 
-/** Text or bytes of lines, as they are in a file, or objects, each of which becomes a line. */
+/** The text or the bytes of lines, as in a file, or objects: each object becomes a line. */
 export type Lines = string | Uint8Array | AsyncIterable<Piece> | Iterable<Piece> | ReadableStream<Piece>;
 type Piece = string | Uint8Array | Readonly<Record<string, unknown>>;
 
-/** Some whole lines. `first`: the number of the first one, from 1. @internal */
+/** Some whole lines. `first`: the number of the first line, counted from 1. @internal */
 export interface Part {
   bytes: Uint8Array<ArrayBuffer>;
   first: number;
@@ -15,9 +15,9 @@ export interface Part {
 
 const NEWLINE = 10;
 const PART_BYTES = 4 << 20;
-const MAX_LINE_BYTES = 16 << 20; // the server refuses much shorter ones, and names them; this one would fill the memory
+const MAX_LINE_BYTES = 16 << 20; // limits the memory; the server refuses much shorter lines
 
-/** Yields the lines from the number `from` on. @internal */
+/** Yields the lines, beginning with line number `from`. @internal */
 export async function* partsOf(lines: Lines, from: number): AsyncGenerator<Part, void, void> {
   let first = 1;
   for await (const bytes of blocks(lines)) {
@@ -54,7 +54,7 @@ async function* bytesOf(lines: Lines): AsyncGenerator<Uint8Array, void, void> {
   for await (const piece of each(lines)) {
     const isBytes = piece instanceof Uint8Array;
     const bytes = isBytes ? piece : encoder.encode(typeof piece === "string" ? piece : `${writeJson(piece)}\n`);
-    // a piece of any size, such as a whole file, is cut so that no block is much larger than a part
+    // a large piece, such as a whole file, is cut, so that no block is much larger than a part
     for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
   }
 }
@@ -69,7 +69,7 @@ function each(lines: Lines): AsyncIterable<Piece> | Iterable<Piece> {
   throw invalidValue("lines", "Pass a text, a stream, or something to iterate over: lines of JSON, or objects.");
 }
 
-/** Older runtimes cannot iterate over a stream. */
+/** Yields the chunks of a stream with a reader, because older runtimes cannot iterate over a stream. */
 async function* reading(stream: ReadableStream<Piece>): AsyncGenerator<Piece, void, void> {
   const reader = stream.getReader();
   try {
@@ -85,7 +85,7 @@ function countOf(bytes: Uint8Array): number {
   return count;
 }
 
-/** Returns the place at which a line begins: the one after `lines` others. @internal */
+/** Returns the byte position at which the next line after the first `lines` lines begins. @internal */
 export function offset(bytes: Uint8Array, lines: number): number {
   let at = 0;
   for (let left = lines; left > 0; left--) at = bytes.indexOf(NEWLINE, at) + 1 || bytes.length;

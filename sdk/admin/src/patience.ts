@@ -6,7 +6,7 @@ const PATIENCE_MS = 300_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 
-/** Options of an iterator that follows what happens. */
+/** Options of an iterator that waits for new items. */
 export interface FollowCall extends Call {
   /** The time for which the server may be unreachable before the iterator gives up: 5 minutes by default. */
   patienceMs?: number | undefined;
@@ -24,13 +24,13 @@ export class Patience {
     this.#most = patienceMs;
   }
 
-  /** The server answered. */
+  /** Records that the server has answered. */
   answered(): void {
     this.#since = undefined;
     this.#pause = FIRST_PAUSE_MS;
   }
 
-  /** Waits before the next attempt. Throws the problem if it will not pass, or if it has lasted too long. */
+  /** Waits before the next attempt. Throws the problem if it is permanent, or if it has lasted too long. */
   async after(error: unknown): Promise<void> {
     if (this.#signal?.aborted) throw aborted(this.#signal.reason);
     if (!Problem.is(error) || !passes(error)) throw error;
@@ -50,7 +50,7 @@ export function aborted(reason: unknown): Problem {
   return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause: reason });
 }
 
-/** Resolves after `ms`. Throws `aborted` as soon as the signal is. @internal */
+/** Resolves after `ms`. Throws `aborted` as soon as the signal is aborted. @internal */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stop = () => {};

@@ -17,19 +17,19 @@ export interface RuleCase {
   now?: string | null;
 }
 
-/** Other documents that `get(…)` in rules finds, by collection and id. */
+/** The other documents that `get(…)` in rules can read, by collection and id. */
 export interface RuleDocuments {
   documents?: Readonly<Record<string, Readonly<Record<string, Fields>>>> | null;
 }
 
 export interface OneCase extends RuleCase, RuleDocuments {
-  /** Used in place of the saved rules. */
+  /** Rules to test in place of the saved rules. */
   rules?: Rules | null;
 }
 
 export interface ManyCases extends RuleDocuments {
   cases: readonly RuleCase[];
-  /** Used in place of the saved rules, by collection. */
+  /** Rules to test in place of the saved rules, by collection. */
   rules?: Readonly<Record<string, Rules>> | null;
 }
 
@@ -45,7 +45,10 @@ export interface Decision extends CaseDecision {
   warnings: RuleWarning[];
 }
 
-/** `items`: one decision for each case, in order. `warnings`: as of one case, for all collections. */
+/**
+ * `items`: one decision for each case, in order. `warnings`: the list rules of all collections that will refuse lists
+ * when the collection has grown.
+ */
 export interface Decisions {
   items: CaseDecision[];
   coverage: Fields[];

@@ -1,4 +1,4 @@
-/** The tokens of a service account: one token is kept, and renewed when a call needs it. */
+/** The tokens of a service account. The client keeps one token, and renews it when a call needs a new one. */
 
 import { Problem, type ProblemCode } from "bunbase-js";
 import { answerOf, type Sender, type Tokens } from "bunbase-js/internal";
@@ -11,7 +11,7 @@ const FRESH = 0.8; // the part of a token's lifetime after which a new token is 
 const ATTEMPTS = 3;
 const PASSING: readonly number[] = [429, 502, 503, 504];
 
-/** A token that lives ten minutes. It works in place of a secret key with the same scopes. */
+/** A token that is valid for ten minutes. It works in place of a secret key with the same scopes. */
 export interface ServiceToken {
   value: string;
   scopes: readonly string[];
@@ -49,7 +49,7 @@ export function proofOf(account: ServiceAccount, origin: string): Proof {
   };
 }
 
-/** Trades a proof for a token. @internal */
+/** Sends a proof and returns the token of the answer. @internal */
 export async function exchanged(sender: Sender, proof: Proof, scopes?: readonly string[]): Promise<ServiceToken> {
   for (let attempt = 1; ; attempt++) {
     const form = new URLSearchParams({ grant_type: "client_credentials", ...(await proof()) });
@@ -104,7 +104,7 @@ export function serviceTokens(exchange: () => Promise<ServiceToken>): Tokens {
     try {
       return await renew();
     } catch (problem) {
-      if (old && Date.now() < old.expiresAt) return old.value; // it still works
+      if (old && Date.now() < old.expiresAt) return old.value; // the token is still valid
       throw problem;
     }
   }

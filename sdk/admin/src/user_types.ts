@@ -31,7 +31,7 @@ export interface NewUser extends UserFields {
 export interface UserChanges extends UserFields {
   email?: string;
   banned?: boolean;
-  /** The end of the ban, RFC 3339. null makes a ban without end. */
+  /** The end of the ban, as RFC 3339. null: the ban never ends. */
   banned_until?: Date | string | null;
   /**
    * If true, the user's access tokens become invalid within a second. Sessions stay open, and clients fetch new tokens
@@ -77,7 +77,7 @@ export interface UserEvent extends Activity {
   actor?: string;
 }
 
-/** A token that uses the app in the user's place. It is not renewed. */
+/** A token with which you use the app in the user's place. The token cannot be renewed. */
 export interface Impersonated {
   user: User;
   access_token: string;
@@ -119,7 +119,7 @@ export interface UserImport extends Call {
   onConflict?: "skip" | "update" | "error" | undefined;
   /** Checks all lines, and writes nothing. */
   dryRun?: boolean | undefined;
-  /** The number of the first line that is not done yet, from 1. */
+  /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
   /** Called with each refused line, up to the first 1,000 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
@@ -135,7 +135,7 @@ export interface ImportedUsers {
 }
 
 export interface UserExport extends Call {
-  /** Also the hashes of passwords. A key with scopes needs `secrets`. */
+  /** Exports the hashes of passwords too. A key with scopes needs the scope `secrets`. */
   hashes?: boolean | undefined;
   /** The id of the last user that an earlier export has written. */
   after?: string | undefined;
@@ -146,11 +146,11 @@ export interface NewInvite {
   role?: string;
   language?: string;
   data?: Readonly<Record<string, unknown>>;
-  /** The URL of your app to which the page of the link leads back: one of the project's `redirect_urls`. */
+  /** The URL of your app that the page of the link opens at the end: one of the project's `redirect_urls`. */
   redirect_to?: string;
-  /** The name of the person who invites, for the texts of the mail. At most 100 characters, as in `target`. */
+  /** The name of the inviting person, for the texts of the mail: at most 100 characters. */
   inviter?: string;
-  /** The thing that the invitation is for, such as the name of a room, for the texts of the mail. */
+  /** The name of the invitation's target, such as a chat room, for the texts of the mail: at most 100 characters. */
   target?: string;
 }
 

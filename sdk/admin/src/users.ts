@@ -97,8 +97,9 @@ export class Users {
   }
 
   /**
-   * Changes the named fields. `claims` and `data` are replaced as a whole. If the change makes access tokens outdated,
-   * they become invalid within a second. Set `banned` and `banned_until` to ban a user, or to end a ban.
+   * Changes the named fields. `claims` and `data` are replaced as a whole. If the change affects the content of access
+   * tokens, the old access tokens become invalid within a second. Set `banned` and `banned_until` to ban a user, or to
+   * end a ban.
    *
    * ```ts
    * await admin.users.update(uid, { role: "editor", claims: { team: "one" } });
@@ -110,7 +111,7 @@ export class Users {
   }
 
   /**
-   * Deletes a user. The documents stay, unless the project's setting `deletion` names them.
+   * Deletes a user. The user's documents stay, except those that the project's setting `deletion` names.
    *
    * ```ts
    * await admin.users.delete(uid);
@@ -154,8 +155,8 @@ export class Users {
   }
 
   /**
-   * Returns a token with which you use the app in the user's place. The audit log has the reason.
-   * For requests of your own server, `admin.as(uid)` is better: it needs no session.
+   * Returns a token with which you use the app in the user's place. BunBase writes the reason to the audit log. For
+   * requests of your own server, `admin.as(uid)` is better, because it creates no session.
    *
    * ```ts
    * const { access_token } = await admin.users.impersonate(uid, { reason: "ticket 4711" });
@@ -200,8 +201,8 @@ export class Users {
   }
 
   /**
-   * Returns all users as lines of JSON, in the form that `import` takes. A stream that breaks throws a problem with
-   * `body.after`, from which another export continues.
+   * Returns all users as lines of JSON, in the form that `import` takes. If the stream breaks, it throws a problem:
+   * pass its `body.after` to another export to continue.
    *
    * ```ts
    * const lines = await admin.users.export();
@@ -213,7 +214,8 @@ export class Users {
   }
 
   /**
-   * Imports users with their ids, and with the hashes of their passwords. A line that is refused does not stop the others.
+   * Imports users with their ids, and with the hashes of their passwords. If the server refuses a line, it still
+   * imports the other lines.
    *
    * ```ts
    * const { imported, failed } = await admin.users.import(createReadStream("users.ndjson"), {
@@ -223,7 +225,7 @@ export class Users {
    */
   async import(lines: Lines, { onConflict, dryRun, ...options }: UserImport = {}): Promise<ImportedUsers> {
     const address = `${USERS}/import${search({ on_conflict: onConflict, dry_run: dryRun })}`;
-    const repeatable = onConflict !== "error"; // the same line again adds nobody twice
+    const repeatable = onConflict !== "error"; // importing a line again creates no second user
     return imported<ImportedUsers>(this.#connection, address, lines, { ...options, repeatable });
   }
 }

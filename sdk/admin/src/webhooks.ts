@@ -8,7 +8,7 @@ export type WebhookScheme = "stripe" | "github" | "standard-webhooks";
 export interface WebhookOptions {
   /** The form of the signature: `standard-webhooks` by default. */
   scheme?: WebhookScheme | undefined;
-  /** The largest difference between the signed time and now: 300 by default. GitHub signs no time. */
+  /** The largest difference between the signed time and now: 300 by default. GitHub's signatures contain no time. */
   toleranceSeconds?: number | undefined;
 }
 
@@ -23,8 +23,8 @@ export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly
 
 export class Webhooks {
   /**
-   * Checks the signature of a body, exactly as it arrived, and returns it. Throws a problem with the status 401 if the
-   * signature is missing, wrong, or too old. While you replace a secret, pass both secrets.
+   * Checks the signature of a webhook and returns the webhook. Pass the body exactly as it arrived. Throws a problem
+   * with the status 401 if the signature is missing, wrong, or too old. While you replace a secret, pass both secrets.
    *
    * ```ts
    * const event = await admin.webhooks.verify(await request.text(), request.headers, secret, { scheme: "stripe" });

@@ -25,13 +25,16 @@ export interface ClientOptions {
   retries?: number;
   /** Headers for every request. */
   headers?: Record<string, string>;
-  /** Gets the problems that no call can throw, such as a storage that does not answer. The default writes a warning. */
+  /**
+   * Called with problems that no call can throw, for example if the storage does not answer. By default, the client
+   * writes a warning.
+   */
   onProblem?(problem: Problem): void;
 }
 
 /** The last parameter of every call. */
 export interface Call {
-  /** Ends the call. If it is aborted already, nothing is sent. */
+  /** Ends the call when this signal is aborted. If the signal is aborted before the call, the client sends nothing. */
   signal?: AbortSignal | undefined;
   timeoutMs?: number | undefined;
   retries?: number | undefined;

@@ -1,9 +1,9 @@
-/** The time and the signal of one call. Nothing is left behind when the call has ended: no timer, and no listener. */
+/** The time and the signal of one call. When the call has ended, no timer and no listener is left. */
 
 import type { Call } from "./call.js";
 import { Problem } from "./problem.js";
 
-/** A longer timer ends at once, because its time is a whole number of 32 bits. @internal */
+/** The longest time of a timer. A longer timer fires at once, because engines store the time in 32 bits. @internal */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -36,8 +36,8 @@ export class Deadline {
     const detail = `No answer within ${timeoutMs} ms. Try again, or set a longer timeoutMs.`;
     const end = () => own.abort(signal?.aborted ? signal.reason : new Problem({ code: "timeout", detail }));
     const timer = timeoutMs <= LONGEST_TIMER_MS ? setTimeout(end, timeoutMs) : undefined;
-    // Node 20 and Deno keep something of each signal that `any` makes for as long as the signal of the caller lives;
-    // Safari before 17.4 and React Native have no `any`
+    // `AbortSignal.any` is not used: in Node 20 and Deno, each signal that it makes uses memory until the caller's
+    // signal is gone, and Safari before 17.4 and React Native do not have it
     const followed = streams && (AbortSignal.any as unknown) ? undefined : signal;
     this.signal = signal && !followed ? AbortSignal.any([signal, own.signal]) : own.signal;
     followed?.addEventListener("abort", end);
@@ -50,7 +50,7 @@ export class Deadline {
   /** Returns the problem for `error`, if the signal or the timeout has ended the call. */
   ended(error?: unknown): Problem | undefined {
     if (this.signal.aborted) return endedBy(this.signal.reason);
-    // React Native's fetch throws the second one when its signal is aborted
+    // React Native's fetch throws an error with the second message when its signal is aborted
     return /^(AbortError|Error: Aborted$)/.test(String(error)) ? endedBy(error) : undefined;
   }
 

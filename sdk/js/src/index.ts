@@ -29,7 +29,10 @@ export type { Transaction, TransactionCollection } from "./data/transaction.js";
 export type * from "./data/types.js";
 export type { FetchOptions, Functions, InvokeOptions } from "./functions/functions.js";
 
-/** The member that `using` calls. Without `Symbol.dispose` in the `lib` of an app, its compiler sees no such member. */
+/**
+ * The member that `using` calls. If the `lib` of an app lacks `Symbol.dispose`, the app's compiler does not see this
+ * member.
+ */
 type Ending = typeof Symbol extends { readonly dispose: infer S extends symbol } ? { [K in S]: () => void } : {};
 
 /** One project, used by one person. */

@@ -1,4 +1,7 @@
-/** The parts that the package `bunbase-admin` of the same version shares. They are no API: every version may change them. */
+/**
+ * The parts that the package `bunbase-admin` of the same version also uses. They are not a public API: every version
+ * may change them.
+ */
 
 import type { Call, ClientOptions } from "./call.js";
 import { Data } from "./data/data.js";
@@ -11,7 +14,7 @@ import * as transport from "./transport.js";
 /** The tokens of a program: the present token, and a token other than `refused`, or null if there is no token. */
 export type Tokens = Pick<transport.Credentials, "current" | "renewed">;
 
-/** As `Wanted` in transport.ts, whose declaration is not published. */
+/** The same shape as `Wanted` in transport.ts, because the declaration of `Wanted` is not published. */
 export interface ApiRequest {
   method: string;
   path: string;
@@ -32,7 +35,10 @@ export interface Sender {
 
 const OPTIONS = ["signal", "timeoutMs", "retries", "headers"];
 
-/** Refuses options that a call does not have. Types catch them, but not in a program of plain JavaScript. */
+/**
+ * Refuses options that a call does not have. TypeScript finds such options, but a program in plain JavaScript needs
+ * this check.
+ */
 export function checkOptions(call: object, more: readonly string[] = []): void {
   const unknown = Object.keys(call).find((name) => !OPTIONS.includes(name) && !more.includes(name));
   if (unknown !== undefined) throw invalidValue(unknown, "This call has no such option. Look for its name in the types or in the guide.");
@@ -45,7 +51,7 @@ class StrictTransport extends transport.Transport {
   }
 }
 
-/** Returns the options that have become a part of the request. */
+/** Returns the options that become a part of the request. */
 function optionsIn({ method, path, headers = {} }: ApiRequest): string[] {
   const isWrite = path.startsWith("/v1/data/") && ["PUT", "PATCH", "DELETE"].includes(method);
   return [...("Idempotency-Key" in headers ? ["idempotencyKey"] : []), ...(isWrite ? ["ifRev", "ifAbsent"] : [])];
@@ -58,7 +64,7 @@ export interface SignIn {
 }
 
 export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens, signIn: SignIn = { key }): Sender {
-  // everybody who has a page can read its key
+  // everybody who has opened the page can read the key
   if (key.startsWith("sk_") && "document" in globalThis) throw invalidValue("key", "A page must not have a secret key.");
   const sender = new StrictTransport(url, key, options, true);
   sender.signIn = signIn;
@@ -74,7 +80,7 @@ export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<
 export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);
 
 export const invalidValue: (path: string, message: string, cause?: unknown) => problem.Problem = problem.invalidValue;
-/** Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. */
+/** Returns the JSON value of an answer, undefined for an empty answer, or the Problem that the answer describes. */
 export const answerOf: (response: Response, text: string) => unknown = transport.answerOf;
 export const path: (...parts: string[]) => string = transport.path;
 export const randomText: () => string = transport.randomText;

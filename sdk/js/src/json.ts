@@ -2,8 +2,8 @@
  * JSON with exact 64-bit integers.
  *
  * Reading: an integer beyond ±2^53 becomes a `bigint`; every other number is a `number`. A text without 16 digits in a
- * row has no such integer and takes plain `JSON.parse`. Otherwise `marked` turns such integers into marked strings first,
- * because Node 20 and Safari before 18.4 do not tell the digits of a number.
+ * row has no such integer, so plain `JSON.parse` reads it. Otherwise `marked` turns such integers into marked strings
+ * first, because `JSON.parse` of Node 20 and of Safari before 18.4 does not pass the digits of a number on.
  *
  * Writing: a `bigint` is written as an integer, a `Date` as RFC 3339, and an integral `number` beyond 2^53 with an
  * exponent, because it would come back as a `bigint` otherwise. Values that JSON would change or drop in silence (NaN,
@@ -41,7 +41,7 @@ function isLong(digits: string): boolean {
   return INTEGER.test(digits) && !Number.isSafeInteger(Number(digits));
 }
 
-/** Marks long integers with `#i`, and the strings that might be taken for such a mark with `#s`. Keys stay. */
+/** Marks long integers with `#i`, and strings that look like such a mark with `#s`. Keys of objects stay unchanged. */
 function marked(token: string, colon: string | undefined): string {
   if (token[0] !== '"') return isLong(token) ? `"#i${token}"` : token;
   const second = token[1];
@@ -78,7 +78,7 @@ function writtenObject(value: object, path: string, level: number, filters?: boo
     });
     return `[${items}]`;
   }
-  // the contents of Map, Set, Blob, bytes and promises are not in their members
+  // JSON would lose the contents of Map, Set, Blob, bytes and promises, because they are not members of the object
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (kind !== "Object") throw unsendable(path, kind);
   const members: string[] = [];

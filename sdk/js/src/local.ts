@@ -7,12 +7,15 @@ import type { ProblemCode } from "./problem_codes.js";
 export const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 type Test = (value: unknown) => boolean;
 
-/** Returns the problem that the server would answer with. @internal */
+/** Returns the problem with which the server would answer. @internal */
 export function refused(status: number, code: ProblemCode, detail: string): Problem {
   return new Problem({ code, status, detail });
 }
 
-/** Returns the value of a path such as `author.name`. `filters`: a filter looks into arrays on the way, which is not known here. @internal */
+/**
+ * Returns the value of a path such as `author.name`. `filters`: throws if the path leads through an array, because
+ * filters inside arrays are not supported here. @internal
+ */
 export function at(document: unknown, path: string, filters?: boolean): unknown {
   return path.split(".").reduce<unknown>((value, name) => {
     if (filters && Array.isArray(value)) throw unknownHere(`${path}, which leads through an array`);
@@ -20,14 +23,14 @@ export function at(document: unknown, path: string, filters?: boolean): unknown 
   }, document);
 }
 
-/** True if a document passes a filter. Throws for operators that are not known here. @internal */
+/** True if a document passes a filter. Throws for operators that this module does not support. @internal */
 export function matches(document: unknown, where: Record<string, unknown>): boolean {
   return Object.entries(where).every(([path, wanted]) => {
     const all = wanted as Record<string, unknown>[];
     if (path === "$and") return all.every((one) => matches(document, one));
     if (path === "$or") return all.some((one) => matches(document, one));
     if (path === "$nor") return !all.some((one) => matches(document, one));
-    if (path.startsWith("$")) operation(path, wanted); // it throws for $search
+    if (path.startsWith("$")) operation(path, wanted); // this throws for $search
     return test(wanted)(at(document, path, true));
   });
 }

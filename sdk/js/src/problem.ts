@@ -1,4 +1,4 @@
-/** The one error of this client. */
+/** The only class of errors of this client. */
 
 import type { ProblemCode } from "./problem_codes.js";
 
@@ -41,7 +41,7 @@ export class Problem extends Error {
   readonly requestId: string | undefined;
   /** The time that the server asks to wait before the next try. */
   readonly retryAfterMs: number | undefined;
-  /** The values that are wrong, by JSON Pointer or name. */
+  /** The wrong values, each with its JSON Pointer or name. */
   readonly errors: readonly { path: string; message: string }[] | undefined;
   /**
    * All members of the answer, for example `challenge` and `methods` of `second_factor_required`. With the code
@@ -79,7 +79,7 @@ export class Problem extends Error {
   }
 }
 
-/** Returns the error of a value that cannot be sent. `path` is a JSON Pointer. @internal */
+/** Returns the error for a value that cannot be sent. `path` is a JSON Pointer. @internal */
 export function invalidValue(path: string, message: string, cause?: unknown): Problem {
   const errors = [{ path, message }];
   return new Problem({ code: "invalid_value", detail: `${path || "The value"}: ${message}`, errors }, { cause });

@@ -1,5 +1,5 @@
 /**
- * Every request of the client: headers, tokens, time, retries, and problems.
+ * Sends every request of the client, with headers, tokens, time limits, retries and problems.
  *
  * The life of one call: an aborted signal sends nothing → the body is written (or refused) → the user's token is
  * attached, renewed if need be → `fetch` → a 401 about the token renews it once and repeats the request once → a
@@ -17,13 +17,13 @@ const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
 /**
- * The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: an access token other
- * than `refused`.
+ * The source of the user's tokens. `current` returns a valid access token, or null if nobody is signed in. `renewed`
+ * returns a new access token in place of `refused`.
  */
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
-  /** The name of the session, if all tabs of the browser see the same one. */
+  /** The name of the session, if all tabs of the browser share the session. */
   readonly sharedAs: string | undefined;
   /**
    * Calls `hear` at once with each change of the user or the tokens, before anything else runs. Returns a function that
@@ -50,9 +50,9 @@ export interface Wanted {
   repeatable?: boolean;
   /** True if the answer is read after the call. */
   streams?: boolean;
-  /** True if the body has a filter as `where`, in which `undefined` is refused. */
+  /** True if the body has a filter as `where`. The client refuses `undefined` in this filter. */
   filters?: boolean;
-  /** Requests with the same sender are of one user. All attempts of a request have one. */
+  /** Requests with the same sender act for one user. All attempts of a request have the same sender. */
   sender?: Sender | undefined;
 }
 
@@ -64,7 +64,7 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
-  /** Called after each answer of success: the server can be reached. @internal */
+  /** Called after each successful answer, because the answer shows that the server can be reached. @internal */
   readonly answered = new Set<() => void>();
   /** The sign-in of a live connection, in addition to the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
@@ -73,14 +73,14 @@ export class Transport {
     url: string,
     readonly key: string,
     readonly options: ClientOptions,
-    /** True for a client of servers, which takes a secret key. It refuses to run in a page. */
+    /** True for a client on servers, which takes a secret key. Such a client refuses to run in a page. */
     secret?: boolean,
   ) {
     let parsed: URL | undefined;
     try {
       parsed = new URL(url);
     } catch {
-      // it is refused below
+      // the check below refuses this URL
     }
     // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
     if (!/^https?:$/.test(parsed?.protocol ?? "")) throw invalidValue("url", "Use an address such as https://example.com.");
@@ -148,8 +148,8 @@ export class Transport {
   }
 
   /**
-   * After a sign-out, or a sign-in of another user, a call is not sent (again), because it would act for the wrong
-   * user.
+   * After a sign-out, or a sign-in of another user, the client does not send a call (again), because the call would act
+   * for the wrong user.
    */
   async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
     await credentials.ready;
@@ -172,11 +172,12 @@ export class Transport {
     } catch (cause) {
       throw invalidValue("headers", "HTTP cannot send this header.", cause);
     }
-    // BunBase never redirects, and another server must not get a password ("error" is unknown to workerd); a function may
+    // BunBase never redirects, and a redirect must not send a password to another server; only a function may redirect
+    // (workerd does not support "error")
     const redirect = path.startsWith("/v1/functions/") ? "follow" : "manual";
     // Node and Chromium ask for `duplex` if the body is a stream
     const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
-    // read at each call, so that programs that watch fetch see every request
+    // `globalThis.fetch` is read at each call, so that tools which replace `fetch` see every request
     return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
@@ -204,8 +205,8 @@ export function randomText(): string {
 }
 
 /**
- * Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. The answer of a
- * function never passes for a problem of BunBase. @internal
+ * Returns the JSON value of an answer, undefined for an empty answer, or the Problem that the answer describes. An
+ * answer of a function never counts as a problem of BunBase. @internal
  */
 export function answerOf(response: Response, text: string): unknown {
   const { ok, status, headers } = response;
@@ -231,7 +232,7 @@ export function isOfFunction({ headers }: Response): boolean {
   return headers.has("X-Bunbase-Function-Version");
 }
 
-/** React Native has no `ReadableStream` to compare with. */
+/** React Native has no `ReadableStream`, so `instanceof` cannot be used. */
 function isStream(body: unknown): boolean {
   return Boolean((body as ReadableStream | undefined)?.getReader);
 }

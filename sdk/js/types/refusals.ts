@@ -1,4 +1,7 @@
-/** Programs that must compile, and lines that must not: each `@ts-expect-error` fails the check if its line compiles. */
+/**
+ * Programs that must compile, with lines that must not compile: each `@ts-expect-error` fails the check if its line
+ * compiles.
+ */
 
 import { createClient, Problem, type Patch, type ProblemCode, type Update } from "../src/index.js";
 import type { Database } from "./database.js";

@@ -64,7 +64,8 @@ class Terms:
     @property
     def rules(self) -> RuleSet:
         """The compiled rules. Raises: InvalidRule."""
-        return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules(), self.absent))
+        known: RuleSet | None = self._made.get("rules")  # every read under rules asks for them
+        return known or self._kept("rules", lambda: RuleSet(self.definition.rules or Rules(), self.absent))
 
     @property
     def schema(self) -> DocumentSchema | None:

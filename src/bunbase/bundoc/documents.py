@@ -137,7 +137,8 @@ def fields_of(sent: bytes) -> Fields:
         raise _invalid([("", "A number in this document is too large.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise unreadable(error) from None
-    if CONTROL_SENT.search(sent) and names_control(whole):
+    # nearly no body has one of these bytes, and `in` takes a tenth of the time of the pattern
+    if (b"\\" in sent or b"\x7f" in sent) and CONTROL_SENT.search(sent) and names_control(whole):
         raise _invalid(
             [
                 (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -45,7 +46,10 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine
 
 
 class BundocRoom:
-    """Implements the Protocol Bundoc; its docstrings describe the methods."""
+    """Implements the Protocol Bundoc; its docstrings describe the methods.
+
+    The methods for documents return the coroutine of the service: a coroutine around it would cost every read 0.3 µs.
+    """
 
     def __init__(
         self,
@@ -72,28 +76,30 @@ class BundocRoom:
         self.backup_service = BackupsService(parts, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
-    async def get(
+    def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
-    ) -> Document:
-        return await self.documents.get(caller, collection, id, expand, at_least)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.documents.get(caller, collection, id, expand, at_least)
 
-    async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
-        return await self.documents.create(caller, collection, body, idempotency_key)
+    def create(
+        self, caller: Caller, collection: str, body: bytes, idempotency_key: str = ""
+    ) -> Coroutine[Any, Any, Document]:
+        return self.documents.create(caller, collection, body, idempotency_key)
 
-    async def put(
+    def put(
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
-    ) -> Document:
-        return await self.documents.put(caller, collection, id, body, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.documents.put(caller, collection, id, body, when, idempotency_key)
 
-    async def patch(
+    def patch(
         self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
-    ) -> Document:
-        return await self.documents.patch(caller, collection, id, patch, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.documents.patch(caller, collection, id, patch, when, idempotency_key)
 
-    async def delete(
+    def delete(
         self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
-    ) -> Written:
-        return await self.documents.delete(caller, collection, id, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Written]:
+        return self.documents.delete(caller, collection, id, when, idempotency_key)
 
     async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
         return await self.documents.commit(caller, body, idempotency_key)
@@ -101,11 +107,13 @@ class BundocRoom:
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         return await self.documents.changes(caller, since, limit, wait_seconds)
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
-        return await self.documents.list(caller, collection, limit, cursor, at_least)
+    def list(
+        self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = ""
+    ) -> Coroutine[Any, Any, Page]:
+        return self.documents.list(caller, collection, limit, cursor, at_least)
 
-    async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
-        return await self.documents.query(caller, collection, query, at_least)
+    def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Coroutine[Any, Any, Page]:
+        return self.documents.query(caller, collection, query, at_least)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         return await self.documents.aggregate(caller, collection, aggregation, at_least)

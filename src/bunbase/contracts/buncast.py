@@ -323,8 +323,8 @@ class Buncast(LiveUsage, Protocol):
         changed.
 
         Return the subscriptions that the rules now deny: they have ended, and SubscriptionEnded follows in the stream.
-        Deliver nothing of these subscriptions until this call returns. If a subscription is a member for another user,
-        this member leaves; the caller can enter again with `set_presence`.
+        The edge must deliver no message of these subscriptions until this call returns. If a subscription is a member
+        for another user, this member leaves; the caller can enter again with `set_presence`.
         """
         ...
 

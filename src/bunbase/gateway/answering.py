@@ -44,6 +44,7 @@ PASSED_ON: Final = {
     name.encode(): name
     for name in ("content-type", "idempotency-key", "if-match", "if-none-match", "origin", "x-bunbase-at-least")
 }
+NAMES_PASSED_ON: Final = frozenset(PASSED_ON)
 
 
 class AnsweringProtocol(Http1Protocol):
@@ -74,7 +75,7 @@ class AnsweringProtocol(Http1Protocol):
         in another process.
         """
         try:
-            admitted = self.recent.caller(turn.request, self._peer())
+            admitted = self.recent.caller(turn.request, self.client[0] if self.client else "")
             if admitted is None or not turn.request.mounted.by_hand:
                 self._answer_in_task(turn, self._identify_and_ask(turn))
                 return
@@ -201,7 +202,9 @@ def _ask(turn: Turn, caller: Caller) -> Coroutine[Any, Any, Answer]:
     sent, mounted = request.headers, request.mounted
     if caller.scopes is not None:
         check_scopes(caller, mounted.route.method, mounted.route.path)
-    headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
+    headers: dict[str, str] = {}
+    if not NAMES_PASSED_ON.isdisjoint(sent):
+        headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
     asked = FastRequest(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
     return cast(Coroutine[Any, Any, Answer], mounted.route.answer(mounted.service, caller, asked))
 

@@ -6,7 +6,7 @@ connections. A request that the fast lane does not take goes to the ASGI app, wh
 The life of one request:
 
 1. `data_received` feeds the parser, and the parser calls the `on_…` methods below (`pkg/http1/protocol.py`).
-2. `on_headers_complete` asks `_hot_request` for the lane. The fast lane takes a request if its route is in
+2. `on_headers_complete` chooses the lane. The fast lane takes a request if its route is in
    `hot_routes.py`, its head has nothing unusual, and no earlier request of the connection is in progress. The fast
    lane never refuses a request itself: the rules for refusals exist only once, in the ordinary lane.
 3. The request becomes a Turn (`turn.py`) and is stored in `self.cycle`. `turn.parts` collects its body, under the
@@ -34,10 +34,9 @@ from functools import partial
 from typing import Final
 
 from bunbase.gateway.answering import AnsweringProtocol, problem_answer
-from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.live.openings import METHOD, PATH, Opening
 from bunbase.gateway.record import record
-from bunbase.gateway.request_ids import request_id_from
+from bunbase.gateway.request_ids import next_request_id, request_id_from
 from bunbase.gateway.turn import Turn
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Problem
@@ -70,18 +69,19 @@ class FastLane(AnsweringProtocol):
     def on_headers_complete(self) -> None:
         usual = self._is_usual()
         if usual and self.parser.should_upgrade():
-            self.opening = self.lane.openings.opening(self.parser.get_method(), self.url, self.headers, self._peer())
+            self.opening = self._opening()
             if self.opening is not None:
                 self.in_head = False
                 return
-        request = self._hot_request() if usual else None
+            usual = False  # an upgrade that is not an opening
+        request = self.lane.hot.request(self.parser.get_method(), self.url, self.headers) if usual else None
         if request is None:
             super().on_headers_complete()
             return
         self.in_head = False
         self.head_bytes = 0
         sent = request.headers.get(b"x-request-id")
-        self.turn = self.cycle = Turn(request, request_id_from(() if sent is None else (sent,)))
+        self.turn = self.cycle = Turn(request, next_request_id() if sent is None else request_id_from((sent,)))
 
     def on_body(self, body: bytes) -> None:
         turn = self.turn
@@ -141,12 +141,17 @@ class FastLane(AnsweringProtocol):
         self.hand_over(self.lane.openings.socket(opening))
 
     def _is_usual(self) -> bool:
-        """True if the fast lane may take the request that begins: its head and the connection are not unusual."""
+        """True if the fast lane may take the request that begins: nothing of the connection and the head is unusual.
+
+        `hot_routes.py` and `_opening` look at the Connection header, because the parser misses some forms of `close`.
+        """
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive():
             return False
-        if parser.get_http_version() != "1.1" or self.is_head_large() or asks_to_close(self.headers):
+        if parser.get_http_version() != "1.1":
+            return False
+        if self.head_bytes + self.piece_bytes > self.limits.head_bytes and self.is_head_large():
             return False
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS
@@ -155,12 +160,11 @@ class FastLane(AnsweringProtocol):
         # on the host of a project, all paths belong to its functions
         return not self.lane.hosts.suffix or self.lane.hosts.slug(self.headers) is None
 
-    def _hot_request(self) -> HotRequest | None:
-        """Return the request if the fast lane takes it, else None: then the request goes to the ordinary lane."""
-        parser = self.parser
-        if parser.should_upgrade():
+    def _opening(self) -> Opening | None:
+        """Return the opening of a WebSocket if the fast lane takes it, else None."""
+        if asks_to_close(self.headers):
             return None
-        return self.lane.hot.request(parser.get_method(), self.url, self.headers)
+        return self.lane.openings.opening(self.parser.get_method(), self.url, self.headers, self._peer())
 
     def _fail(self, problem: Problem) -> None:
         """Answer with `problem` and close the connection: the body of the current turn did not arrive in time."""

@@ -86,10 +86,14 @@ class HotRoutes:
             return None
         if b"#" in query or not is_host(headers.get(b"host", NONE)):
             return None
-        length = self._length(headers.get(b"content-length", b"0"), method in WITH_BODY)
-        if length is None or (mounted.route.max_body_bytes is not None and length > mounted.route.max_body_bytes):
+        length = 0
+        if method in WITH_BODY:
+            length = self._length(headers.get(b"content-length", b"0"), mounted.route)
+            if not length:
+                return None
+        elif headers.get(b"content-length", b"0") != b"0":
             return None
-        names = tuple([str(name, "ascii") for name in match.groups()])
+        names = tuple(map(bytes.decode, match.groups()))  # NAME and REST match only ASCII
         if not whole:
             return HotRequest(mounted, names, parameters, headers, length)
         as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
@@ -99,13 +103,13 @@ class HotRoutes:
         origin = headers.get(b"origin")
         return self.welcome is not None and origin is not None and not self.welcome(str(origin, "latin-1"))
 
-    def _length(self, sent: bytes, with_body: bool) -> int | None:
-        if not with_body:
-            return 0 if sent == b"0" else None
+    def _length(self, sent: bytes, route: FastRoute) -> int:
+        """Return the number of bytes of the body, 0 if the ordinary lane must handle it."""
         if not sent.isdigit() or len(sent) > 10:
-            return None
+            return 0
         length = int(sent)
-        return length if 0 < length <= self.max_body_bytes else None
+        most = self.max_body_bytes if route.max_body_bytes is None else min(route.max_body_bytes, self.max_body_bytes)
+        return length if length <= most else 0
 
 
 def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
@@ -142,7 +146,8 @@ def _query(route: FastRoute, sent: bytes) -> dict[str, str] | None:
     for pair in sent.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")
         accepted = route.query.get(name)
-        value = unquote_plus(value)
+        if "%" in value or "+" in value:
+            value = unquote_plus(value)
         if accepted is None or name in query or not accepted.fullmatch(value):
             return None
         query[name] = value

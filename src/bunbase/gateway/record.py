@@ -12,29 +12,34 @@ from bunbase.pkg.log_lines import Line
 QUIET: Final = frozenset({"/api/health", "/api/ready", "/metrics"})
 KNOWN_LINES: Final = 4096  # size of the cache of prepared log lines: one per route, status and caller
 
-Who = tuple[tuple[str, str], ...]
-
 
 def record(method: str, route: str, status: int, seconds: float, request_id: str, caller: Caller | None) -> None:
     _answered(method, route, status).add(seconds)
     if route not in QUIET:
-        _line(method, route, status, _who(caller)).write(round(seconds * 1000, 2), request_id)
+        _line(method, route, status, *_who(caller)).write(round(seconds * 1000, 2), request_id)
 
 
 _answered: Final = cache(metrics.http_requests.of)  # the cache stays small because there are few labels
 
 
 @lru_cache(KNOWN_LINES)
-def _line(method: str, route: str, status: int, who: Who) -> Line:
-    fields: dict[str, Any] = {"status": status, **dict(who)}
+def _line(method: str, route: str, status: int, kind: str, id: str, project: str, act: str) -> Line:
+    fields: dict[str, Any] = {"status": status}
+    if kind:
+        fields["caller"] = f"{kind} {id}".rstrip()
+    if project:
+        fields["project"] = project
+    if act:
+        fields["by"] = act
     return Line("gateway", f"{method} {route}", fields)
 
 
-def _who(caller: Caller | None) -> Who:
-    """Return the log fields of a caller. They contain ids, never an IP address or an email address."""
+def _who(caller: Caller | None) -> tuple[str, str, str, str]:
+    """Return what the log says about a caller: kind, id, project, and the one who acts in the caller's place.
+
+    They contain ids, never an IP address or an email address.
+    """
     if caller is None:
-        return ()
+        return "", "", "", ""
     id = caller.developer.id if caller.developer else caller.user.uid if caller.user else ""
-    who = f"{caller.kind.value} {id}".rstrip()
-    fields = (("caller", who), ("project", caller.project)) if caller.project else (("caller", who),)
-    return (*fields, ("by", caller.act)) if caller.act else fields
+    return caller.kind, id, caller.project, caller.act

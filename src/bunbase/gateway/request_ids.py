@@ -24,4 +24,9 @@ def request_id_from(sent: Iterable[bytes]) -> str:
     for value in sent:
         if ACCEPTED.fullmatch(value):
             return str(value, "ascii")
+    return next_request_id()
+
+
+def next_request_id() -> str:
+    """Return a new id."""
     return f"{STEM}{next(_numbers) & 0xFFFFFFFF:08x}"

@@ -40,7 +40,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     from addresses that it never used before are slowed down to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
     `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a
-    sign-in by OpenID Connect or another service are counted separately, with the same limit. Invalid keys and tokens
+    sign-in by OpenID Connect or another service are counted separately, up to the same number. Invalid keys and tokens
     from one address are also counted separately, over all pools together.
     """
 

@@ -19,9 +19,16 @@ CLOSE: Final = b"connection: close\r\n"
 def answer_bytes(answer: Answer, date: bytes, more: bytes, request_id: str, keep_alive: bool) -> bytes:
     """Return the bytes of an answer, or the bytes of its head if the body is a stream.
 
-    `date` and `more`: complete header lines.
+    `date` and `more`: complete header lines. The caching headers are the same as those of `caching.caching`, but made
+    together with the other lines, from text.
     """
-    own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    own, caching = "", PRIVATE_LINES
+    for name, value in answer.headers:
+        own += f"{name}: {value}\r\n"
+        if name == "cache-control":
+            caching = b""
+        elif name == "etag" and caching:
+            caching = TAGGED_LINES
     if answer.rest is not None:
         own += "transfer-encoding: chunked\r\n"
     elif answer.media:
@@ -31,22 +38,11 @@ def answer_bytes(answer: Answer, date: bytes, more: bytes, request_id: str, keep
         date,
         own.encode("latin-1"),
         more,
-        _caching(answer.headers),
+        caching,
         request_id.encode(),
         b"" if keep_alive else CLOSE,
         answer.body,
     )
-
-
-def _caching(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """Return the same headers as `caching.caching`, but from text: this saves 0.2 µs per answer."""
-    lines = PRIVATE_LINES
-    for name, _ in headers:
-        if name == "cache-control":
-            return b""
-        if name == "etag":
-            lines = TAGGED_LINES
-    return lines
 
 
 def header_lines(pairs: Pairs) -> bytes:

@@ -53,7 +53,7 @@ async def bunauth(rooms: Rooms, here: Site, provider: FakeProvider) -> AsyncIter
 
 @pytest_asyncio.fixture
 async def ada(bunauth: BunAuthService) -> SignedIn:
-    """Return the first account, which nobody opens by another service."""
+    """Create the first account, which cannot be created by a sign-in with another service."""
     return await registered(bunauth)
 
 
@@ -71,7 +71,7 @@ async def stranger(bunauth: BunAuthService) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def local(url: str) -> str:
-    """Return the path and the query of an address of this server."""
+    """Return the path and the query of a URL of this server."""
     parts = urlsplit(url)
     return f"{parts.path}?{parts.query}"
 
@@ -83,7 +83,7 @@ async def waiting(http: httpx.AsyncClient) -> tuple[str, str]:
 
 
 async def way_back(http: httpx.AsyncClient, page: httpx.Response) -> str:
-    """Leave a page for the provider. Return the address at which the browser comes back to the page."""
+    """Go from a page to the provider. Return the address to which the provider redirects the browser back."""
     found = LINK.search(page.text)
     assert found, page.text
     start = await http.get(found[1].replace("&amp;", "&"), headers=SAME_ORIGIN)
@@ -94,7 +94,7 @@ async def way_back(http: httpx.AsyncClient, page: httpx.Response) -> str:
 
 
 async def returned(http: httpx.AsyncClient, address: str) -> httpx.Response:
-    """Sign in by the provider from the page at an address. Return the page to which the browser comes back."""
+    """Sign in with the provider from the page at an address. Return the page to which the browser comes back."""
     back = await http.get(await way_back(http, await http.get(address)))
     assert back.status_code == 303, back.text
     return await http.get(local(back.headers["location"]))
@@ -125,7 +125,7 @@ async def test_a_person_of_another_service_approves_a_device_and_no_session_of_t
 async def test_a_code_of_a_service_works_once_in_the_browser_and_on_the_page_where_it_began(
     http: httpx.AsyncClient, stranger: httpx.AsyncClient, ada: SignedIn
 ) -> None:
-    """A stranger finishes a sign-in up to the last redirect, and sends that link to a victim, or takes a link."""
+    """An attacker stops a sign-in before the last redirect, and sends its link to a victim, or uses a victim's link."""
     _, code = await waiting(http)
     _, other_code = await waiting(http)
     page = await http.get(f"/device?user_code={code}")

@@ -182,7 +182,7 @@ async def test_a_refused_sign_in_and_a_look_at_ones_own_activity_run_the_same_st
     async def statements(email: str) -> list[str]:
         ran.clear()
         await refuse(bunauth, email)
-        await bunauth.activity(bob, 1, None)  # stores what waits, but only for Bob
+        await bunauth.activity(bob, 1, None)  # this stores the waiting entries, but only Bob's
         return [sql for task, sql in ran if task is asyncio.current_task()]
 
     assert await statements(ADA) == await statements("nobody@example.com")
@@ -206,7 +206,7 @@ async def test_a_flood_of_refused_sign_ins_adds_few_rows_and_hides_no_sign_in(
     assert (seen[-1].ip, seen[-1].outcome) == (PHONE.ip, ActivityOutcome.DONE)
     clock.advance(3600)
     await refuse(bunauth, ADA)
-    assert (await listed(bunauth, ada))[-1].ip == ANYONE.ip  # a new hour has room again
+    assert (await listed(bunauth, ada))[-1].ip == ANYONE.ip  # the limit counts anew in a new hour
 
 
 async def test_refused_sign_ins_are_stored_after_an_outage_of_the_database(
@@ -268,7 +268,7 @@ async def test_the_audit_log_needs_what_the_gateway_does_not_see(
         await bunauth.activity_audited(tuple(one.entry.id for one in found))
         return acts(found)
 
-    await bunauth.activity(ada, 1, None)  # stores the refused ones
+    await bunauth.activity(ada, 1, None)  # this stores the refused sign-ins
     assert await needed() == [("account.sign_in", ADA, "done"), ("device.deny", BOB, "done")]
     assert await needed() == []
     clock.advance(3700)
@@ -312,7 +312,7 @@ async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthSer
     await bunauth.login(msgspec.structs.replace(PHONE, ip="192.0.2.200", agent="Tablet"), ADA, PASSWORD)
     assert await bunauth.stores.db.value("SELECT count(*) FROM known_devices") == MAX_DEVICES
 
-    await bunauth.stores.db.execute("DELETE FROM known_devices")  # as for an account that was idle for a year
+    await bunauth.stores.db.execute("DELETE FROM known_devices")  # the same as for an account that was idle for a year
     await bunauth.login(PHONE, ADA, PASSWORD)
     assert (await kinds(bunauth, ADA)).count("new_sign_in") == 5
 

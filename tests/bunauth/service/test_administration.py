@@ -92,7 +92,7 @@ async def test_a_resumed_account_signs_in_again(bunauth: BunAuthService) -> None
 
     assert shown.suspended_at is None
     assert await bunauth.login(ANYONE, BOB, PASSWORD)
-    await bunauth.resume_account(ada, id_of(bob))  # again: nothing changes, and there is no further mail
+    await bunauth.resume_account(ada, id_of(bob))  # the second call changes nothing, and sends no further mail
     assert (await kinds(bunauth, BOB))[-2:] == ["account_suspended", "account_resumed"]
 
 
@@ -116,7 +116,7 @@ async def test_a_new_role_ends_the_sessions_reaches_personal_tokens_and_is_told_
         shown = await bunauth.set_account_role(ada, id_of(bob), AccountRole.ADMIN)
         told = [(await feed.next()).kind for _ in range(2)]
 
-    await bunauth.set_account_role(ada, id_of(bob), AccountRole.ADMIN)  # again: nothing changes, and there is no mail
+    await bunauth.set_account_role(ada, id_of(bob), AccountRole.ADMIN)  # a repetition sends no mail
 
     assert (shown.role, shown.sessions) == (AccountRole.ADMIN, 0)
     assert (await kinds(bunauth, BOB)).count("role_changed") == 1
@@ -164,7 +164,7 @@ async def test_a_change_needs_a_fresh_proof_or_a_token_with_the_scope_admin(
     developer = msgspec.structs.replace(ada.signed_in(), session="", scopes=("admin",), token="tok_1")
     with_token = Caller(CallerKind.DEVELOPER, developer=developer)
     assert (await bunauth.suspend_account(with_token, id_of(bob))).suspended_at == clock.now()
-    assert await bunauth.managed_accounts(ada, "", 20, None)  # reading needs no fresh proof
+    assert await bunauth.managed_accounts(ada, "", 20, None)  # reading needs no recent reauthentication
 
 
 ACTS: dict[str, Callable[[BunAuthService, Caller, str], Awaitable[object]]] = {

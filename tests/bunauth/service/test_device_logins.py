@@ -199,7 +199,7 @@ async def test_only_a_session_with_a_fresh_proof_approves(
 async def test_of_many_polls_at_once_one_gets_the_tokens(
     bunauth: BunAuthService, ada: Caller, rooms: Rooms, here: Site
 ) -> None:
-    """The polls reach two processes; the approval is stored, so it does not matter which process took it."""
+    """Two processes get the polls. Both see the approval, whichever process got it, because it is stored."""
     login = await bunauth.start_device_login(LAPTOP, "")
     await bunauth.decide_device_login(ada, login.user_code, approve=True)
 
@@ -219,7 +219,7 @@ async def test_the_number_of_waiting_devices_in_total_and_of_one_network_and_the
         await bunauth.start_device_login(msgspec.structs.replace(LAPTOP, ip=ip), "")
     with pytest.raises(RateLimited):
         await bunauth.start_device_login(msgspec.structs.replace(LAPTOP, ip="198.51.100.3"), "")
-    await bunauth.start_device_login(LAPTOP, "")  # other networks go on
+    await bunauth.start_device_login(LAPTOP, "")  # other networks are not limited
 
     monkeypatch.setattr(limits, "MAX_OPEN_OF_NETWORK", 9)
     monkeypatch.setattr(limits, "MAX_OPEN", 6)

@@ -146,7 +146,7 @@ async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(
 
 @pytest.mark.parametrize("page", ["verify-email", "reset-password"])
 async def test_a_link_that_is_used_while_another_act_ends_it_has_expired(bunauth: BunAuthService, page: str) -> None:
-    """A deletion locks the account and then its links, as every act does: otherwise they could deadlock."""
+    """A deletion locks the account and then its links, in the same order as all other calls, to avoid deadlocks."""
     id, stores = (await registered(bunauth)).user.id, bunauth.stores
     await bunauth.request_password_reset(ADA)
     token, ended = await link(bunauth, ADA, page), asyncio.Event()

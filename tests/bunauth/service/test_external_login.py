@@ -117,7 +117,7 @@ async def test_an_account_is_joined_by_its_address_if_both_sides_have_verified_i
 async def test_the_owner_of_an_address_takes_over_an_account_that_somebody_else_has_prepared(
     bunauth: BunAuthService, provider: FakeProvider, ada: SignedIn
 ) -> None:
-    """Pre-hijacking: the attacker knows the password and has a session, a token, an identity and a mail link."""
+    """Pre-hijacking: the attacker has created the account and has its password, a session, a token and a link."""
     thief = await caller_with(bunauth, ada.access_token)
     token = await bunauth.create_token(thief, "thief", ("read",), None)
     provider.person_there = Person("sub-thief", "thief@example.com", True)
@@ -262,7 +262,7 @@ async def test_a_code_works_once_and_only_for_the_client_that_began(bunauth: Bun
     stolen = await code_of(bunauth)
     with pytest.raises(ExternalLoginExpired):
         await bunauth.exchange_code(ANYONE, CodeExchange(stolen, "w" * 43))
-    with pytest.raises(ExternalLoginExpired):  # it is used up by the wrong verifier
+    with pytest.raises(ExternalLoginExpired):  # the wrong verifier has used the code up
         await bunauth.exchange_code(ANYONE, CodeExchange(stolen, VERIFIER))
 
     assert sum(isinstance(one, SignedIn) for one in outcomes) == 1
@@ -353,7 +353,7 @@ async def test_an_error_of_the_provider_reaches_the_client_as_one_of_two_words(
         ("http://10.0.0.1:80/", False),
         ("https://app.example.com/" + "x" * 500, False),
         ("https://app.example.com:x/", False),
-        # a function of any project could answer these, and would get the code
+        # a function of any project could serve these addresses, and would get the code
         ("https://app.example.com/v1/functions/steal?project=prj_1", False),
         ("https://app.example.com/V1/functions/steal", False),
         ("https://app.example.com/./v1/functions/steal", False),

@@ -1,4 +1,4 @@
-"""Accounts of people whom members invite. Platform keeps the invitations, and vouches for the mailbox."""
+"""Accounts of invited people. Platform stores the invitations, and confirms that a person owns the mailbox."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_a_suspended_or_deleted_inviter_admits_nobody(bunauth: BunAuthServ
 
 
 async def returned(bunauth: BunAuthService, to: ActPage = PAGE) -> str:
-    """Sign in by the provider from a page, and return the cookie of the pass."""
+    """Sign in with the provider from a page, and return the cookie that lets the person accept."""
     start = await bunauth.start_page_sign_in("example", to, "")
     state = parameters(start.url)["state"]
     answered = await bunauth.finish_external_login("example", ExternalAnswer(state, start.browser, "c"))

@@ -68,7 +68,7 @@ async def test_a_passkey_is_a_second_factor_after_a_password(
     authenticator, _ = await with_passkey(bunauth, caller)
     challenge = await challenged(bunauth)
     asked = await options(bunauth, challenge)
-    credential = authenticator.get(await options(bunauth))  # a challenge of a sign-in is none of a second factor
+    credential = authenticator.get(await options(bunauth))  # challenges for sign-ins do not count
 
     with pytest.raises(WrongPasskey):
         await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(passkey=credential))
@@ -212,7 +212,7 @@ async def test_without_a_host_name_passkeys_are_refused_with_the_reason(rooms: R
 async def test_challenges_are_deleted_soon_after_they_expire(
     bunauth: BunAuthService, caller: Caller, clock: ManualClock
 ) -> None:
-    """Strangers make challenges, so the tables must not keep them for a day as other rows."""
+    """Anybody can create challenges, so the tables must not keep them for a day like other rows."""
     await with_totp(bunauth, caller, clock)
     challenge = await challenged(bunauth)
     await options(bunauth)

@@ -200,7 +200,7 @@ async def test_a_token_can_be_bound_to_projects(bunauth: BunAuthService) -> None
 
 
 async def test_stored_tokens_with_the_scope_write_keep_all_that_they_could_do(database_url: str) -> None:
-    """Before, `write` also allowed the acts of admins. The update adds `admin` to such tokens, and to no others."""
+    """In older versions, `write` also allowed the acts of admins. The update adds `admin` only to such tokens."""
     package = "bunbase.bunauth.migrations"
     update = (resources.files(package) / "0009_write_is_not_admin.sql").read_text("utf-8")
     async with open_database(database_url, "bunauth", package) as db:

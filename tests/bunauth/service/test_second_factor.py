@@ -247,7 +247,7 @@ async def test_factors_change_only_with_a_fresh_proof_and_the_owner_is_told(
 
 
 async def next_code(bunauth: BunAuthService, caller: Caller, clock: ManualClock) -> str:
-    """Return a code of the app, whose secret is read from the database as the service does."""
+    """Return a code of the app. Its secret is read from the database in the same way as the service reads it."""
     assert caller.developer is not None
     _, secret = await bunauth.proofs.checks.totp_secret(caller.developer.id)
     return Phone(secret, clock).code()
@@ -317,7 +317,7 @@ async def _crash(*_arguments: object) -> bool:
 async def test_if_the_answer_with_the_recovery_codes_is_lost_others_are_made(
     bunauth: BunAuthService, clock: ManualClock
 ) -> None:
-    """After a kill -9 between the commit and the answer, nobody has the codes that are stored."""
+    """After a kill -9 between the commit and the answer, the server has stored codes that nobody has seen."""
     caller = await signed_in(bunauth)
     await with_totp(bunauth, caller, clock)
 

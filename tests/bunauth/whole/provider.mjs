@@ -1,7 +1,8 @@
-// A real OpenID Connect provider on loopback. It signs everybody in without asking: the account is that of the cookie.
+// A real OpenID Connect provider on loopback. It signs everybody in without a page: the cookie names the account.
 //
 // Usage: provider.mjs <redirect URIs with commas> [host] [ask] [isolated]. With `ask`, a page with a button for each account
-// is shown in place of the cookie. With `isolated`, this page takes its opener away. It prints its issuer when it listens.
+// is shown in place of the cookie. With `isolated`, this page removes its `opener`. It prints its issuer when it
+// listens.
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 

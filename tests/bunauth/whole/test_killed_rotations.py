@@ -37,9 +37,11 @@ imported: Final = cache(SigningKey)  # OpenSSL checks a private key for 50 ms wh
 
 
 class Change(NamedTuple):
-    """A change of the keys. `act`: the method that makes it. `before`: the stored keys, and how long each has signed.
+    """A change of the keys.
 
-    `after`: the keys after the change. `least`: it has at least this many steps.
+    `act`: the method that makes the change. `before`: the stored keys, and how long each has signed.
+
+    `after`: the keys after the change. `least`: the minimum number of steps.
     """
 
     act: str
@@ -103,7 +105,7 @@ class Process:
         return set(found or ())
 
     async def store_only(self, material: dict[str, bytes], ages: dict[str, timedelta]) -> None:
-        """Store these keys alone, and load them."""
+        """Store only these keys, and load them."""
         for table in ("signing_keys", "revocations"):
             await self.stores.db.execute(f"DELETE FROM {table}")
         for name, age in ages.items():

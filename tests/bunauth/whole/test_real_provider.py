@@ -1,4 +1,4 @@
-"""Sign in by a real OpenID Connect provider (the npm package oidc-provider, run by Bun), through the routes."""
+"""Sign in with a real OpenID Connect provider (the npm package oidc-provider, run by Bun), through the routes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PROGRAM: Final = Path(__file__).with_name("provider.mjs")
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    """Yield the issuer of a provider that runs."""
+    """Yield the issuer of a running provider."""
     callback = f"{OWN}/api/auth/oauth/{NAME}/callback"
     command = [str(find_bun()), str(PROGRAM), callback]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -50,21 +50,21 @@ def issuer() -> Iterator[str]:
 @pytest_asyncio.fixture
 async def bunauth(rooms: Rooms, tmp_path: Path, database_url: str, issuer: str) -> AsyncIterator[BunAuthService]:
     provider = ProviderSettings("bunbase", "a secret: of the client/+", issuer=issuer)
-    here = site(tmp_path, database_url, SystemClock())  # the provider has the real time
+    here = site(tmp_path, database_url, SystemClock())  # the provider uses the real time
     async with opened(MODULE, rooms, here, settings=BunAuthSettings(providers={NAME: provider})) as service:
         await registered(service, "admin@example.com")
         yield service
 
 
 class Browser:
-    """A browser with its cookies at BunBase and at the provider. `person`: signs in there."""
+    """A browser with its cookies at BunBase and at the provider. `person`: the person who signs in at the provider."""
 
     def __init__(self, bunauth: BunAuthService, here: Site, person: str) -> None:
         self.bunbase = client_of(ROUTES, bunauth=bunauth, site=here)
         self.provider = httpx.AsyncClient(cookies={"person": person}, trust_env=False)
 
     async def to_callback(self) -> str:
-        """Start a sign-in and go through the provider. Return the address of the callback, which is not opened yet."""
+        """Start a sign-in and sign in at the provider. Return the address of the callback without opening it."""
         asked = {"redirect_to": PAGE, "code_challenge": challenge_of(VERIFIER)}
         at = (await self.bunbase.get(START, params=asked)).headers["location"]
         while not at.startswith(OWN):
@@ -151,7 +151,7 @@ async def test_the_answer_of_another_browser_or_another_sign_in_begins_nothing(
 
     forged = await browser.open(theirs)  # CSRF login
     assert forged.headers["location"] == f"{PAGE}?error=external_login_expired"
-    for url in (own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):  # wrong state, none
+    for url in (own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):  # a wrong state, and no state
         assert (await browser.open(url)).json()["code"] == "external_login_expired"
     code = parameters(theirs)["code"]
     mixed = str(httpx.URL(own).copy_set_param("code", code))

@@ -1,4 +1,4 @@
-"""No history of sign-ins, refreshes, sign-outs and changes leaves a dead token usable or ends a living session."""
+"""In no history of sign-ins, refreshes and changes is an ended token usable, or a valid session ended."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
-        """A client whose answer was lost sends a used refresh token, and so does a thief."""
+        """A client sends a used refresh token if it lost the answer. A thief also sends a used token."""
         self.follow_clients(seed, CLIENT_ACTS, CLIENT_WAITS)
 
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
@@ -169,7 +169,7 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(pick=Pick)
     def change_the_email(self, pick: int) -> None:
-        """Sessions go on under the new address, and the old one signs in no more."""
+        """Sessions continue under the new address, and nobody can sign in with the old address."""
         access = self.picked(self.usable(), pick)
         account, new = access.session.account, f"q{next(self.world.numbers)}@example.com"
         self.run(self.changed_email(access, new))
@@ -190,7 +190,7 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(pick=Pick, end=st.sampled_from(("sign out", "change password", "reset password")))
     def refresh_while_the_session_ends(self, pick: int, end: str) -> None:
-        """Either act may come first. After both, the session is over, also for a pair that the refresh returned."""
+        """Either act may come first. After both acts, the session has ended, even if the refresh returned tokens."""
         access = self.picked(self.usable(), pick)
         session, account, token = access.session, access.session.account, access.session.chain[-1]
         other = next((one for one in self.usable() if one.session.account is account and one.session != session), None)

@@ -1,4 +1,4 @@
-"""Backup jobs take turns, end in time, and report why they failed."""
+"""Backup jobs run one after the other, end in time, and report the reason of a failure."""
 
 from __future__ import annotations
 

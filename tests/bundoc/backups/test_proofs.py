@@ -1,4 +1,4 @@
-"""An attacker who can write to the disk can destroy a backup, but cannot pass another backup off as it."""
+"""An attacker who can write to the disk can destroy a backup, but cannot replace it by another backup unnoticed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 async def test_a_backup_is_shown_as_proved_everywhere(bundoc: Bundoc, kms: FakeKms) -> None:
-    """The list and the verification say so, also after the project's keys were rotated."""
+    """The list and the verification report this, also after the project's keys were rotated."""
     older, newer = await two(bundoc)
     await kms.rotate("prj_a")
 
@@ -217,7 +217,7 @@ async def test_a_flipped_bit_in_a_manifest_or_its_proof_is_always_detected(bundo
 
 
 async def test_a_backup_of_an_older_bunbase_is_restored_on_explicit_request(bundoc: Bundoc, shelf: Path) -> None:
-    """A backup without a proof is kept and marked, and its restore needs an explicit request."""
+    """BunBase keeps and marks a backup without a proof, and restores it only on an explicit request."""
     await put(bundoc, "d1", b'{"n":1}')
     before = await bodies(bundoc)
     id = await backed_up(bundoc)
@@ -258,7 +258,7 @@ async def test_a_backup_is_neither_listed_nor_restored_once_its_key_is_destroyed
 
 
 async def test_added_folders_do_not_hide_real_backups_from_the_list(bundoc: Bundoc, shelf: Path) -> None:
-    """There are more folders than BunKMS checks in one call."""
+    """The test makes more folders than BunKMS checks in one call."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     for number in range(1001):
@@ -285,7 +285,7 @@ async def test_a_page_of_the_backup_list_needs_one_call_to_bunkms(bundoc: Bundoc
 async def test_a_forged_date_does_not_stop_scheduled_backups(
     tmp_path: Path, kms: FakeKms, proof: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A manifest may have a date in the future, or claim to hold every later write."""
+    """A forged manifest may have a date in the future, or claim to contain every later write."""
     clock = ManualClock(SystemClock().now())
     settings = BundocSettings(backup_every_hours=24, backups_kept=7)
     back_up_due = BackupsService.back_up_due

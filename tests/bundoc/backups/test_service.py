@@ -1,4 +1,4 @@
-"""Backups on real files are complete, consistent, encrypted and checked; a restore has no state in between."""
+"""Backups on real files are complete, consistent, encrypted and checked; a restore is atomic."""
 
 from __future__ import annotations
 
@@ -439,7 +439,7 @@ async def test_a_restore_during_a_key_rotation_leaves_a_file_that_its_key_opens(
         id = await backed_up(bundoc)
 
         await bundoc.rotate_data_key(OWNER)
-        await asyncio.sleep(head_start)  # the restore meets the rotation at different steps
+        await asyncio.sleep(head_start)  # the rotation happens at different steps of the restore
         done = await ended(bundoc, OWNER, await bundoc.restore_backup(OWNER, OWNER, id))
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await bundoc.data_key(OWNER)).rotating:

@@ -1,4 +1,4 @@
-"""A backup has the users of a project when it is asked for them; nobody but BunBase can read or change them."""
+"""A backup contains a project's users on request; only BunBase can read or change them."""
 
 from __future__ import annotations
 

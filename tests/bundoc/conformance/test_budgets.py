@@ -1,7 +1,7 @@
 """Budgets of documents, bytes and entries, and estimates of counts. The numbers are the same on every engine.
 
-Every row of the table has a search and the least budget of each kind with which it is answered. With one less of it,
-the search is refused, and the refusal names the kind and the limit.
+Every row of the table has a search, and the smallest budget of each kind with which the search succeeds. If one of
+these budgets is smaller by one, the search is refused, and the refusal names the kind and the limit.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ BYTES: Final = len(body(0))
 
 
 class Case(msgspec.Struct, frozen=True):
-    """A search, and what it takes. `documents`, `bytes`, `entries`: the least budgets; 0 if it needs none of this kind.
+    """A search, and its cost.
+
+    `documents`, `bytes`, `entries`: the smallest budgets; 0 if the search needs none of this kind.
 
     `where`, `sort`: the same as in a query. `examined`: the number in the result, None for an aggregate. `rule`: the
     caller may see only documents of kind k1, and the rule is evaluated for each document.
@@ -92,7 +94,7 @@ PAD: Final = Reads((("pad",),))
 TWO: Final = {"$in": ["k1", "k2"]}
 EVERY_SECOND: Final = [{"n": {"$mod": [8, 3]}}, {"n": {"$mod": [8, 4]}}]
 CASES: Final = (
-    # a page that an index or the order of ids serves: its documents, and one to know that there are more
+    # a page in the order of an index or of ids: the documents of the page, and one more to see if a next page exists
     Case("in the order of ids", 4, examined=4),
     Case("the last page", 40, examined=40, limit=40),
     Case("one kind, in the order of an index", 4, examined=4, where={"kind": "k1"}, sort=("n",)),

@@ -71,7 +71,7 @@ class Checker:
         self.checked = 0
         self.resumed = 0
         self.restores = 0
-        self.kills = 0  # of processes: there are none here
+        self.kills = 0  # kills of processes: this history has no processes
         self.late = 0  # watches that fell behind
         self.catching: set[asyncio.Task[None]] = set()
 
@@ -152,7 +152,7 @@ class Checker:
             self.note(done.written.seq if done.written else "", collection, id, kept, done.rev)
 
     async def commit(self) -> None:
-        """Write several documents at once, in several collections; a membership and a row of it often move together."""
+        """Write documents in several collections at once. Often a membership and one of its rows change together."""
         writes: list[Doc] = []
         noted: list[tuple[str, str, Doc]] = []
         for collection in self.random.choices(("notes", "tasks", "members"), k=self.random.randint(2, 5)):
@@ -221,7 +221,7 @@ class Checker:
         await self.set_rules(collection)
 
     async def rotate(self) -> None:
-        """Replace the project's file while everything goes on."""
+        """Replace the project's file while reads and writes continue."""
         with suppress(BundocBusy):
             await self.service.rotate_data_key(self.owner)
 
@@ -232,7 +232,7 @@ class Checker:
         return (await self.stands()).partition(".")[0]
 
     async def catch_up(self) -> None:
-        """Let the oracle know the number of the newest change, which may be the deletion of an expired document."""
+        """Tell the oracle the number of the newest change, which may be the deletion of an expired document."""
         self.history.last = max(self.history.last, int((await self.stands()).partition(".")[2]))
 
     async def delete_expired(self) -> None:
@@ -272,7 +272,7 @@ class Checker:
             self.catching.discard(task)
 
     async def bring_up(self, edge: ModelEdge, number: int, held: Held, dear: bool) -> None:
-        """Ask for the results of a late watch and of others of its caller, all at one change. Then watch it again."""
+        """Request the results of a late watch and of others of its caller, all at one change. Then watch it again."""
         if dear:
             others = [one for one in edge.held.values() if one is not held and one.caller == held.caller]
             asked = [held, *self.random.sample(others, min(2, len(others)))]
@@ -364,7 +364,7 @@ class Checker:
                 held.trace.append("not moved")
 
     async def cut(self) -> None:
-        """Cut a stream at any event, write meanwhile, and resume: with the right, an old or a foreign cursor."""
+        """Cut a stream at any event, write, and resume it: with the right cursor, an old one, or another stream's."""
         number = self.random.randrange(len(self.edges))
         edge = self.edges[number]
         await edge.stop()
@@ -425,7 +425,7 @@ class Checker:
         return not wanted.denied and same(held.docs, held.n, wanted)
 
     def wanted(self, held: Held) -> Expected:
-        """Return what the watch must show now."""
+        """Return the result that the watch must show now."""
         variant = self.history.rules[held.query.collection][-1][1]
         return expected(self.history.state(self.history.last), variant, held.query, held.caller, time.time())
 

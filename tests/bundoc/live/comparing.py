@@ -1,4 +1,4 @@
-"""Compare what an edge held with what the oracle knows."""
+"""Compare the results of an edge with the results of the oracle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bundoc.live.oracle import Expected, History, State, expected
 TOKEN = re.compile(rb'"([TS]\d+|d\d+|r\d_u\d)"')
 
 
-LATE_SECONDS = 3.0  # a result may show a document for so long after its end, because the machine is busy
+LATE_SECONDS = 3.0  # a result may show a document for this long after its expiry, because the machine may be busy
 
 
 class Violation(AssertionError):
@@ -25,7 +25,7 @@ class Violation(AssertionError):
 class Snapshot(msgspec.Struct, frozen=True):
     """The result that an edge held for one watch at a barrier. `when`: the time in seconds since 1970.
 
-    `since`: `said` may show the states from this change on, because no barrier could be told meanwhile. None: only the
+    `since`: `said` may show any state from this change on, because no barrier could be sent meanwhile. None: only the
     state of the barrier.
     """
 
@@ -43,7 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def compare(history: History, one: Snapshot) -> None:
-    """Compare what an edge held at a barrier with what it must hold. Raises: Violation."""
+    """Compare the result of an edge at a barrier with the right result. Raises: Violation."""
     if one.seq in history.inside:
         raise Violation(f"the barrier {one.seq} is in the middle of a commit")
     state = history.state(one.seq)
@@ -64,7 +64,7 @@ def compare(history: History, one: Snapshot) -> None:
 
 
 def known_since(history: History, one: Snapshot) -> set[bytes]:
-    """Return what the caller might read between `since` and the barrier."""
+    """Return the results that the caller may see between `since` and the barrier."""
     found = set[bytes]()
     for seq in range(one.seq if one.since is None else one.since, one.seq):
         for variant in history.variants(one.query.collection, seq):

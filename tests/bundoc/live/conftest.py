@@ -44,7 +44,7 @@ async def room(tmp_path: Path, kms: FakeKms, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def few_spares(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let windows have two spare rows, so that they must often be filled again."""
+    """Keep only two spare rows in windows (results with a limit), so that they must often be filled again."""
     monkeypatch.setattr(asked, "SPARES", 2)
     monkeypatch.setattr(window, "SPARES", 2)
 

@@ -1,4 +1,4 @@
-"""A model of an edge: it knows only the events of contracts/bundoc/live.py, and holds what they tell."""
+"""A model of an edge. It knows only the events of contracts/bundoc/live.py, and builds results from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WithRev(WithId):
 
 
 class Held:
-    """The result of one watch. `said`: the bytes that came for it since the last barrier."""
+    """The result of one watch. `said`: the bytes that arrived for the watch since the last barrier."""
 
     def __init__(self, query: LiveQuery, caller: Any, docs: Docs) -> None:
         self.query = query
@@ -46,9 +46,9 @@ class Held:
         self.waiting = False  # for the answer to a recheck
         self.checks = 0
         self.trace: list[str] = []
-        self.lacks = False  # diffs of the group before
-        self.unsure = False  # the next events may still be for the caller before
-        self.behind = False  # the result is older than the barriers that come
+        self.lacks = False  # differences of the previous group
+        self.unsure = False  # the next events may still belong to the previous caller
+        self.behind = False  # the result is older than the next barriers
         self.said: list[bytes] = []
         self.before: set[str] = set()  # ids that were held since the last barrier
 
@@ -123,7 +123,7 @@ class ModelEdge:
         if held is None:
             return  # the watch was withdrawn meanwhile
         if held.waiting:
-            held.said.clear()  # it came for the caller before
+            held.said.clear()  # the event came for the previous caller
         held.group, held.turn, held.v = event.group, event.turn, event.v
         held.started, held.lacks = True, False
         held.waiting = held.waiting and event.checks < held.checks

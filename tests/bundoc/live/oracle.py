@@ -21,7 +21,7 @@ Lookup = Callable[[str, str], Doc | None]
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """The rules of a collection: their sources, and the same as functions of (auth, document, lookup)."""
+    """The rules of a collection: their sources, and the same rules as Python functions of (auth, document, lookup)."""
 
     name: str
     rules: Rules | None
@@ -91,9 +91,9 @@ EXPIRES = {"leases": "until"}
 
 
 class History:
-    """All acknowledged changes, and the rules with the number of the change after which they were set.
+    """All acknowledged changes, and the rules, each with the number of the change before them.
 
-    A restore begins a new history with the documents and rules of the backup, which is a History, too.
+    A backup is also a History. A restore begins a new history with the documents and rules of the backup.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class History:
         return new
 
     def add(self, seq: int, collection: str, id: str, doc: Doc | None) -> None:
-        """Add a change. Writes that run at once are answered, and so added, in any order."""
+        """Add a change. Parallel writes are answered in any order, so they are also added in any order."""
         if seq < self.last:
             self._next = 0  # the present state may lack it, or have it after a later change
         self.changes.append((seq, collection, id, doc))
@@ -138,13 +138,13 @@ class History:
         return self._state
 
     def variants(self, collection: str, seq: int) -> list[Variant]:
-        """Return the rules that may hold at the change: the newest set before it, and all that were set at it."""
+        """Return the rules that may apply at the change: the newest ones before it, and all that were set at it."""
         before = [variant for at, variant in self.rules[collection] if at < seq][-1:]
         return before + [variant for at, variant in self.rules[collection] if at == seq]
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """`denied`: the watch must end. `tokens`: all that the caller may read in the bodies."""
+    """`denied`: the watch must end. `tokens`: all tokens that the caller may see in the bodies."""
 
     docs: list[Doc]
     n: int | None
@@ -162,7 +162,7 @@ def lives(doc: Doc, now: float) -> bool:
 
 
 def expected(state: State, variant: Variant, query: LiveQuery, caller: Caller, now: float) -> Expected:
-    """Return what the caller must hold at the time `now`, in seconds since 1970."""
+    """Return the result that the caller must have at the time `now`, in seconds since 1970."""
     bound = caller.kind is CallerKind.PUBLISHABLE
     living = {name: {id: doc for id, doc in docs.items() if lives(doc, now)} for name, docs in state.items()}
     auth, documents = auth_of(caller), living.get(query.collection, {})

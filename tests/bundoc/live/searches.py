@@ -19,7 +19,8 @@ from bunbase import __version__
 
 SECONDS: Final = float(os.environ.get("BUNBASE_LIVE_SECONDS", "0"))
 SEED: Final = os.environ.get("BUNBASE_LIVE_SEED", "")
-SAME: Final = "BUNBASE_LIVE_SAME" in os.environ  # all histories have this seed, since a fault may depend on the timing
+# all histories repeat the seed: a fault may also depend on the timing, so that one run may miss it
+SAME: Final = "BUNBASE_LIVE_SAME" in os.environ
 RESULTS: Final = Path(__file__).parents[3] / "bench/results"
 RECORDED_SECONDS: Final = 1800.0  # the result of a shorter search is only printed
 HEAD: Final = """# Histories of live queries, {date}

@@ -1,4 +1,4 @@
-"""Results whose bodies do not fit into memory: ids and digests are held, and the promise stays."""
+"""Results whose bodies do not fit into memory: the server keeps only ids and digests, and results stay right."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Random histories: at every barrier, every live query holds exactly what its caller may see at that change.
 
-BUNBASE_LIVE_SECONDS draws new histories for so long (`make live`).
-BUNBASE_LIVE_SEED is the seed of the first one; with BUNBASE_LIVE_SAME all have this seed.
+BUNBASE_LIVE_SECONDS is the time in which to draw new histories (`make live`). BUNBASE_LIVE_SEED is the seed of the
+first history; with BUNBASE_LIVE_SAME, all histories have this seed.
 """
 
 from __future__ import annotations

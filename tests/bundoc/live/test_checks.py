@@ -1,4 +1,4 @@
-"""Digests of results: an edge hears about once a minute what it must hold."""
+"""Digests of results: about once a minute, an edge gets a digest of the right result."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_an_edge_that_reads_slowly_gets_no_checks(
 async def test_a_write_that_concerns_no_result_is_followed_by_a_barrier(
     service: BundocService, following: Following
 ) -> None:
-    """An edge answers `sync` with barriers alone."""
+    """An edge answers `sync` only with barriers."""
     await following.watch(SERVER, 1, LiveQuery("posts", b'{"n":7}'))
 
     await following.reached(await put(service, "a", "others", n=1))

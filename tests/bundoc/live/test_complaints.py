@@ -164,7 +164,7 @@ async def test_complaint_17_no_write_falls_between_a_result_and_its_first_change
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10, 25, 50])
 @pytest.mark.usefixtures("few_spares")
 def test_complaint_18_a_window_is_the_begin_of_the_sorted_result_or_asks_for_rows(limit: int) -> None:
-    """Documents with equal keys, moves over the edge, deletions, and refills when the window lacks rows."""
+    """Documents with equal keys, moves over the border of the window, deletions, and refills of missing rows."""
     draw, all_rows, refills = random.Random(limit), dict[str, HeldRow](), 0
 
     def row(id: str) -> HeldRow:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @pytest.fixture
 def moments(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The projects of which a snapshot was opened."""
+    """The projects for which a snapshot was opened."""
     opened: list[str] = []
     moment = engine.moment
 
@@ -35,7 +35,7 @@ def moments(engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def join(following: Following, query: LiveQuery, callers: list[Any]) -> list[Held]:
-    """Watch the query for all callers at once. Return what they hold, when all have their results."""
+    """Watch the query for all callers at once, wait for all results, and return them."""
     await following.edge.opened.wait()
     first = len(following.edge.held) + 1
     watches = [Held(query, caller, []) for caller in callers]
@@ -66,7 +66,7 @@ async def test_all_who_join_a_query_cost_one_query_together(
 async def test_many_different_queries_that_begin_at_once_share_snapshots(
     service: BundocService, following: Following, moments: list[str]
 ) -> None:
-    """A snapshot for each of them would not fit into the queue of scans."""
+    """If each watch needed a snapshot, they would not fit into the queue of scans."""
     await ruled(service, OWNER)
     await put(service, "a", owner="u149")
 
@@ -115,7 +115,7 @@ async def test_a_view_that_costs_little_is_made_in_the_event_loop(
 
 
 async def test_results_wait_until_the_stream_has_room_for_them(service: BundocService, live: LiveService) -> None:
-    """A stream that is full would end, and all watches would come back at once, again and again."""
+    """A full stream would end, and all its watches would come back at once and fill the next stream."""
     live.stream_bytes = 300 << 10
     following = Following(live)
     await put(service, "a", text="x" * (50 << 10))
@@ -147,7 +147,7 @@ async def test_a_result_that_replaces_another_does_not_wait_for_room(
 async def test_two_calls_that_put_one_watch_into_its_group_leave_it_there(
     service: BundocService, following: Following
 ) -> None:
-    """An alteration lets a watch look for its group again, while its caller is decided again."""
+    """A changed collection makes a watch search its group again, while the rules decide about its caller again."""
     await ruled(service, "auth != null")
     await put(service, "a", n=1)
     held = await following.watch(ada(), 1, LiveQuery("posts"))

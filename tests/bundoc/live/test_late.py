@@ -1,4 +1,4 @@
-"""Live queries that are too dear for a round become late alone: they leave it, and their results come apart."""
+"""Live queries that take too much time for a round: only they are late, and their results arrive separately."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def above(number: int) -> LiveQuery:
 
 @pytest.fixture
 def dear_users(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Let each query of these users seem to take a second."""
+    """Make each query of these users appear to take a second."""
     dear: set[str] = set()
     queried = evaluation.queried
 
@@ -50,7 +50,7 @@ async def gated(service: BundocService) -> None:
 
 
 async def both(following: Following) -> tuple[Held, Held]:
-    """Return the watch 1 of greedy, and the watch 10 of bob."""
+    """Return watch 1 of the user greedy, and watch 10 of the user bob."""
     return await following.watch(ada("greedy"), 1, above(1)), await following.watch(ada("bob"), 10, above(10))
 
 
@@ -73,7 +73,7 @@ async def test_a_dear_query_falls_behind_alone_and_the_others_get_their_barrier(
 async def test_a_user_with_many_queries_makes_none_late_that_others_watch(
     service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Greedy was the first to watch the query of bob, and needs all his time for queries of his own."""
+    """Greedy watched bob's query first, and uses all his time for his own queries."""
 
     class Spent(RoundTime):
         def __init__(self, user_seconds: float) -> None:
@@ -164,7 +164,7 @@ async def test_a_query_that_is_interrupted_in_a_round_has_more_time_apart(
     for number in range(200):
         await put(service, f"d{number}", n=1)
     await both(following)
-    monkeypatch.setattr(rounds, "SURPRISE_SECONDS", -1.0)  # SQLite looks at it after some thousand steps
+    monkeypatch.setattr(rounds, "SURPRISE_SECONDS", -1.0)  # SQLite checks the deadline only after some thousand steps
 
     await put(service, "b", n=2)
     await following.until(lambda: bool(following.edge.behind))

@@ -1,4 +1,4 @@
-"""The metrics of live queries that tell why a query ran again, and when a commit was made."""
+"""The metrics of live queries: the reasons why queries ran again, and the times of commits."""
 
 from __future__ import annotations
 

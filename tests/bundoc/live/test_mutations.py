@@ -1,4 +1,4 @@
-"""The checker finds each of these faults, which are put into the server on purpose."""
+"""The test puts each of these faults into the server, and the checker must find it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def forget_that_documents_expire(patch: Patch) -> None:
 
 
 def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
-    """A restore is told in this way."""
+    """The server announces a restore in this way."""
     patch.setattr(Registry, "mark_all", lambda _self, regroup=False: None)
 
 
@@ -160,7 +160,7 @@ def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
 
 
 def take_a_changed_body_for_the_same(patch: Patch) -> None:
-    """The digests of bodies that are not held are those of the ids."""
+    """If bodies are not in memory, the digest contains only the ids."""
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
     patch.setattr(window, "blake2b", lambda _body, digest_size: hashlib.blake2b(b"", digest_size=digest_size))
 
@@ -209,7 +209,7 @@ MUTATIONS = (
 async def test_the_checker_finds_the_fault(
     room: BundocRoom, monkeypatch: Patch, mutation: Callable[[Patch], Any]
 ) -> None:
-    monkeypatch.setattr(checker, "SETTLE_SECONDS", 5.0)  # some faults show only when nothing comes any more
+    monkeypatch.setattr(checker, "SETTLE_SECONDS", 5.0)  # some faults appear only when no further event comes
     mutation(monkeypatch)
 
     with pytest.raises(AssertionError) as found:

@@ -1,4 +1,4 @@
-"""Live queries share the event loop: a write that concerns many groups lets other work run in between.
+"""Live queries share the event loop: if a write affects many groups, other work runs between them.
 
 The clock of the slices counts calls of functions, so that these tests do not depend on the machine.
 """
@@ -47,7 +47,7 @@ async def alter_rules(service: BundocService, following: Following) -> None:
 
 
 async def ask_apart(service: BundocService, following: Following) -> None:
-    """Ask for the results of many queries with long filters, as a late connection does."""
+    """Request the results of many queries with long filters, as for a late connection."""
     await following.reached(await put(service, "c", n=1))
     where = json.dumps({"$or": [{f"f{number}": {"$gte": number}} for number in range(10)]}).encode()
     await following.live.results(SERVER, tuple([LiveQuery("posts", where, limit=n) for n in range(1, 101)]))

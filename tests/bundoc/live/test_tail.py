@@ -1,4 +1,4 @@
-"""The batches that wait for a hub: bounded, and counted in metrics."""
+"""The batches that wait for a hub are bounded, and metrics count them."""
 
 from __future__ import annotations
 

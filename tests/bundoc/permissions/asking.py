@@ -1,4 +1,4 @@
-"""Callers of documents, and what tests of their rights ask."""
+"""Callers with different rights, and the requests that tests of these rights send."""
 
 from __future__ import annotations
 

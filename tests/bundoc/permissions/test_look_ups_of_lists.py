@@ -21,8 +21,8 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.searching import Searching
 from bunbase.bundoc.sqlite_engine.tables import Table
-from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
-from bunbase.contracts.bundoc.documents import Aggregation, Query
+from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules, RuleWarning
+from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.contracts.caller import Caller
 from tests.bundoc.permissions.asking import ADA, EVE, NOBODY, SERVER, C, asked, put, ruled, user
@@ -133,6 +133,68 @@ async def test_a_look_up_that_the_filter_does_not_fix_is_evaluated_for_each_docu
     assert page["explain"]["rule"]["looked_up"] == []
 
 
+COLORS: Final = 'exists("colors", doc.color)'
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f'{COLORS} || auth.role == "admin"',
+        f'auth.role == "admin" || {COLORS} || doc.color + auth.uid == "x"',
+        f'auth.role == "admin" ? true : {COLORS}',
+        f"{COLORS} == (auth != null)",
+        f'[{COLORS}, auth.uid == "ada"] == [true, true]',
+        'get("colors", doc.color).open == (auth != null)',
+        'get("colors", doc.color).open || auth.uid == "nobody"',
+        'exists("colors", auth.uid == "ada" ? doc.color : "x")',
+        'get("colors", get("colors", doc.color).next).owner == auth.uid || doc.n == 1',
+    ],
+)
+async def test_no_caller_asks_about_any_document_by_a_rule_that_mentions_the_user_elsewhere(
+    service: BundocService, part: str
+) -> None:
+    """A look-up before the search would answer for each color, also one that no document of the collection has."""
+    await ruled(service, Rules(list=f"({part}) && doc.owner == auth.uid"), IndexSpec(("color",)))
+    for color in ("red", "blue"):
+        await put(service, color, "colors", open=True, next=color, owner="ada")
+    await put(service, "mine", color="red", owner="ada", n=1)
+    await put(service, "hers", color="red", owner="eve", n=1)
+
+    pages = [await explained(service, ADA, b'{"color":"%s"}' % color) for color in (b"red", b"blue", b"green")]
+
+    assert [len(page["items"]) for page in pages] == [1, 0, 0]
+    for page in pages:
+        assert page["explain"]["rule"]["looked_up"] == []
+        assert page["explain"]["index"] != "color"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '!exists("bans", doc.room + "_" + auth.uid)',
+        'exists("bans", doc.room + "_" + auth.uid) == false',
+        'exists("bans", doc.room + "_" + auth.uid) ? false : true',
+    ],
+)
+async def test_a_part_that_nearly_every_room_fulfils_is_looked_up_once_but_chooses_no_index(
+    service: BundocService, part: str
+) -> None:
+    """An index on the room would read the messages of others in it, and the duration would reveal their number."""
+    await ruled(service, Rules(list=f"({part}) && doc.author == auth.uid"), IndexSpec(("room",)))
+    await put(service, "red_eve", "bans")
+    await put(service, "listed", room=["red"], author="ada")
+    for number in range(3):
+        await put(service, f"a{number}", room="red", author="ada")
+        await put(service, f"e{number}", room="red", author="eve")
+
+    seen, banned = await explained(service, ADA), await explained(service, EVE)
+
+    assert ([one["_id"] for one in seen["items"]], seen["count"]) == (["a0", "a1", "a2"], 3)
+    assert seen["explain"]["rule"] == {"left_over": [], "looked_up": [{"expr": f"({part})", "value": True}]}
+    assert seen["explain"]["index"] != "room"
+    assert (banned["items"], banned["count"], banned["explain"]["examined"]) == ([], 0, 0)
+
+
 async def test_a_document_with_a_list_is_denied_as_before(service: BundocService) -> None:
     """The filter finds a list that contains the room, but the key of the look-up cannot be made from a list."""
     await chat(service, f"{MEMBER} || doc.open == true")
@@ -178,6 +240,33 @@ async def test_a_rule_that_fixes_the_key_itself_needs_no_filter(service: BundocS
 
     assert [one["_id"] for one in page["items"]] == ["r0", "r1", "r2", "r3"]
     assert page["explain"]["rule"]["left_over"] == []
+
+
+async def test_a_cursor_shows_nothing_after_the_membership_has_ended(service: BundocService) -> None:
+    await chat(service, MEMBER, NEWEST)
+    first = await asked(service, ADA, where=IN_RED, sort=("-_created",), limit=2)
+    await service.delete(SERVER, "members", "red_ada", NO_PRECONDITION)
+    later = {"where": IN_RED, "sort": ("-_created",), "limit": 2, "cursor": first["next"], "count": True}
+
+    ended = await asked(service, ADA, **later)
+    await put(service, "red_ada", "members")
+    again = await asked(service, ADA, **later)
+
+    assert (ended["items"], ended["next"], ended["count"]) == ([], None, 0)
+    assert ([one["_id"] for one in again["items"]], again["count"]) == (["r1", "r0"], 4)
+
+
+async def test_a_warning_about_a_part_that_excludes_users_names_no_field_to_set(service: BundocService) -> None:
+    """An index on the room would not serve the rule."""
+    rules = Rules(list='!exists("bans", doc.room + "_" + auth.uid)')
+
+    collection = await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
+
+    assert collection.warnings is not None
+    (warning,) = collection.warnings
+    assert isinstance(warning, RuleWarning)
+    assert warning.index is None
+    assert "No index can serve a look-up" in warning.detail
 
 
 async def test_the_look_up_reads_the_state_of_the_search(service: BundocService) -> None:

@@ -1,4 +1,4 @@
-"""Members of a project reach its documents with their roles, whatever the rules of a collection."""
+"""The role of a project's member decides about access to documents; the rules do not apply to members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit of a document's size does not tell how large its hidden fields are."""
+"""The limit on a document's size does not reveal the size of its hidden fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scopes of a secret key limit every way to documents."""
+"""The scopes of a secret key limit every kind of access to documents."""
 
 from __future__ import annotations
 

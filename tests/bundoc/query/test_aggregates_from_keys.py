@@ -1,4 +1,4 @@
-"""An aggregate gives the same answer from the keys of indexes as from documents."""
+"""An aggregate returns the same result whether it reads the keys of indexes or documents."""
 
 from __future__ import annotations
 

@@ -57,6 +57,51 @@ def test_the_bytes_of_examined_documents_have_a_budget(
     searching(sqlite, table, msgspec.structs.replace(few, max_bytes=100 * BODY_BYTES)).found()
 
 
+def row_by_row(sizes: list[int], limit: int, max_scan: int, max_bytes: int, page_bytes: int) -> tuple[Any, int]:
+    """Return the outcome of a page that charges the budget for each row, and the number of examined documents."""
+    examined = items = size = 0
+    for one in sizes[: limit + 1]:
+        if examined == max_scan:
+            return "documents", examined
+        examined += 1
+        max_bytes -= one
+        if max_bytes < 0:
+            return "bytes", examined
+        if items == limit or size >= page_bytes:
+            return (items, True), examined
+        items, size = items + 1, size + one
+    return (items, False), examined
+
+
+@pytest.mark.parametrize("page_bytes", [1, 3 * BODY_BYTES, 1 << 20])
+@pytest.mark.parametrize("limit", [1, 3, 4, 5, 20])
+def test_a_page_that_is_read_at_once_has_the_budget_of_single_documents(
+    sqlite: Any, limit: int, page_bytes: int
+) -> None:
+    of_four = all_of([{"a": 1, "pad": "x" * (BODY_BYTES + 10 * number)} for number in range(4)])
+    table = kept(sqlite, of_four, INDEXES[:1])
+    whole = searching(sqlite, table, ruled(TRUE, {"a": 1}, limit=20)).found()
+    sizes = [len(one.body) for one in whole.items]
+    sums = [sum(sizes[:number]) for number in range(5)]
+    outcomes = set()
+
+    for max_scan in range(7):
+        for max_bytes in [near for one in sums for near in (one - 1, one, one + 1)]:
+            search = ruled(TRUE, {"a": 1}, limit=limit, max_scan=max_scan, max_bytes=max_bytes)
+            one = searching(sqlite, table, search)
+            assert one.covered
+            try:
+                found = one.found(Limits(page_bytes=page_bytes))
+                outcome: Any = (len(found.items), found.more)
+            except QueryNeedsIndex as refused:
+                outcome = refused.extra["budget"]["of"]
+            finally:
+                one.close()
+            outcomes.add(outcome)
+            assert (outcome, one.budget.examined) == row_by_row(sizes, limit, max_scan, max_bytes, page_bytes)
+    assert {"documents", "bytes"} < outcomes
+
+
 def test_the_bytes_of_denied_documents_are_not_counted(sqlite: Any) -> None:
     table = kept(sqlite, [*documents(9, a="a")[:4], *all_of([{"a": "b", "pad": "x" * 9000}] * 9)[4:]], ())
 

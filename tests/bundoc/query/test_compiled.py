@@ -1,4 +1,4 @@
-"""Filters as closures mean what `matches` defines."""
+"""Filters that are compiled to closures match the same documents as `matches`."""
 
 from __future__ import annotations
 

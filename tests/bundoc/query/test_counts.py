@@ -1,4 +1,4 @@
-"""Counts from keys, from SQL and from documents agree with the predicate, and keep to the budget."""
+"""Counts from keys, from SQL and from documents agree with the predicate, and stay within the budget."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def ruled(rule: CompiledRule, where: Any, **more: Any) -> Search:
         where=parse_where(msgspec.json.encode(where)),
         also=None if narrowing.condition is None else Condition(narrowing.condition.sql, narrowing.condition.params),
         implied=rule.implied(inputs),
-        all_implied=rule.is_all_implied(inputs),
+        all_implied=rule.bound(inputs).exact,
         residual=(lambda stored, _: allowed(rule, stored)) if narrowing.residual else None,
         **more,
     )
@@ -237,4 +237,4 @@ def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -
     assert searching(sqlite, table, search).found().count == 5
     assert len(statements(sqlite, table, search)) == 1
     assert searching(sqlite, table, everybody).found().count == 5
-    assert len(statements(sqlite, table, everybody)) == 2  # keys first: without a rule, every key counts
+    assert len(statements(sqlite, table, everybody)) == 2  # first the keys: without a rule, every key counts

@@ -1,4 +1,4 @@
-"""An array of `$each` is grouped in parts, between which the time is checked."""
+"""An array of `$each` is grouped in parts; between the parts, the time limit is checked."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ async def test_groups_by_month_follow_the_clocks_of_the_time_zone(service: Bundo
         ("2026-03-29T01:30:00Z", "hour", "Europe/Berlin", "2026-03-29T03:00:00+02:00"),
         ("2025-10-26T00:30:00Z", "hour", "Europe/Berlin", "2025-10-26T02:00:00+02:00"),
         ("2025-10-26T01:30:00Z", "hour", "Europe/Berlin", "2025-10-26T02:00:00+01:00"),
-        ("2018-11-04T12:00:00Z", "day", "America/Sao_Paulo", "2018-11-04T01:00:00-02:00"),  # there is no midnight
+        ("2018-11-04T12:00:00Z", "day", "America/Sao_Paulo", "2018-11-04T01:00:00-02:00"),  # this day has no midnight
         ("2026-08-15T00:00:00+09:00", "quarter", "Asia/Tokyo", "2026-07-01T00:00:00+09:00"),
         ("2026-01-01T00:00:00Z", "week", "UTC", "2025-12-29T00:00:00Z"),
         ("9999-12-31T23:59:59Z", "day", "UTC", "9999-12-31T00:00:00Z"),
@@ -63,7 +63,7 @@ async def test_groups_by_month_follow_the_clocks_of_the_time_zone(service: Bundo
         ("9999-12-31T23:59:59Z", "month", "UTC", "9999-12-01T00:00:00Z"),
         ("9999-12-31T12:00:00Z", "year", "America/New_York", "9999-01-01T00:00:00-05:00"),
         ("2026-01-01T00:00:59.5Z", "minute", "UTC", "2026-01-01T00:00:00Z"),
-        ("1850-01-01T12:00:00Z", "year", "Europe/Berlin", "1849-12-31T23:06:32Z"),  # the offset had seconds
+        ("1850-01-01T12:00:00Z", "year", "Europe/Berlin", "1849-12-31T23:06:32Z"),  # its offset had seconds
         ("0001-01-01T00:00:00Z", "year", "America/New_York", None),  # the year 0
     ],
 )

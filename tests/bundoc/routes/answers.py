@@ -1,4 +1,4 @@
-"""Where the documents of these tests are, and what an answer says."""
+"""The paths of the documents in these tests, and functions that read answers."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_read_refuses_invalid_entity_tags(bad: str) -> None:
 
 
 def test_a_write_accepts_the_entity_tag_of_every_view_of_a_document() -> None:
-    """Documents, arguable 6: a caller who does not see all fields gets another tag, which a write must accept."""
+    """A caller who does not see all fields gets a different tag, and a write must accept this tag."""
     seen = Document("d1", 3, b"{}", view="5c1f")
 
     assert etag(seen) == '"3-5c1f"'

@@ -112,7 +112,10 @@ VALID_RULES = RULES.filter(is_valid)
 
 
 def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
-    """Run the rule's SQL condition on a real row. Return if the row was selected and if the rule must still decide."""
+    """Run the rule's SQL condition on a real row.
+
+    Return whether it selects the row, and whether the rule must decide.
+    """
     narrowing = rule.narrowing(inputs)
     condition = narrowing.condition
     connection = apsw.Connection(":memory:")
@@ -163,7 +166,7 @@ TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.t
 @pytest.mark.parametrize("place", ["doc.a", "doc.a.b", "doc.tags[0]", "doc._id"])
 @pytest.mark.parametrize("value", ["", "a", "draft", "\x00", None, [], {"b": ""}, {"": ""}])
 def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, value: Any) -> None:
-    """Substr of an empty blob is NULL in SQLite, an error in a rule. Neither `t` nor `!t` was true."""
+    """In SQLite, substr of an empty blob is NULL, which is an error in a rule. So neither `t` nor `!t` was true."""
     fields = {"a": value, "tags": [value]}
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     for sought in ("''", "'a'", "'draft'"):
@@ -171,7 +174,7 @@ def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, v
             try:
                 rule = CompiledRule(source, "list")
             except InvalidRule:
-                continue  # a system field has a known type
+                continue  # the type of a system field is known
 
             allowed = rule.allows(Inputs(doc=seen_fields(stored)))
             by_database, residual = selected(rule, Inputs(), stored)

@@ -1,4 +1,4 @@
-"""Fields hidden below a list are in no answer, and no filter may use them."""
+"""No answer contains hidden fields below a list, and no filter may use these fields."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_a_score_does_not_reveal_the_length_of_a_hidden_field(orders: Bund
 async def test_pull_refuses_conditions_on_hidden_fields(
     orders: BundocService, path: str, sought: dict[str, Any]
 ) -> None:
-    """Callers see which elements are removed, which would reveal the hidden field of each."""
+    """Callers see which elements an update removes. This would reveal the hidden field of each element."""
     before = await orders.get(SERVER, C, "a")
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
@@ -150,7 +150,7 @@ async def test_pull_refuses_conditions_on_hidden_fields(
 async def test_no_update_operator_chooses_orders_or_copies_by_hidden_fields(
     orders: BundocService, get: str, change: dict[str, Any]
 ) -> None:
-    """Nor if the caller cannot see the document yet: the same update could make it visible."""
+    """The same is true if the caller cannot see the document yet, because the same update could make it visible."""
     rules = Rules(get=get, update="true", hidden=dict.fromkeys(HIDDEN, "true"))
     await orders.put_collection(SERVER, C, CollectionSpec(rules=rules))
     before = await orders.get(SERVER, C, "a")
@@ -196,7 +196,7 @@ def nested(chance: random.Random, levels: int) -> Any:
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
 def test_a_mask_removes_everything_that_a_filter_could_reach(seed: int) -> None:
-    """For random documents and paths, also through lists in lists. Other fields stay."""
+    """The documents and paths are random, also with lists in lists. All other fields stay."""
     chance = random.Random(seed)
     for _ in range(50):
         _, body = new_document(msgspec.json.encode({name: nested(chance, 5) for name in NAMES}))

@@ -36,7 +36,7 @@ DOC = {
         ("has(doc.gone) && doc.gone == 1", False),
         ("doc.gone == 1 ? true : true", None),
         ("doc.yes ? true : doc.gone == 1", True),
-        # types never equal, never ordered across; all numbers are one line
+        # values of different types are never equal and have no order; all numbers have one common order
         ("doc.n == '7'", False),
         ("doc.n != '7'", True),
         ("doc.n < '8'", None),
@@ -282,7 +282,7 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
 @pytest.mark.parametrize(
     ("source", "means"),
     [
-        # a field that neither document has is unchanged, and one that only one of them has is changed
+        # a field that neither document has is unchanged; a field that only one document has is changed
         ("next.gone == doc.gone", True),
         ("next.gone != doc.gone", False),
         ("doc['gone'].below == next.gone.below", True),

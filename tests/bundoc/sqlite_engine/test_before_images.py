@@ -221,7 +221,7 @@ async def test_the_image_of_a_change_is_the_document_after_the_change_before(eng
 
 
 async def stored(engine: SqliteEngine) -> tuple[int, bool]:
-    """Return the number of stored images, and whether their bytes are counted rightly."""
+    """Return the number of stored images, and whether the counted bytes are right."""
     file = engine.files.ready(P)
     assert file is not None
     number, size = file.reader.execute("SELECT count(*), sum(octet_length(body)) FROM before_images").get

@@ -93,7 +93,7 @@ async def test_the_checks_of_a_schema_count(service: BundocService, monkeypatch:
 
 
 def test_one_operator_on_the_largest_document_is_never_too_much() -> None:
-    """The estimate of the most expensive operator, without doing the work."""
+    """The test asks for the estimate of the most expensive operator, and does not run the operator."""
     text = b'{"list":[' + b",".join([b"1"] * (MAX_BYTES // 2 - 10)) + b"]}"
     tests = costs.Tests(work := CommitWork())
 
@@ -105,7 +105,7 @@ def test_one_operator_on_the_largest_document_is_never_too_much() -> None:
 
 
 def test_many_renames_to_a_large_object_are_too_much_for_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of them reads the object of its target again."""
+    """Each of these operators reads the object of its target again."""
     monkeypatch.setattr(costs, "MOST_WORK", 20_000)
     fields = fields_of(msgspec.json.encode({"a": {}, "b": {f"x{n}": n for n in range(2000)}}))
     renames = {f"a.x{number}": f"b.y{number}" for number in range(30)}

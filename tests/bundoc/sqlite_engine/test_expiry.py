@@ -1,4 +1,4 @@
-"""Expiry of documents: from its time on, a document is hidden from every read; soon after, it is deleted."""
+"""Expiry of documents: after its time, no read shows the document; soon after this, BunBase deletes it."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ async def test_a_unique_index_accepts_values_that_are_held_once(
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_a_unique_index_is_built_if_no_value_is_held_twice(seed: int, service: BundocService) -> None:
-    """For random documents, and refused otherwise."""
+    """The documents are random; all other indexes are refused."""
     chance = random.Random(seed)
     for round, fields in enumerate(INDEXES):
         documents = [random_document(chance) for _ in range(4)]

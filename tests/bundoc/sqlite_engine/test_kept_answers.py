@@ -1,4 +1,4 @@
-"""A write with an idempotency key happens once, whatever happens to its answer."""
+"""A write with an idempotency key takes effect once, even if its answer is lost."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def stored(service: BundocService) -> dict[str, Any]:
 
 
 def burn_before(fuse: Fuse, owner: Any, name: str) -> None:
-    """Count each call as a step. The process ends with its act, so nothing is put back."""
+    """Count each call as a step. The process ends after its act, so the patch need not be undone."""
     original = getattr(owner, name)
 
     def counted(*args: Any) -> Any:
@@ -89,7 +89,7 @@ async def test_of_twenty_equal_requests_at_once_one_writes_and_all_get_its_answe
 
 
 async def test_each_verb_answers_a_repeated_key_as_it_did_the_first_time(service: BundocService) -> None:
-    """The documents change between the two attempts, and the answers do not."""
+    """The documents change between the two attempts, but both answers are the same."""
 
     async def all_verbs() -> list[Any]:
         created = await service.create(SERVER, C, b'{"a":1}', "k1")

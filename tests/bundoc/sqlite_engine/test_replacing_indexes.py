@@ -1,4 +1,4 @@
-"""The indexes of a collection stay in force until the ones that replace them are complete."""
+"""The indexes of a collection stay in use until their replacements are complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNIQUE_N = IndexSpec(("n",), "one", unique=True)
 BY_TITLE = IndexSpec(("title",), "by_title")
 WORDS = IndexSpec(("title",), "words", type="text")
 OLD = (UNIQUE_N, BY_TITLE, WORDS)
-# Each of them is refused by the stored documents, whose titles repeat.
+# The stored documents have repeated titles, so they violate each of these indexes.
 REFUSED = (
     pytest.param((IndexSpec(("title",), "one", unique=True),), id="of the same name"),
     pytest.param((IndexSpec(("title",), "other", unique=True),), id="of another name"),
@@ -119,7 +119,7 @@ async def test_the_old_indexes_serve_queries_and_writes_while_the_new_ones_are_b
     while await engine._task(PROJECT, Build(COLLECTION, first)):
         pass
     assert (await index_for(engine, N), await refuses_n(engine)) == ("one", False)  # the new index of this name
-    assert await words_found(engine) == 5 * BATCH  # in force, as long as anything is built
+    assert await words_found(engine) == 5 * BATCH  # the old index, which is in use as long as any index is built
     while await engine._task(PROJECT, Build(COLLECTION, second)):
         pass
     await engine.tend()
@@ -158,7 +158,7 @@ async def test_changes_that_never_complete_pile_up_no_indexes(engine: SqliteEngi
         except BundocBusy:
             refused += 1
             continue
-        for number in building[:-1]:  # the last one is never complete
+        for number in building[:-1]:  # the last index is never complete
             assert not await engine._task(PROJECT, Build(COLLECTION, number))
 
     assert refused
@@ -168,7 +168,7 @@ async def test_changes_that_never_complete_pile_up_no_indexes(engine: SqliteEngi
 
 
 async def test_kill_9_while_an_index_is_replaced_keeps_the_old_one_in_force(tmp_path: Path) -> None:
-    """The stored documents break the new index, so the old one comes back when the build is over."""
+    """The stored documents violate the new index, so the old index comes back when the build has ended."""
     secret = os.urandom(32)
     directory = tmp_path / "bundoc"
     command = [sys.executable, "-m", "tests.bundoc.sqlite_engine.build_writer", str(directory), secret.hex(), "replace"]
@@ -193,7 +193,7 @@ async def test_kill_9_while_an_index_is_replaced_keeps_the_old_one_in_force(tmp_
 
 
 async def kept_tables(engine: SqliteEngine) -> int:
-    """Return how many tables of keys the file has, once the dropped ones are cleared."""
+    """Return the number of tables of keys in the file, after the dropped tables were cleared."""
     sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND (name GLOB 'keys_*' OR name GLOB 'text_?')"
 
     async def cleared() -> bool:

@@ -141,7 +141,7 @@ async def test_a_clone_over_other_documents_gets_revisions_above_theirs(bundoc: 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_path: Path, kms: FakeKms) -> None:
-    """Through deletions, expiry, commits, drops, imports, restores, clones and reopened files."""
+    """The test mixes deletions, expiry, commits, drops, imports, restores, clones and reopened files."""
     chance = random.Random(seed)
     history = History(chance)
     for _ in range(3):
@@ -154,7 +154,10 @@ async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_pat
 
 
 class History:
-    """Answers and backups so far. `seen`: each revision in an answer, with its content. `kept`: backups by owner."""
+    """The answers and backups so far. `seen`: each revision in an answer, with its content.
+
+    `kept`: backups by owner.
+    """
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -218,7 +221,7 @@ class History:
 
 
 def test_revisions_of_old_deletions_are_folded_into_one_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of deleted ids is bounded; new documents begin above the forgotten revisions."""
+    """BunBase remembers a limited number of deleted ids; new documents begin above the forgotten revisions."""
     monkeypatch.setattr(revisions, "MOST_ENDED", 10)
     connection = remembering()
     known = Revisions(connection)

@@ -122,7 +122,7 @@ async def test_the_copy_made_by_a_rotation_is_unreadable_without_its_key(
 
 
 class Overtaken(Progress):
-    """A copy that waits at its first page until the file is being replaced."""
+    """A copy that waits at its first page until the replacement of the file begins."""
 
     def tell(self, done_bytes: int, total_bytes: int) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
@@ -152,7 +152,7 @@ async def test_a_backup_begins_anew_when_a_rotation_replaces_the_file(engine: Sq
 async def test_a_backup_whose_copy_is_complete_outlives_the_file_that_it_copied(
     engine: SqliteEngine, tmp_path: Path
 ) -> None:
-    """The rest of its work, such as the digests of its files, does not need the project's file."""
+    """The rest of a backup's work, such as digests of its files, does not need the project's file."""
     await filled(engine, 10)
     copies, folder, progress = SqliteCopies(engine.files, engine.news), tmp_path / "copy", Progress()
     folder.mkdir()

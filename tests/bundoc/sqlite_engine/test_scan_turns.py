@@ -1,4 +1,4 @@
-"""Queries of one project run side by side, wait for a bounded time, and stop when their caller leaves."""
+"""Queries of one project run in parallel, wait for a bounded time, and stop when their caller leaves."""
 
 from __future__ import annotations
 

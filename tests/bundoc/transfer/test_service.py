@@ -84,7 +84,7 @@ async def test_a_line_whose_time_of_creation_is_no_time_is_refused(bundoc: Bundo
 
 
 async def test_an_import_without_lines_imports_nothing(bundoc: Bundoc) -> None:
-    """Each import begins with one: it refuses a caller without permission before the body arrives."""
+    """Each import begins with an empty call, which refuses a caller without permission before the body arrives."""
     done = await bundoc.import_documents(SERVER, "posts", ImportMode.CREATE, ())
 
     assert done == Imported()
@@ -326,7 +326,7 @@ def created(exported: bytes) -> dict[str, str]:
 
 
 def counts(done: Imported) -> Imported:
-    """Return a result without its state of the project."""
+    """Return a result without the project's state in it."""
     return msgspec.structs.replace(done, seq="")
 
 

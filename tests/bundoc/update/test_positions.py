@@ -118,7 +118,7 @@ LISTED = ",".join(["1"] * 190)
     ],
 )
 def test_the_work_of_an_update_is_limited(element: str, times: int, update: str, says: str) -> None:
-    """Other writes wait meanwhile."""
+    """Other writes have to wait during this work."""
     document = f'{{"a":[{",".join([element] * times)}]}}'
 
     with pytest.raises(InvalidUpdate) as refused:

@@ -215,7 +215,7 @@ NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, -1.5])
 LISTS = st.sampled_from(["list", "deep.list"])
 COUNTS = st.sampled_from(["n", "deep.n", "new", "deep.new"])
 BITS = ["and", "or", "xor"]
-WHOLE = st.integers(-(1 << 31), (1 << 31) - 1)  # JavaScript has no other bits
+WHOLE = st.integers(-(1 << 31), (1 << 31) - 1)  # bit operators of JavaScript have only these bits
 EACH = st.lists(st.integers(0, 4), max_size=3)
 
 
@@ -367,7 +367,7 @@ def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, updat
     operand=SCALARS,
 )
 def test_pull_removes_the_elements_that_a_filter_would_match(elements: list[Any], operator: str, operand: Any) -> None:
-    """All operators, on arrays inside arrays."""
+    """The test covers all operators, on arrays inside arrays."""
     assume(operand is not None or operator in ("$eq", "$ne", "$in", "$nin"))
     condition = {operator: [operand] if operator in ("$in", "$nin") else operand}
     found = parse_where(msgspec.json.encode({"c": condition}))

@@ -59,7 +59,7 @@ TESTS: Final = [
 
 
 class Atom(NamedTuple):
-    """A field and a value that documents, rules, indexes and filters of one draw share."""
+    """A field and a value that the documents, rules, indexes and filters of one draw have in common."""
 
     path: str
     value: Any
@@ -122,7 +122,7 @@ class Draw:
         return StoredDocument(f"d{number:02}", self.one_of(1, 2), self.random.choice(TIMES), TIMES[-1], body)
 
     def rule(self, depth: int = 0) -> str:
-        """Return a random rule; half of its single tests are of a kind that an index can prove."""
+        """Return a random rule; an index can prove half of its single conditions."""
         if self.chance(0.3) and depth < 3:
             shape = self.one_of("({} && {})", "({} && {})", "({} || {})", "(!({}) && {})", "({} ? {} : false)")
             return str(shape.format(self.rule(depth + 1), self.rule(depth + 1)))
@@ -201,7 +201,7 @@ class Draw:
         return IndexSpec(tuple(name.replace("--", "-") for name in signed), f"i{number}", where=said)
 
     def sort(self, specs: Sequence[IndexSpec] = ()) -> tuple[str, ...]:
-        """Return a random order; half of the time it is the order of an index after some of its fields."""
+        """Return a random order; in half of the cases it is the order of an index after some of its fields."""
         keyed = [spec.fields for spec in specs if spec.type != "text"]
         if keyed and self.chance(0.5):
             fields = self.random.choice(keyed)[self.one_of(0, 0, 1, 2) :]

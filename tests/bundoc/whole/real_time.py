@@ -1,4 +1,4 @@
-"""Check a history against the clock: a call that was answered before another one began comes before it.
+"""Check a history against the clock: if a call was answered before another call began, it must come first.
 
 The change log numbers the versions of each document. A read saw one of these versions, or no document. The version
 must be at least as new as all versions that were acknowledged, or seen by another read, before this read began. The
@@ -92,7 +92,7 @@ class Clock:
         self.reads += 1
 
     def _possible(self, id: str, seen: Seen, least: int, when: int) -> list[int]:
-        """Return the first two versions from `least` on that fit this answer and whose writes had begun by then.
+        """Return the first two versions from `least` on that fit this answer, if their writes had already begun.
 
         If the commit had no answer, its change numbers are unknown; then all versions with its revision are possible.
         """

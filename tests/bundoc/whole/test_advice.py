@@ -1,4 +1,4 @@
-"""The advice of a refusal is true: the index that it names serves the query, or it says what the index leaves to do."""
+"""The advice of a refusal is right: its index serves the query, or it explains the work that remains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.seeds import seeds
 
 MOST: Final = 8  # documents that a query may examine
 LIMIT: Final = 3
-MOST_PLANS: Final = 20  # of one advice: 16 for orders by ranges, and 3 for indexes
+MOST_PLANS: Final = 20  # the plans of one advice: 16 for orders by ranges, and 3 for indexes
 ROOMS: Final = ["red", "blue"]
 FIELDS: Final = ("room", "n", "kind", "_created")
 RULES: Final = ("true", "doc.room in auth.claims.rooms", "doc.room == 'red' || doc.kind == 'a'", "size(doc.kind) < 9")
@@ -199,7 +199,7 @@ async def test_many_documents_that_tie_in_the_order_are_warned_of(
 
 
 def possible(query: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the fields of all indexes with up to two fields that the query names."""
+    """Return the fields of all possible indexes of one or two fields in the query."""
     names = [name for name in FIELDS if name.encode() in (query["where"] or b"") or name in str(query["sort"])]
     return [fields for count in (1, 2) for some in combinations(names, count) for fields in permutations(some)]
 

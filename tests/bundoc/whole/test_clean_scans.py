@@ -1,7 +1,7 @@
-"""Reads see the last writes, whichever error ended an earlier scan.
+"""Reads see the last writes after any error that ended an earlier scan.
 
 REFUSALS lists every error that can end a scan; a new kind of error must be added to it. The test keeps each exception
-while it reads everything again: its traceback holds the frames in which it was raised, and their generators.
+while it reads everything again: its traceback keeps the frames of the error and their generators in memory.
 """
 
 from __future__ import annotations
@@ -322,7 +322,7 @@ async def refused(place: Place, refuse: Refuse) -> BaseException:
 async def test_reads_after_any_refused_scan_see_the_last_writes(
     engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pool takes a reader back only after a check that the reader has no open statement."""
+    """Before the pool takes a reader back, it checks that the reader has no open statement."""
     place = Place(engine, monkeypatch)
     await filled(place.patient)
     for number, (name, (refuse, expected)) in enumerate(REFUSALS.items(), 1):

@@ -1,4 +1,4 @@
-"""One answer lists all definitions of a project, so their total size is limited."""
+"""A single answer contains all definitions of a project, so their total size is limited."""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ def id_in(data_dir: Path) -> str:
 
 
 async def test_an_empty_directory_is_refused_if_the_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
-    """The real directory was not mounted. No client may get 404 for an existing document or a revision twice."""
+    """The real directory was not mounted.
+
+    No client may get 404 for an existing document, or the same revision twice.
+    """
     await filled(tmp_path / "right", kms)
 
     for _ in range(2):  # an id left behind by the first attempt must not help the second attempt

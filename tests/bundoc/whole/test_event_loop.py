@@ -42,7 +42,7 @@ from tests.fakes import FakeKms
 from tests.metered_loop import MeteredLoop
 from tests.rooms import publishable_caller, secret_caller
 
-MOST_BYTES: Final = 512 << 10  # of JSON, or work that takes as long: usually a few ms, at most 25 ms
+MOST_BYTES: Final = 512 << 10  # bytes of JSON, or work that takes as long: usually a few ms, at most 25 ms
 MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
 
 P: Final = "prj_a"
@@ -52,7 +52,7 @@ SERVER: Final = secret_caller(P)
 ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", CLAIMS, ""))
 CURIOUS: Final = msgspec.structs.replace(ADA, explain=True)
 
-SLOW: Final = "(a|b|ab){1,300}c"  # RE2 walks its 1204 instructions at every byte
+SLOW: Final = "(a|b|ab){1,300}c"  # RE2 runs all 1204 instructions of this pattern at every byte
 TEXT: Final = "ab" * (60 << 10)
 SMALL_OBJECTS: Final = [{"x": number} for number in range(20_000)]
 SEARCHED: Final = "word " * 20_000
@@ -274,7 +274,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 
 
 def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each attack succeeds or is refused, and other callers are served meanwhile."""
+    """Each attack succeeds or is refused, and the server serves other callers meanwhile."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
         for module in (
             "pkg.rules.inputs",

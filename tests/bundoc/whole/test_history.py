@@ -1,9 +1,9 @@
-"""kill -9 under mixed load leaves a history that is possible if all writes happened one after the other.
+"""After kill -9 under mixed load, the history is possible for writes that happened one after the other.
 
-The change log has the order of the writes. The test replays it beside the lines that the writers printed. Each
-acknowledged commit must be in the log, complete and under its own numbers. The result of the replay must equal the
-stored documents. The commit that wrote a document last must not have been refused, and all its writes must have
-happened, even if the process was killed before the answer. BUNBASE_HISTORY_SECONDS makes the run longer.
+The change log has the order of the writes. The test replays the log and compares it with the lines that the writers
+printed. Each acknowledged commit must be in the log, complete and under its own numbers. The result of the replay must
+equal the stored documents. The commit that wrote a document last must not have been refused, and all its writes must
+have happened, even if the process was killed before the answer. BUNBASE_HISTORY_SECONDS makes the run longer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.fakes import FakeKms
 
 WRITER = "tests.bundoc.whole.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "3"))
-MOST_ACKNOWLEDGED = 3000  # in one round
+MOST_ACKNOWLEDGED = 3000  # seconds of one round
 
 Written = list[tuple[str, str, str]]
 

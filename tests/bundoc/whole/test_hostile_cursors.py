@@ -69,7 +69,7 @@ async def service(engine: SqliteEngine) -> BundocService:
 
 
 def positions(random: Random, true: bytes) -> list[bytes]:
-    """Return bad positions, and true ones with some bytes changed, cut or added."""
+    """Return bad positions, and right positions with some bytes changed, cut or added."""
     found = [*BAD, *(one.translate(INVERTED) for one in BAD), *(true[:at] for at in range(len(true)))]
     found += [true[:at] + bytes([random.randrange(256)]) + true[at + 1 :] for at in range(len(true))]
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""Several values for the first field of an index keep the order of its other fields: their ranges are merged."""
+"""A query with several values for an index's first field keeps the order of its other fields: ranges are merged."""
 
 from __future__ import annotations
 

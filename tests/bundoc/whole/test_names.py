@@ -88,7 +88,7 @@ async def test_a_name_with_a_control_character_is_refused(service: BundocService
 async def test_an_import_refuses_names_with_control_characters_line_by_line(
     service: BundocService, engine: SqliteEngine
 ) -> None:
-    """The other lines are imported."""
+    """The import accepts the other lines."""
     lines = tuple(ImportLine(number, body) for number, body in enumerate((*BODIES, b'{"x":"\\u0000\\n"}'), 1))
 
     for mode in ImportMode:

@@ -1,4 +1,4 @@
-"""A query that answers with n documents answers with 100 n, for at most 100 times the work, or a warning came.
+"""If a query works with n documents, it works with 100 n for at most 100 times the work, or there is a warning.
 
 The work is counted in steps of SQLite and in entries and documents that Python reads, so it is the same on every
 machine. `make growth-check` runs the same with more documents.
@@ -34,7 +34,7 @@ from tests.fakes import FakeKms
 SMALLEST: Final = int(os.environ.get("BUNBASE_GROWTH_DOCUMENTS", "8"))
 SIZES: Final = (SMALLEST, SMALLEST * 10, SMALLEST * 100)
 BUDGET: Final = Budgets(SMALLEST * 20, seconds=60)  # refuses some queries of bound callers at the last size
-LEAST_WORK: Final = 2000  # steps that a query takes without any document
+LEAST_WORK: Final = 2000  # the steps of a query without any document
 BATCH: Final = 500
 
 WORDS: Final = IndexSpec(("title",), "words", type="text")
@@ -119,7 +119,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Continued(msgspec.Struct, frozen=True):
-    """The second page of a query, which its cursor names."""
+    """The second page of a query, which the cursor of the first page requests."""
 
     first: Query | Aggregation | Listed
 
@@ -162,7 +162,7 @@ class Work:
         self.steps: dict[int, int] = {}
 
     def profile(self, event: dict[str, Any]) -> None:
-        """Count a run. APSW sets the counters of its statements to 0 before each run; FTS5 adds up those of its own."""
+        """Count a run. APSW resets the counters of its statements before each run; FTS5 never resets its counters."""
         status = event["stmt_status"]
         steps = status["SQLITE_STMTSTATUS_VM_STEP"]
         before = self.steps.get(event["id"], 0) if status["SQLITE_STMTSTATUS_RUN"] > 1 else 0
@@ -223,7 +223,7 @@ async def filled(service: BundocService, collections: list[str], numbers: range)
 
 
 async def outcome(service: BundocService, caller: Caller, collection: str, asked: Asked, work: Work) -> Any:
-    """Return the answer, or None if it was refused for its budget of documents. The work is that of this answer."""
+    """Return the answer, or None if the budget of documents refused it. The counted work is the work of this answer."""
     try:
         if isinstance(asked, Continued):
             first = await outcome(service, caller, collection, asked.first, work)
@@ -320,7 +320,7 @@ def test_each_operator_and_parameter_has_a_kind_here() -> None:
 
 
 def test_each_way_to_read_documents_has_a_kind_here() -> None:
-    """The other methods read the change log, or describe a collection, or are for developers who change it."""
+    """The other methods read the change log, describe a collection, or change a collection."""
     elsewhere = {"changes", "collections", "collection", "misfits", "data_key", "test_rules", "stored_sizes"}
     writing = {"create", "put", "patch", "delete", "commit", "put_collection", "drop_collection", "rotate_data_key"}
     inner = {"drop_project", "stored_bytes"}

@@ -1,4 +1,4 @@
-"""A publishable key learns nothing about hidden data from refusals, failures or repeated attempts."""
+"""Refusals, failures and repeated attempts reveal no hidden data to a caller with a publishable key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns take time to compile. Those of one commit, and of the rules of one collection, have a common limit."""
+"""Patterns take time to compile. All patterns of a commit, or of a collection's rules, have a common limit."""
 
 from __future__ import annotations
 

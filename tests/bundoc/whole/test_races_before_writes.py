@@ -1,4 +1,4 @@
-"""Documents change while a function decides about a write: it is asked again, and only what it has seen is stored."""
+"""If documents change while a function decides about a write, the function must decide again."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ STEPS = st.lists(
 async def test_a_refused_document_is_never_stored(
     service: BundocService, functions: DecidingFunctions, commits: Any, refused: int, race: bool
 ) -> None:
-    """The function refuses a value, and notes the others. `race`: the commits also run while it decides."""
+    """The function refuses one value, and records all others. `race`: commits that run while the function decides."""
 
     def decide(write: dict[str, Any]) -> Any:
         if write["next"] is None:
@@ -158,7 +158,7 @@ async def test_a_refused_document_is_never_stored(
 
 
 async def unasked(engine: SqliteEngine, id: str, n: int) -> None:
-    """Write a document below the service, as a race that the function has not seen."""
+    """Write a document directly to the engine, so that the function does not see the write."""
     try:
         await engine.commit(P, (CommitStep("posts", Put(id, b'{"n":%d}' % n, NO_PRECONDITION)),))
     except Unanswered as asked:

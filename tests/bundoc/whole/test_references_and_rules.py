@@ -66,7 +66,7 @@ async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(memb
 
 
 async def test_references_to_readable_documents_are_accepted(members: BundocService) -> None:
-    """Also references to documents of the same commit, and references that were stored before."""
+    """This includes references to documents of the same commit, and references that were stored before."""
     await put(members, ANN, "members", "m", team="hers", self="m")
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
     await members.patch(ANN, "members", "m", b'{"name":"m"}', NO_PRECONDITION)
@@ -89,7 +89,7 @@ async def test_the_secret_key_may_refer_to_any_document(members: BundocService) 
 
 
 async def test_a_cascade_follows_the_schema_and_ignores_rules(service: BundocService) -> None:
-    """A caller who may delete a document also deletes its dependents; restrict names no document."""
+    """If a caller may delete a document, its dependents are deleted too. An error of `restrict` names no document."""
     await service.put_collection(SERVER, "lists", CollectionSpec(rules=OPEN))
     await service.put_collection(
         SERVER, "notes", CollectionSpec(schema={"properties": {"list": ref("lists", "cascade")}})

@@ -89,7 +89,7 @@ WORDS: Final = IndexSpec(("title",), "words", type="text")
 
 
 class Asked:
-    """The ids of documents that a filter was evaluated on, and the numbers of rows that got a score."""
+    """The ids of the documents on which a filter was evaluated, and the numbers of the rows that got a score."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -319,7 +319,7 @@ def changed(draw: Draw, one: StoredDocument) -> StoredDocument:
 
 @pytest.mark.parametrize("source", ["doc.pub in auth.claims.none", "doc.owner == 'a' && doc.pub in auth.claims.none"])
 def test_a_rule_that_allows_nothing_reads_no_index(source: str) -> None:
-    """Found by the test above: an impossible condition implies every filter, so any partial index was read for it."""
+    """The test above found this: an impossible condition implies every filter, so the query read any partial index."""
     rules = rule_set(source)
     assert rules is not None
 

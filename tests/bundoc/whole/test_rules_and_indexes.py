@@ -187,7 +187,7 @@ NEWEST = ("-_created",)
 async def test_a_partial_index_does_not_replace_the_rule(
     service: BundocService, rule: str, spec: IndexSpec, fields: dict[str, Any], denied: dict[str, Any]
 ) -> None:
-    """A filter also matches elements of a list, a rule does not. The index is built first or later."""
+    """A filter also matches elements of a list, but a rule does not. The index is built before or after the writes."""
     await service.put_collection(SERVER, C, CollectionSpec((spec,), rules=Rules(list=rule, get=rule)))
 
     async def seen_by_ada() -> tuple[list[str], int]:

@@ -9,7 +9,7 @@ import pytest
 
 from bunbase.bundoc.query.budgets import Budgets
 from bunbase.bundoc.query.parse import parse_where
-from bunbase.bundoc.query.plan import Bound, Index, choose
+from bunbase.bundoc.query.plan import Index, choose
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.service import BundocService
@@ -115,7 +115,7 @@ async def test_a_filter_that_repeats_the_rule_uses_an_index(service: BundocServi
 
     def index_for(caller: Caller, where: dict[str, Any]) -> str:
         compiled, about = CompiledRule(rule, "list"), Inputs(auth=auth_of(caller.user))
-        bound = Bound(compiled.implied(about), compiled.is_all_implied(about), compiled.words(about))
+        bound = compiled.bound(about)
         kept = [Index(str(spec.fields[0]), parse_sort(spec.fields), many=True) for spec in indexes]
         plan = choose(parse_where(msgspec.json.encode(where)), parse_sort(()), kept, bound)
         return plan.index.name if plan.index else ""

@@ -1,4 +1,4 @@
-"""A search by words within the documents that have a value: the filter and the rule narrow it before it is counted."""
+"""A text search in documents with a certain value: only documents that match filter and rule use the budget."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def ask(
 
 @pytest.fixture
 async def tenants(engine: SqliteEngine) -> BundocService:
-    """The household A has more documents with the word than a query may examine; B has two."""
+    """Household A has more documents with the word "milk" than a query may examine; household B has two."""
     service = BundocService(engine, bound=Budgets(MAX_SCAN), unbound=Budgets(MAX_SCAN))
     await service.put_collection(SERVER, "items", CollectionSpec((TEXT,)))
     documents = {f"a{n}": {"title": f"milk {n}", "household": "A"} for n in range(OTHERS)}

@@ -1,4 +1,4 @@
-"""Draws schemas together with documents: some that match the schema, and one that it refuses because of a type."""
+"""Draws schemas with documents: some match the schema, and one violates it because of a type."""
 
 from __future__ import annotations
 
@@ -66,8 +66,10 @@ def plain(value: Any) -> Any:
 
 
 def typescript(value: Any) -> str:
-    """Return the value as an expression. Fields that the schema does not describe stand in a spread, where TypeScript
-    does not take them for misspelt names."""
+    """Return the value as an expression.
+
+    Fields outside of the schema are in a spread, where TypeScript accepts them.
+    """
     match value:
         case Value():
             extra = f"...{typescript(Value(value.extra))}, " if value.extra else ""

@@ -1,4 +1,4 @@
-"""The compilers accept every document that a schema accepts, and refuse those that it refuses because of a type."""
+"""The compilers accept every document that matches its schema, and refuse documents with a wrong type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DRAWN = examples(CASES)  # the fixtures of these tests remove the variable that 
 
 
 class Cases:
-    """The files of both languages, one of each for each case."""
+    """The files of both languages: for each case, one file in each language."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The plan counts documents as the server would find them: equal values of a unique index, and times that are over."""
+"""The plan counts the same documents as the server: equal values of a unique index, and documents that have expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that sends a collection waits for its indexes, and tells why one was not built."""
+"""The step that sends a collection waits for its indexes, and reports why an index was not built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Ind
 
 
 class Answers:
-    """A session that gives these answers. `sent`: the paths that were asked."""
+    """A session that returns these answers. `sent`: the paths of the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = [*answers]
@@ -34,7 +34,7 @@ def made(field: str, ready: bool) -> Collection:
 
 @pytest.mark.parametrize("left", [made("slug", ready=True), Collection("posts", "2026-01-01T00:00:00Z")])
 def test_a_unique_index_that_was_not_built_is_asked_for_again(left: Collection) -> None:
-    """The server tells the reason then. The index that it should replace may have the same name."""
+    """Then the server reports the reason. The index to replace may have the same name."""
     spec = CollectionSpec((IndexSpec(("title",), "one", unique=True),))
     answers = Answers(
         made("title", ready=False), left, Failure("unique_violation", "Two documents have the same title.")

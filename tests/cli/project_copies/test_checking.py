@@ -1,4 +1,4 @@
-"""A file is checked to its end before anything is sent; every damage is told with the number of its line."""
+"""The command checks a whole file before it sends anything, and reports every damage with its line number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A checked file is sent in blocks; lines that lack a later document are sent again, and a break can be continued."""
+"""A checked file is sent in blocks; lines that refer to later documents are sent again; an import can continue."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FakeServer:
 def sent(
     server: FakeServer, file: Path, choices: Choices, *documents: dict[str, str], asks: BeforeWrite | None = None
 ) -> Sending:
-    """Write a file and send it. Return the import, also after a failure: the test reads how far it came."""
+    """Write a file and send it. Return the import, also after a failure, because the test reads its progress."""
     settings = CollectionSpec(rules=Rules(get="true"), before_write=asks or UNSET)
     lines = [{"bunbase_export": 1, "users": True}, {"define": "posts", "settings": settings}, {"user": {"id": "eve"}}]
     lines += [{"collection": "posts", "document": one} for one in documents]

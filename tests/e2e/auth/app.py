@@ -55,7 +55,7 @@ class App:
         return page.evaluate("([name, given]) => app[name](...given)", [name, list(arguments)])
 
     def link(self, to: str, name: str) -> str:
-        """Return the link to a page of BunBase in the newest mail of the project to an address that has one."""
+        """Return the link to a page of BunBase from the project's newest mail to an address with such a link."""
 
         def links() -> list[str]:
             asked = {"to": to, "project": self.project}
@@ -86,14 +86,17 @@ class App:
         ).raise_for_status()
 
     def change_settings(self, **patch: Any) -> None:
-        """Apply a merge patch to the settings of the project. A test puts back what other tests rely on."""
+        """Apply a merge patch to the settings of the project.
+
+        A test must restore the settings that other tests need.
+        """
         at = f"/api/projects/{self.project}/auth"
         self.instance.http.patch(at, json=patch, headers=self.developer).raise_for_status()
 
 
 @contextmanager
 def app_on(instance: Instance) -> Iterator[App]:
-    """Yield an app with a project of its own on a running instance in dev mode."""
+    """Yield an app with a new project on a running instance in dev mode."""
     account = {"email": "ada@example.com", "password": PASSWORD}
     ada = instance.http.post("/api/auth/register", json=account).raise_for_status().json()
     developer = {"Authorization": f"Bearer {ada['access_token']}"}

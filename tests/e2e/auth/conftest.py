@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def app_of_another_origin() -> Iterator[App]:
-    """Yield the app. Its users are shared: each test takes addresses of its own, and leaves the rules as they are."""
+    """Yield the app. All tests share its users, so each test uses new addresses and does not change the rules."""
     with dev_instance() as instance, site_verify() as captchas:
         # the sign-in provider of these tests is on this machine
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'

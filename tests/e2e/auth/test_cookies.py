@@ -43,7 +43,7 @@ def test_a_page_signs_in_by_cookie_reads_in_two_tabs_and_signs_out(
         tab.evaluate("path => { window.called = app.byCookie('GET', path) }", note)
     assert [tab.evaluate("() => window.called")["body"]["text"] for tab in tabs] == [f"a note of {rose}"] * 2
     assert page.evaluate("() => document.cookie") == "", "no script can read the cookie"
-    for tab in tabs:  # both tabs replace the cookie at once
+    for tab in tabs:  # both tabs replace the cookie at the same time
         tab.evaluate("() => { window.called = app.byCookie('POST', '/v1/auth/refresh?cookies=1', {}) }")
     assert [tab.evaluate("() => window.called")["status"] for tab in tabs] == [200, 200]
     assert [app.ask(tab, "byCookie", "GET", note)["status"] for tab in tabs] == [200, 200]

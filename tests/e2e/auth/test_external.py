@@ -1,6 +1,6 @@
-"""A user of an app signs in by a real OpenID Connect provider in Chromium, up to a document under a rule.
+"""A user of an app signs in with a real OpenID Connect provider in Chromium, and reads a document under a rule.
 
-The provider (the npm package oidc-provider) is another site than BunBase, and the app has an origin of its own.
+The provider (the npm package oidc-provider) is on a different site than BunBase, and the app has its own origin.
 """
 
 from __future__ import annotations

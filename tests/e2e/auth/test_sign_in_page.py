@@ -1,4 +1,7 @@
-"""Users sign in on the ready-made page of a project in Chromium, from a click in the app to a document."""
+"""Users sign in on the ready-made page of a project in Chromium.
+
+They begin with a click in the app, and end with a document.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def begin(app: App, page: Page, **more: str) -> None:
 
 
 def back_in_the_app(app: App, page: Page, **user: Any) -> str:
-    """Wait for the app, trade the code, and read the user's document. Return the id of the user."""
+    """Wait for the app, exchange the code, and read the user's document. Return the id of the user."""
     page.wait_for_url(f"{app.url}/**")
     assert "access_token" not in page.url
     answer = app.ask(page, "exchange")
@@ -241,7 +244,7 @@ def test_pages_have_no_fault_that_axe_finds_and_fit_on_a_phone(
 
 
 def test_a_captcha_is_solved_on_the_page_and_only_its_own_scripts_run_there(app: App, page: Page) -> None:
-    """The widget is a stand-in: a script at the address of Turnstile, which puts a token into the form."""
+    """A script at the address of Turnstile replaces the widget, and puts a token into the form."""
     widget = f"""for (const place of document.querySelectorAll(".cf-turnstile")) {{
         const answer = Object.assign(document.createElement("input"),
             {{ type: "hidden", name: "cf-turnstile-response", value: "{RIGHT}" + Math.random() }});

@@ -1,4 +1,4 @@
-"""A user with two tabs stays signed in, although both tabs have the same refresh token and use it at once."""
+"""A user with two tabs stays signed in, although both tabs use the same refresh token at the same time."""
 
 from __future__ import annotations
 

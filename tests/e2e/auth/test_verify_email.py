@@ -1,4 +1,4 @@
-"""A user of an app confirms the address in Chromium, from the click in the mail to a document under a rule."""
+"""A user of an app clicks the link in a mail in Chromium, confirms the address, and reads a document under a rule."""
 
 from __future__ import annotations
 

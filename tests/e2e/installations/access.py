@@ -70,7 +70,8 @@ PASSING: Final = {"last_used_at", "next_at", "due_at", "expires_at"}
 class Access(msgspec.Struct, frozen=True):
     """The credentials and ids of a user of the installation.
 
-    `refresh_token` belongs to an open session of the developer, `user_refresh_token` to one of the end user.
+    `refresh_token` belongs to an open session of the developer, and `user_refresh_token` to an open session of the end
+    user.
     """
 
     email: str
@@ -182,7 +183,7 @@ def _searches(at: str) -> list[Question]:
 
 
 def answers(http: httpx.Client, access: Access) -> dict[str, Any]:
-    """Sign in, send every question and return the answers. Raises: AssertionError if a request is refused."""
+    """Sign in, send every request and return the answers. Raises: AssertionError if a request is refused."""
     who = signed_in(http, access)
     found: dict[str, Any] = {}
     for one in questions(access):

@@ -175,7 +175,7 @@ def _filled(instance: Instance) -> Access:
     http.post(f"{at}/data-key/rotate", headers=developer).raise_for_status()
     poll(lambda: not http.get(f"{at}/data-key", headers=developer).json()["rotating"])
     backup = instance.bunbase_json("backup", "create", cwd=folder)
-    http.delete("/v1/data/posts/p3", headers=secret).raise_for_status()  # the backup still has it
+    http.delete("/v1/data/posts/p3", headers=secret).raise_for_status()  # the backup still contains this document
     again = {"email": "eve@example.com", "password": END_USER_PASSWORD}
     return Access(
         email=account["email"],

@@ -15,7 +15,7 @@ ADMIN: Final = {"email": "admin@example.com", "password": "correct horse battery
 
 @pytest.fixture(scope="package")
 def killed() -> Iterator[Instance]:
-    """Yield a running `bunbase dev` with the account ADMIN. A test may kill it, and leaves it running."""
+    """Yield a running `bunbase dev` with the account ADMIN. A test may kill the server, but must leave it running."""
     with dev_instance() as instance:
         instance.start().http.post("/api/auth/register", json=ADMIN).raise_for_status()
         yield instance

@@ -1,4 +1,4 @@
-"""kill -9 of the home of channels, and of an edge: nobody stays in a list of members, and losses are told."""
+"""After kill -9, nobody stays in a channel's list of members by mistake, and clients hear of losses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Kill the server with SIGKILL amid refreshes, invitations and sign-ups of end users.
 
-Nothing is half done, and nothing is usable twice. The hook `after_signup` runs for each stored user, and for no other.
+No act is half done, and no token works twice. The hook `after_signup` runs only for stored users, and for each of them.
 
 BUNBASE_SIGN_IN_KILLS is the number of kills (1 in `make test`).
 """
@@ -30,7 +30,7 @@ LIVES_SECONDS: Final = (0.1, 0.8)
 
 
 class Bakery:
-    """A project whose hook `after_signup` writes a document for each user. `signed_up`: the ids that were answered."""
+    """A project whose hook `after_signup` writes a document for each user. `signed_up`: the ids in the answers."""
 
     def __init__(self, server: Instance, developer: dict[str, str]) -> None:
         self.http = server.http
@@ -61,7 +61,7 @@ class Bakery:
 
 
 class Clients:
-    """`tokens`: the last refresh token that each client knows. `invites`: the token of each invitation, by its id.
+    """`tokens`: the last refresh token of each client. `invites`: the token of each invitation, by its id.
 
     `accepted`: the ids whose registration was answered.
     """
@@ -73,7 +73,7 @@ class Clients:
         self.accepted: set[str] = set()
 
     async def refresh(self, http: httpx.AsyncClient, number: int) -> None:
-        """Refresh until the server dies. An answer that is lost leaves the old token."""
+        """Refresh until the server stops. If an answer is lost, the client keeps the old token."""
         while True:
             pair = (await http.post("/api/auth/refresh", json={"refresh_token": self.tokens[number]})).json()
             self.tokens[number] = pair["refresh_token"]

@@ -1,7 +1,7 @@
-"""The complaints about other live servers that became tests: number → what people complained about, and the tests.
+"""Complaints about other live servers, and our tests for them: number → the complaint, and its tests.
 
 A test is named as `<file>::<function>`, and a claim of a program for bunbase-js as `<file>::<begin of the claim>`. All
-paths are below tests/. `test_complaints.py` checks that each of them exists.
+paths are below tests/. `test_complaints.py` checks that each test exists.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Random histories over the wire, compared at each barrier with the oracle of tests/bundoc/live.
 
 A server with the secret key writes and changes rules; clients watch as users of several roles, as visitors and with the
-secret key, over each transport. They are cut, resume with right, old and foreign cursors, and renew their tokens.
+secret key, over each transport. The test cuts the clients' connections. The clients resume with right, old and foreign
+cursors, and renew their tokens.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ Kill = Callable[[], Awaitable[None]]
 
 
 class WireChecker:
-    """One history. `seed` decides everything except the timing. `transports`: those of the clients.
+    """One history. `seed` decides everything except the timing. `transports`: the transports of the clients.
 
     `kill`: ends a process of the server with kill -9, and starts it again. A write without an answer is sent again.
     """
@@ -109,7 +110,7 @@ class WireChecker:
         self.numbers = itertools.count(1)
         self.tokens = itertools.count(1)
         self.checked = 0
-        self.late = 0  # results that came apart from those of others
+        self.late = 0  # results that arrived separately from other results
         self.resumed = 0
         self.epoch = ""
 
@@ -135,7 +136,7 @@ class WireChecker:
             await self.kill_while_writing(self.kill)
 
     async def kill_while_writing(self, kill: Kill) -> None:
-        """Kill the server amid writes. Clients come back by themselves, and resume."""
+        """Kill the server during writes. Clients connect again and resume automatically."""
         self.kills += 1
         await asyncio.gather(kill(), *[self.write() for _ in range(6)])
         for number, (client, person) in enumerate(self.clients):
@@ -163,7 +164,7 @@ class WireChecker:
                 await self.commit()
 
     async def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Send a write until it is answered. The server does it once, and tells its number with every answer."""
+        """Send a write until the server answers. The server performs it once, and every answer has the same number."""
         headers = {**self.server, "Idempotency-Key": f"{self.random.getrandbits(64):x}"}
         until = time.monotonic() + RESTART_SECONDS
         while True:
@@ -247,7 +248,7 @@ class WireChecker:
     # the clients
 
     async def connected(self, person: Person, resume: str = "") -> tuple[Client, Person]:
-        """Return a new connection. A server that restarts is asked again."""
+        """Return a new connection. While the server restarts, try again."""
         until = time.monotonic() + RESTART_SECONDS
         while True:
             line = LINES[self.random.choice(self.transports)](self.http)
@@ -305,7 +306,7 @@ class WireChecker:
                 await client.unwatch(self.random.choice(list(client.held)))
 
     async def cut(self) -> None:
-        """Cut a connection, write meanwhile, and resume: with the right, an old or a foreign cursor."""
+        """Cut a connection, write, and resume it with the right cursor, an old one, or another connection's cursor."""
         number = self.random.randrange(len(self.clients))
         client, person = self.clients[number]
         await client.cut()
@@ -339,7 +340,7 @@ class WireChecker:
     # the comparison
 
     async def settle(self) -> None:
-        """Wait until all clients hold the present state, and compare all barriers with the oracle."""
+        """Wait until all clients have the present state, and compare all barriers with the oracle."""
         until = time.monotonic() + SETTLE_SECONDS
         while not self.current():
             for number, (client, person) in enumerate(self.clients):
@@ -352,7 +353,7 @@ class WireChecker:
             self.compare()
             await asyncio.sleep(0.01)
         self.compare()
-        allowed = {"rule_denied"} if self.kill is None else {"rule_denied", "unreachable"}  # of a room that was killed
+        allowed = {"rule_denied"} if self.kill is None else {"rule_denied", "unreachable"}  # the error of a killed room
         for client, _ in self.clients:
             assert all(problem["code"] in allowed for problem in client.ended.values()), client.ended
             for held in client.held.values():

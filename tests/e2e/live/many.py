@@ -1,4 +1,4 @@
-"""Thousands of live connections in one process: sockets without a library, which count what comes."""
+"""Thousands of live connections in one process: sockets without a library, which count messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 FIRST_SECONDS: Final = 1.0
-MOST_SECONDS: Final = 10.0  # as bunbase-js
+MOST_SECONDS: Final = 10.0  # the same value as in bunbase-js
 HELLO_SECONDS: Final = 45.0  # as for each other silence of the server
 SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stalls early
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
@@ -51,7 +51,10 @@ def handshake(port: int) -> bytes:
 
 
 class Watcher:
-    """A client with one query, which connects again as the protocol says. `at`: its last barrier. `ids`: its result."""
+    """A client with one query, which connects again by the rules of the protocol. `at`: its last barrier.
+
+    `ids`: its result.
+    """
 
     def __init__(self, port: int, key: str, query: dict[str, Any], ids: list[str]) -> None:
         self.port = port
@@ -64,7 +67,7 @@ class Watcher:
         self.tries = 0
         self.connects = 0
         self.doing = ""
-        self.current = False  # it holds the result at a barrier of this connection
+        self.current = False  # true if it has the result at a barrier of this connection
         self.task = asyncio.create_task(self._live())
 
     async def stop(self) -> None:
@@ -83,7 +86,7 @@ class Watcher:
             await asyncio.sleep(after or pause)
 
     async def _connection(self) -> float:
-        """Follow one connection until it ends. Return the seconds that the server asks to wait, 0 if it does not."""
+        """Follow one connection until it ends. Return the seconds that the server asks to wait, or 0."""
         self.connects += 1
         self.doing = "connecting"
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -147,7 +150,7 @@ def _connected(port: int) -> socket.socket:
 
 
 async def all_current(watchers: list[Watcher], at: str, seconds: float) -> float:
-    """Wait until each watcher stands at this state or a later one. Return the seconds that it took."""
+    """Wait until each watcher has reached this state or a later state. Return the seconds that it took."""
     began, (epoch, _, seq) = time.monotonic(), at.partition(".")
 
     def stands(one: Watcher) -> bool:

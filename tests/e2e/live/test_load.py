@@ -1,4 +1,4 @@
-"""Many clients: some that do not read, and thousands that come back in the same second. Numbers are printed."""
+"""Many clients: some do not read, and thousands connect again in the same second. The test prints its measurements."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def _beside_stalled(instance: Instance, transport: str, stalled: Any) -> N
     others = [Watcher(instance.port, site.publishable, query, []) for _ in range(OTHERS)]
 
     async def written(first: int, count: int) -> list[float]:
-        """Write, and let the others read. Return the seconds until each of them has each change."""
+        """Write while the other clients read. Return the seconds until each client has each change."""
         took = []
         for n in range(first, first + count):
             began = time.monotonic()
@@ -170,7 +170,7 @@ async def _come_back(instance: Instance) -> None:
 
 
 def _changed(site: Open, topics: int) -> str:
-    """Change a document of each query in one commit, so that each client is told of its state. Return the state."""
+    """Change a document of each query in one commit, so that each client gets the new state. Return the state."""
     writes = [
         {"op": "put", "collection": "posts", "id": f"p{n:03d}", "data": {"topic": f"t{n}"}} for n in range(topics)
     ]

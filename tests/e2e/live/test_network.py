@@ -1,4 +1,4 @@
-"""Networks that fail without a word: a cable that is cut, and a proxy that holds streams back."""
+"""Networks that fail without an error: a cut cable, and a proxy that holds streams back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_complaint_12_both_sides_notice_a_cable_that_is_cut(folder: Path, transp
 def test_complaint_24_behind_a_proxy_that_holds_streams_back_the_client_polls(
     running_dev: Instance, folder: Path
 ) -> None:
-    """The proxy passes an answer on when it is complete, and knows no WebSocket."""
+    """The proxy sends an answer only when the answer is complete, and does not support WebSocket."""
     site = Open(running_dev)
     site.put("data", "posts", "a", topic="held", n=1)
 

@@ -1,4 +1,4 @@
-"""A model of a client: it knows only docs/live-protocol.md, and holds what the messages tell. Three transports."""
+"""A model of a client with three transports. It knows only docs/live-protocol.md, and builds results from messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Line(Protocol):
     def messages(self) -> AsyncIterator[Message]: ...
 
     async def cut(self) -> None:
-        """End the connection without a word."""
+        """Close the connection without a message."""
         ...
 
 
@@ -164,7 +164,10 @@ LINES: dict[str, Callable[[httpx.AsyncClient], Line]] = {
 
 
 class Held:
-    """One watch. `said`: the messages that came for it since the last barrier. `before`: the ids that it held since."""
+    """One watch. `said`: the messages that arrived for the watch since the last barrier.
+
+    `before`: the ids that it held since.
+    """
 
     def __init__(self, asked: Message, docs: list[Doc]) -> None:
         self.asked = asked

@@ -1,1 +1,1 @@
-"""Public reports about like products, and the tests that hold what they are about."""
+"""Public reports about similar products, and our tests for the reported faults."""

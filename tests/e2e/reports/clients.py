@@ -1,7 +1,7 @@
-"""Public reports about clients and commands of like products: number → the report, what went wrong, and the tests.
+"""Public reports about clients and commands of similar products: number → the report, the fault, and our tests.
 
 A test is named as `<file>::<function>`, and a claim of a program for bunbase-js as `<file>::<begin of the claim>`. All
-paths are below tests/. `test_clients.py` checks that each of them exists.
+paths are below tests/. `test_clients.py` checks that each test exists.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Public reports about sign-in in like products: number → the report, what went wrong there, and the tests about it.
+"""Public reports about sign-in in similar products: number → the report, the fault, and our tests.
 
-A test is named as `<file>::<function>`; all paths are below tests/. `test_identity.py` checks that each of them exists.
+A test is named as `<file>::<function>`; all paths are below tests/. `test_identity.py` checks that each test exists.
 """
 
 from __future__ import annotations

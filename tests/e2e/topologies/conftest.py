@@ -1,6 +1,6 @@
 """One instance of each topology for all tests of this folder: a start of five processes takes 10 s of processor time.
 
-The tests share its accounts and projects: each file takes names of its own, and leaves the instance running.
+The tests share the instance's accounts and projects: each file uses different names, and leaves the instance running.
 """
 
 from __future__ import annotations

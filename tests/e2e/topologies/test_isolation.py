@@ -1,4 +1,4 @@
-"""A project can never see or change the data of another one, through any route."""
+"""A project can never read or change the data of another project, through any route."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
 
 
 OF_THE_CALLER = {  # these routes name no project and no organisation
-    ("GET", "/api/invites"),  # to the installation
+    ("GET", "/api/invites"),  # these routes belong to the installation
     ("POST", "/api/invites"),
     ("DELETE", "/api/invites/{invite_id}"),
     ("GET", "/api/projects"),
@@ -187,7 +187,7 @@ OWNED = {
 
 
 def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
-    """Return everything that the owner sees of the project."""
+    """Return all data of the project that the owner can read."""
 
     def get(path: str, headers: dict[str, str]) -> httpx.Response:
         return instance.http.get(path, headers=headers).raise_for_status()

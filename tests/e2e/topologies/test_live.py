@@ -345,7 +345,7 @@ def test_a_client_of_another_protocol_is_refused(instance: Instance) -> None:
 
 def test_too_many_messages_close_the_connection(connected: Connect) -> None:
     client = connected()
-    with suppress(ConnectionClosed):  # it may close before all are sent
+    with suppress(ConnectionClosed):  # the connection may close before all messages are sent
         for _ in range(150):
             client.send({"t": "pong"})
 

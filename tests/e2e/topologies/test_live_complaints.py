@@ -153,7 +153,7 @@ def test_complaint_33_a_resume_of_a_thousand_documents_costs_what_has_changed(
 
 
 class Hearing(Client):
-    """A client that keeps all that it was told."""
+    """A client that keeps all messages."""
 
     said = ""
 
@@ -259,7 +259,7 @@ async def _until(true: Callable[[], bool]) -> None:
 def test_complaint_32_postgresql_is_not_notified_of_changes_and_messages(
     instance: Instance, project: Project, connected: Connect
 ) -> None:
-    """A listener inside of a transaction keeps the queue of notifications, whose length PostgreSQL tells."""
+    """A listener inside a transaction would make PostgreSQL keep all notifications; PostgreSQL reports their number."""
     client = connected()
     result = client.watch(1, "posts", where={"topic": "notified"}, count=True)
     messages = {"messages": [{"channel": "notified", "data": n} for n in range(100)]}

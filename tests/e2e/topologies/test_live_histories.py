@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from tests.e2e.topologies.conftest import ROOT, TOPOLOGIES
 from tests.seeds import seeds
 
 TRANSPORTS = ("websocket", "websocket", "sse", "poll")
+LOG_CHARACTERS = 20_000
 
 
 def new_project(instance: Instance, place: Path) -> tuple[str, str, str]:
@@ -62,7 +64,7 @@ def test_no_history_breaks_the_promise_for_as_long_as_wanted(instance: Instance,
 def test_no_history_with_late_connections_breaks_the_promise_for_as_long_as_wanted(
     topology: str, postgres: str, tmp_path: Path
 ) -> None:
-    """Most queries that run again are too dear for a round."""
+    """Most repeated queries are too expensive for a round of updates."""
     with instance_of(topology, postgres) as instance:
         for name, (command, settings) in instance.commands.items():
             instance.commands[name] = command, settings | {"BUNBASE_BUNDOC__LIVE_USER_SECONDS": "0.0005"}
@@ -75,7 +77,7 @@ def test_no_history_with_late_connections_breaks_the_promise_for_as_long_as_want
 
 
 def search_in(instance: Instance, place: Path, name: str) -> int:
-    """Compare histories for as long as wanted. Return how many of the results were late."""
+    """Compare histories until the time is over. Return the number of late results."""
     late = 0
     killed = itertools.cycle(["front", "data"] if "front" in instance.processes else ["dev"])
 
@@ -84,7 +86,11 @@ def search_in(instance: Instance, place: Path, name: str) -> int:
 
     with search(f"{len(instance.processes)} processes, {name}", SECONDS) as found:
         for seed in found.seeds():
-            history = asyncio.run(checked(instance, place, seed, steps=200, kill=kill))
+            try:
+                history = asyncio.run(checked(instance, place, seed, steps=200, kill=kill))
+            except Exception:
+                sys.stderr.write(instance.log()[-LOG_CHARACTERS:])
+                raise
             found.count(history)
             late += history.late
 

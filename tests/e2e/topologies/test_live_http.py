@@ -24,7 +24,7 @@ SEPARATORS = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\x1dh\x1ei\rj\nk\r\nl"
 
 
 class Stream:
-    """An answer of events. `said`: its lines that are no messages."""
+    """An answer with events. `said`: its lines that are not messages."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.answer = answer
@@ -85,7 +85,7 @@ def opened_poll(project: Project, *sent: Any) -> tuple[str, list[dict[str, Any]]
 
 
 def polled_until(project: Project, name: str, kind: str) -> list[dict[str, Any]]:
-    """Poll until a message of this type has come. Return all messages."""
+    """Poll until a message of this type has arrived. Return all messages."""
     found: list[dict[str, Any]] = []
     while not any(message["t"] == kind for message in found):
         found += post(project, "/v1/live/poll", {"conn": name}).raise_for_status().json()["messages"]
@@ -111,7 +111,7 @@ def test_events_carry_results_and_changes(project: Project) -> None:
 
 
 def test_a_stream_has_no_line_that_a_text_has_made(project: Project) -> None:
-    """The HTML standard ends the lines of a stream at CR and LF alone; JSON texts may have all other separators."""
+    """In the HTML standard, only CR and LF end the lines of a stream; JSON texts may contain all other separators."""
     project.put("posts", "h9", topic="separators", text=SEPARATORS)
     watch = {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": "separators"}}}
     read = b""
@@ -338,7 +338,7 @@ def test_a_second_poll_ends_the_first(project: Project) -> None:
     sent = {"conn": name, "send": [{"t": "unwatch", "id": 3}]}
     second = post(project, "/v1/live/poll", sent).raise_for_status().json()
     waiting.join(1)
-    if waiting.is_alive():  # it arrived after the second one
+    if waiting.is_alive():  # this message arrived after the second one
         post(project, f"/v1/live/{name}", {"send": [{"t": "unwatch", "id": 4}]}).raise_for_status()
     waiting.join(20)
 

@@ -55,7 +55,7 @@ class Model:
         self.keys = owner.keys["secret"]
 
     def uses(self, act: Act, *flags: str, mode: Any = "auto", token: str = "") -> Any:
-        """Start `bunbase mcp`, and return the result of `act` with a client of it."""
+        """Start `bunbase mcp`, call `act` with a client of it, and return the result."""
         environment = self.instance.environment() | {"BUNBASE_TOKEN": token or self.owner.token}
         words = ["mcp", "--project", self.owner.slug, *flags]
         server = StdioServerParameters(command=str(BUNBASE), args=words, env=environment, cwd=self.folder)
@@ -153,7 +153,7 @@ def test_a_model_reads_a_project_and_gets_documents_as_data(model: Model) -> Non
         return client.instructions, listed, {name: await client.call_tool(name, sent) for name, sent in CALLS.items()}
 
     before = model.documents()
-    told, listed, results = model.uses(read, mode="legacy")  # as clients of 2025 begin
+    told, listed, results = model.uses(read, mode="legacy")  # the handshake of clients of 2025
     answers = {name: answer_of(result) for name, result in results.items()}
 
     assert {tool.name for tool in listed} == READING == set(CALLS)

@@ -1,4 +1,4 @@
-"""Clients that nobody wrote for BunBase follow a live query: they know only docs/live-protocol.md."""
+"""General clients, which were not written for BunBase, follow a live query with docs/live-protocol.md alone."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def watches(topic: str) -> list[dict[str, Any]]:
 
 
 def follows(project: Project, topic: str, said: Callable[[], list[str]]) -> None:
-    """Change the result of a client. `said`: what the client has told until now."""
+    """Change the result of a client. `said`: the lines that the client has printed until now."""
     poll(lambda: "holds " in said() and "refused 2 rule_denied" in said(), 20, f"{said()}")
     project.put("posts", f"{topic}-b", topic=topic, n=2)
     poll(lambda: f"holds {topic}-b" in said(), 20, f"{said()}")
@@ -175,7 +175,7 @@ def test_a_page_without_a_library_follows_a_query(
     instance: Instance, project: Project, browser: Browser, library: str, refused: list[str]
 ) -> None:
     page = browser.new_context().new_page()
-    page.goto(f"{instance.url}/api/health")  # an empty page of this origin would do as well
+    page.goto(f"{instance.url}/api/health")  # an empty page of this origin would also work
     page.evaluate(f"() => {{ {FOLLOW} }}")
     follow = "followSocket" if library == "WebSocket" else "followEvents"
     tell = "(line) => said.push(line)"

@@ -77,7 +77,7 @@ def test_no_cookie_with_our_prefix_can_be_set(name: str, write: str) -> None:
 
 @given(st.text("b_BHosty=;-. \tp1rj", max_size=24))
 def test_every_cookie_that_is_set_comes_back_to_its_project_only(cookie: str) -> None:
-    """The test reads and returns cookies as a browser does."""
+    """The test reads and returns cookies in the same way as a browser."""
     for left in (on_shared_host(cookie, "prj_one", PATH), on_own_host(cookie)):
         if left is None:
             continue

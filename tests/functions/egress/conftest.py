@@ -34,7 +34,7 @@ def resolver_of_the_file() -> FixedResolver:
 
 @pytest.fixture
 def resolver(resolver_of_the_file: FixedResolver) -> FixedResolver:
-    """Return the resolver with its first answers, and without a record of look-ups."""
+    """Return the resolver with its original answers, and with an empty record of look-ups."""
     resolver_of_the_file.asked.clear()
     resolver_of_the_file.names = {
         "api.test": [LOOPBACK],

@@ -38,7 +38,7 @@ PRIVATE = [
 
 @pytest.fixture
 def resolver(resolver: FixedResolver) -> FixedResolver:
-    """Add the addresses that the tests write as hosts: a system resolves them to themselves."""
+    """Add the addresses that the tests use as host names, because a system resolves an address to itself."""
     resolver.names.update({one: [[one]] for one in PRIVATE})
     return resolver
 
@@ -117,7 +117,7 @@ async def _code(functions: FunctionsService, url: str, **init: Any) -> str:
 async def test_a_private_address_that_the_operator_opened_needs_an_entry_that_names_the_host(
     functions: FunctionsService, net: Site
 ) -> None:
-    """The settings of these tests open 127.0.0.1. A connection of the named host must not serve the other one."""
+    """The settings of these tests open 127.0.0.1. A connection to the named host must not serve the other host."""
     await deploy_any(functions, net, f"api.test:{net.port}")
 
     assert (await fetch(functions, at(net, "/")))["status"] == 200

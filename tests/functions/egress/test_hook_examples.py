@@ -27,7 +27,7 @@ def functions(own_functions: FunctionsService) -> FunctionsService:
 
 
 def example(name: str) -> str:
-    """Return the function that the guide calls `functions/<name>.ts`."""
+    """Return the code of `functions/<name>.ts` from the guide."""
     [found] = re.findall(rf"```ts\n(// functions/{name}\.ts\n.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     return str(found)
 

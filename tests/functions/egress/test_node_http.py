@@ -1,4 +1,4 @@
-"""Client libraries that use node:http or node:https, as many on npm do, work in a function."""
+"""Client libraries that use node:http or node:https, like many libraries on npm, work in a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's own addresses are out of reach in every notation. The tests use real interfaces of this machine."""
+"""Functions cannot reach the server's own addresses, in any notation. The tests use real interfaces of this machine."""
 
 from __future__ import annotations
 
@@ -87,7 +87,10 @@ async def test_loopback_is_this_server_unless_that_exact_address_is_allowed(text
 
 
 async def test_a_refusal_names_the_value_that_the_setting_needs() -> None:
-    """The developer passes this value to the operator. It reveals no address that only the server can look up."""
+    """The developer passes the value to the operator.
+
+    The message reveals no address that only the server can look up.
+    """
     for also, host, address, needed in (
         ((), "10.9.9.9", "10.9.9.9", '["10.9.9.9/32"]'),
         ((), "intranet.test", "10.9.9.9", '["10.1.2.3/32"]'),

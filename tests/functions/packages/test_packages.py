@@ -1,4 +1,4 @@
-"""npm packages in functions: each is bundled as `bunbase deploy` does it, deployed, and called for real in the sandbox.
+"""npm packages in functions: each package is bundled like in `bunbase deploy`, deployed, and called in the sandbox.
 
 `make packages` installs the packages of `package.json` in this folder and runs these tests. Otherwise only the table in
 docs/packages.md is checked. A file in `calls/` uses its package, and sends its requests to a site on loopback.
@@ -98,7 +98,7 @@ async def test_the_version_that_npm_installs_on_node_20_works_in_a_function(
 ) -> None:
     monkeypatch.chdir(NODE_20)
     (tmp_path / "node_modules").symlink_to(NODE_20 / "node_modules")
-    calls = tmp_path / "calls.mjs"  # a copy, because an import is looked up from the folder of its file
+    calls = tmp_path / "calls.mjs"  # a copy, because Bun resolves an import from the folder of the importing file
     calls.write_text((HERE / f"calls/{name}.mjs").read_text())
 
     outcome = await _outcome(functions, net, _entry(tmp_path, calls))

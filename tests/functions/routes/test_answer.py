@@ -1,4 +1,4 @@
-"""Wrong answers of a function. Only the call fails; its worker and the other calls go on."""
+"""Wrong answers of a function. Only the call fails; the worker and its other calls continue."""
 
 from __future__ import annotations
 

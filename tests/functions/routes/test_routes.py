@@ -235,7 +235,7 @@ async def test_a_failure_before_the_answer_is_answered_with_a_problem_that_leads
     assert "secret" not in answer.text
     assert answer.headers["x-bunbase-invocation"] == answer.json()["invocation"]
     assert answer.json()["version"] == 1
-    assert "x-bunbase-function-version" not in answer.headers  # only answers of the function itself have it
+    assert "x-bunbase-function-version" not in answer.headers  # only answers of the function itself have this header
     log = f"{CONTROL}/functions/f/logs?invocation={answer.json()['invocation']}"
     assert (await web.get(log)).json()["items"] != []
 

@@ -1,4 +1,4 @@
-"""The ground of the attacks: workers of a zygote that may be root and may be guarded, and their targets."""
+"""The setup of the attacks: workers of a zygote, with or without root and guard, and the targets of attacks."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class As(StrEnum):
     """The user that starts the workers."""
 
     ROOT = "root"
-    MAPPED_ROOT = "mapped root"  # as in a container that maps only a few users
+    MAPPED_ROOT = "mapped root"  # this is the case in a container that maps only a few users
     NOBODY = "nobody"
 
 

@@ -135,7 +135,7 @@ async def test_a_function_cannot_start_more_threads_than_the_limit(field: Ground
         return Number(stat()[17]);"""
     worker = await field.worker(handler(body), memory_mb=LIMIT_MB, timeout_ms=15_000)
 
-    with suppress(Problem):  # the worker may also die of the threads
+    with suppress(Problem):  # the number of threads may also end the worker
         assert int(await ask(worker)) <= most_threads()
 
     worker.kill("the attack is over")

@@ -227,7 +227,7 @@ async def test_after_the_death_of_a_server_the_next_attempt_waits_for_the_lease_
     function.go_on.clear()
     dead = asyncio.create_task(ask(kept, function.run))
     await eventually(lambda: function.runs == 1)
-    await kept.close()  # the server dies: nobody stores an answer
+    await kept.close()  # the server is killed, so nobody stores an answer
     dead.cancel()
     function.go_on.set()
 

@@ -102,7 +102,7 @@ async def test_log_lines_are_listed_newest_first_in_pages(functions: FunctionsSe
 
 
 async def some(lines: AsyncIterator[LogLine | None], count: int) -> list[LogLine]:
-    """Return the next `count` lines. Skip the None that stands for no new lines."""
+    """Return the next `count` lines. Skip None, which means that there are no new lines."""
     found: list[LogLine] = []
     async with asyncio.timeout(DEADLINE_SECONDS):
         while len(found) < count:

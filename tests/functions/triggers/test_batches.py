@@ -180,7 +180,10 @@ async def test_a_batch_that_cannot_begin_is_postponed_without_an_attempt(
 
 
 async def test_changes_with_different_causes_are_not_in_one_batch(functions: FunctionsService) -> None:
-    """A write of a run counts the runs that led to it. A batch must not make it count those of other changes."""
+    """A write of a run counts the chain of runs that led to it.
+
+    In a batch, it must not count the chains of other changes.
+    """
     await deploy(functions, "f", NAMES, on=POSTS, max_batch=100)
     depths = {"a1": 0, "b1": 3, "a2": 3, "c1": 0, "a3": 0}
     changes = [

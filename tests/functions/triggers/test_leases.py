@@ -43,7 +43,7 @@ def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
 
 @pytest.fixture
 def followed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server itself does not follow changes: the test alone decides when."""
+    """The server does not follow changes automatically, because the test decides when it does."""
     monkeypatch.setattr("bunbase.functions.jobs.FOLLOW_SECONDS", 3600)
 
 

@@ -64,7 +64,7 @@ async def test_a_migration_patches_replaces_and_deletes_documents(functions: Fun
 async def test_a_commit_whose_answer_is_lost_is_applied_once(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every second commit does not happen, and the answer of every other one is lost, as after a kill -9."""
+    """As after a kill -9, one half of the commits do not happen, and the answers of the other half are lost."""
     sent = 0
 
     async def losing(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
@@ -133,7 +133,7 @@ async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a
 async def test_documents_that_are_too_large_together_are_written_in_smaller_batches(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A function that is asked before writes takes 4 MiB, so a commit of large documents is refused as a whole."""
+    """A `beforeWrite` function accepts at most 4 MiB, so a larger commit of documents is refused as a whole."""
 
     async def only_two(bundoc: Bundoc, caller: Caller, walk: HeldWalk, actions: Sequence[Action]) -> None:
         if len(actions) > 2:

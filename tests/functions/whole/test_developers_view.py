@@ -1,4 +1,4 @@
-"""The lines that a developer reads in the log: own lines of code only, and nothing that was printed is lost."""
+"""The log that a developer reads: stack traces show only the developer's own code, and no printed line is lost."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ DESCRIBED = {
 
 
 async def test_a_printed_error_looks_like_a_thrown_one(functions: FunctionsService) -> None:
-    """Both show the class, the message, the properties such as `code`, and each cause once."""
+    """Both forms show the class, the message, the properties such as `code`, and each cause once."""
     await deploy_each(functions, [f"{one} console.error(error); throw error;" for one in DESCRIBED])
 
     found = await lines_of_each(functions, len(DESCRIBED))

@@ -29,12 +29,12 @@ from tests.e2e.live.histories import LATE, begun, live_query, seq_in
 from tests.e2e.live.wire import Client, Held
 from tests.gateway.live.others import FakeBuncast, FakeIdentity, FakeOutlet, until
 
-COLLECTIONS = ("notes", "tasks")  # nothing expires in them
+COLLECTIONS = ("notes", "tasks")  # in these collections, no document expires
 MOST_RUNS = 10
 
 
 class CallersSignIn:
-    """Accepts the number of a caller as the token."""
+    """A check of sign-ins that accepts the number of a caller as token."""
 
     def __init__(self, callers: Sequence[Caller]) -> None:
         self.callers = callers
@@ -67,7 +67,7 @@ class Connection:
 
 
 class GatewayChecker(Checker):
-    """`late_results`: the number of compared results that came apart."""
+    """`late_results`: the number of compared results that arrived separately."""
 
     def __init__(self, room: BundocRoom, seed: int) -> None:
         super().__init__(room, seed)
@@ -142,7 +142,7 @@ class GatewayChecker(Checker):
             held.before.clear()
 
     async def settle(self) -> None:
-        """Wait until all clients hold the present state, and compare all barriers with the oracle."""
+        """Wait until all clients have the present state, and compare all barriers with the oracle."""
         last = time.monotonic() + checking.SETTLE_SECONDS
         while lagging := self.lagging():
             self.compare()

@@ -90,7 +90,7 @@ class FakeBundoc:
         return Results("e1", seq, self.dear, found)
 
     def fall_behind(self, *numbers: int, dear: bool = True) -> None:
-        """Let watches be behind; all of them by default."""
+        """Mark watches as behind, by default all watches."""
         fallen = numbers or tuple(self.watched)
         for number in fallen:
             del self.watched[number]
@@ -262,7 +262,7 @@ class Hall:
         return await Client(self).signed_in(token)
 
     async def settled(self) -> None:
-        """Wait until everything that was sent has reached the outlets."""
+        """Wait until all sent messages have reached the outlets (the sending sides of connections)."""
         await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Slow calls of one project, or of one of its users, keep nobody else out."""
+"""Slow calls of one project, or of one user, do not block the calls of others."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_all_projects_together_have_a_bound_and_take_turns() -> None:
 
     tasks = [asyncio.create_task(slow(user(f"u{n}", "prj_greedy"))) for n in range(40)]
     await asyncio.sleep(0)
-    assert began == ["prj_greedy"] * (most // 2)  # one project alone has half of the places
+    assert began == ["prj_greedy"] * (most // 2)  # a single project may use only half of the places
     tasks += [asyncio.create_task(slow(user("u", f"prj_{n % 20}"))) for n in range(60)]
     await asyncio.sleep(0)
     assert "prj_0" in began

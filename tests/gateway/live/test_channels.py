@@ -35,7 +35,7 @@ SPEC = ChannelSpec(ChannelRules("true", "true", "true"), History(messages=3), pr
 
 
 class Home:
-    """The home of channels. It can be restarted: then it has forgotten everything but the definitions."""
+    """A fake of Buncast. After a restart, it has only the definitions of channels."""
 
     def __init__(self, tmp_path: Path, database_url: str) -> None:
         self.where = site(tmp_path, database_url)
@@ -117,7 +117,7 @@ class FakeHall:
         return task
 
     def check_feed(self) -> None:
-        """The feeds of revocations are always alive here."""
+        """In these tests, the feeds of revocations never fail."""
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_complaint_28_members_of_an_edge_that_is_gone_leave_and_those_of_a
     following.cancel()  # the other process is killed
     began = time.monotonic()
     await until(lambda: watcher.of("members")[-1]["n"] == 1)
-    assert time.monotonic() - began > 3  # its lease had to end
+    assert time.monotonic() - began > 3  # the member stays in the list until its lease ends
     left = [name for one in watcher.of("members") for name in one.get("leave", ())]
     assert left == [bob.of("joined")[0]["m"]]
 

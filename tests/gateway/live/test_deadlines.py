@@ -1,4 +1,4 @@
-"""Deadlines of sessions: each acts once, at its time, and sessions that have ended are not kept for them."""
+"""Deadlines of sessions: each acts once, at its time, and does not keep an ended session in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of events: what waits for a client that reads slowly."""
+"""Streams of events: the messages that wait for a slow client."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Thousands of clients that come back within a second, and the times at which they are told to come again.
+"""Thousands of clients connect again within a second, and the server tells them when to try again.
 
-The clock is simulated, so each case takes milliseconds. A client does as bunbase-js does.
+The clock is simulated, so each case takes milliseconds. The simulated clients follow the same rules as bunbase-js.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Herd(msgspec.Struct):
 
 
 def came_back(clients: int, settings: LiveSettings, within: float = 1.0, newcomers: int = 0, seed: int = 1) -> Herd:
-    """Let clients come back within some seconds, and newcomers at a steady rate in the seconds after that."""
+    """Simulate clients that connect again within some seconds, and then new clients at a constant rate."""
     dice, now, numbers = random.Random(seed), 0.0, count()
     admission = Admission(settings, {ADDRESS}, lambda: now)
     herd = Herd()

@@ -1,4 +1,4 @@
-"""At each `at`, a late connection holds exactly its results at this state, too. Faults in this are found."""
+"""At each `at`, a late connection also has exactly its results of this state. The checker finds faults in this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections with dear queries: they are late as a whole and alone, and their results come apart at one state."""
+"""A connection with expensive queries is late alone, with all its queries; its results all show one state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def two(**settings: Any) -> AsyncIterator[tuple[Hall, Client, Client]]:
-    """Yield a hall with a client that will be late, and another one."""
+    """Yield a setup with one client that will be late, and one other client."""
     async with hall(**settings) as opened:
         late = await (await opened.client("dear")).watching()
         yield opened, late, await (await opened.client("bob")).watching()
@@ -47,7 +47,7 @@ def apart(session: Session) -> bool:
 
 
 def reached(client: Client, text: str) -> bool:
-    """True if the client has got the text together with all others."""
+    """True if the client has received the text at the same time as all other clients."""
     return text in client.texts and client.session.late is None
 
 
@@ -179,7 +179,7 @@ async def test_queries_that_were_only_too_many_at_once_are_watched_again_at_once
 async def test_a_barrier_that_is_older_than_the_late_results_is_not_told() -> None:
     async with two() as (opened, late, _):
         opened.bundoc.dear = False
-        opened.bundoc.seq = 7  # the snapshot is newer than what the rounds have reached
+        opened.bundoc.seq = 7  # the snapshot is newer than the last round
         opened.bundoc.may_find.clear()
         opened.bundoc.fall_behind(number_of(opened, "dear"))
         await until(lambda: opened.bundoc.apart)

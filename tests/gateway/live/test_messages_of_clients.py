@@ -1,4 +1,4 @@
-"""Messages of clients: those that cannot be read, and those that wait until the sign-in counts."""
+"""Messages of clients: unreadable messages, and messages that wait until the sign-in is checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of live connections: they count what happens, and name no project."""
+"""The metrics of live connections: they count events, and contain no project."""
 
 from __future__ import annotations
 

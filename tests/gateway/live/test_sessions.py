@@ -1,4 +1,4 @@
-"""Sessions: what is delivered, what is kept back, and what a client gets when nothing stands in the way any more."""
+"""Sessions: delivered messages, held messages, and the messages that a client gets when it is no longer blocked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sign-in of a live connection: it is checked, renewed, doubted, and ends, and nothing is delivered meanwhile."""
+"""The sign-in of a live connection: its check, its renewal and its end. During a check, no message is delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tickets: each works once and for a while, and one caller cannot use up those of others."""
+"""Tickets: each works once, for a limited time, and one caller cannot use up the tickets of others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tickets(clock: Hands | None = None, **limits: Any) -> Tickets:
 
 
 def taken(waiting: Tickets, one: Caller, most: int) -> TooManyLiveTickets:
-    """Make as many tickets as this caller gets. Return the refusal of the next one."""
+    """Make tickets until the limit of this caller. Return the refusal of the next ticket."""
     for _ in range(most):
         waiting.make(OFFERED, one)
     with pytest.raises(TooManyLiveTickets) as refused:

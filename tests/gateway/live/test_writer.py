@@ -1,4 +1,4 @@
-"""Messages leave in batches, and other work gets its turn between them."""
+"""The writer sends messages in batches, and lets other work run between batches."""
 
 from __future__ import annotations
 

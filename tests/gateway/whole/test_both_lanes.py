@@ -352,7 +352,7 @@ async def test_in_dev_mode_both_lanes_refuse_a_write_from_a_foreign_origin(tmp_p
 
 
 async def test_both_lanes_limit_invented_keys_and_still_serve_valid_ones(tmp_path: Path) -> None:
-    """Each invented key costs a call to the room; a cached key costs none."""
+    """Each invented key causes a call to the room; a cached key causes no call."""
     for fast in (True, False):
         settings = GatewaySettings(fast_lane=fast, token_requests_per_minute=3)
         async with served(tmp_path / str(fast), settings) as lane, lane.connected() as connection:

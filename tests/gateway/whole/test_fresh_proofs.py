@@ -1,4 +1,4 @@
-"""Acts of members that need a fresh proof of a session."""
+"""Acts of members that need a session with a recent reauthentication."""
 
 from __future__ import annotations
 

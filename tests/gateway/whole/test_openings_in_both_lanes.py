@@ -1,4 +1,4 @@
-"""Both lanes open and refuse a WebSocket with equal bytes, and what is unusual goes to the ordinary lane."""
+"""Both lanes open and refuse a WebSocket with equal bytes; unusual requests go to the ordinary lane."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ async def reply_to(lane: Served, line: str, headers: Headers) -> Reply:
     async with lane.connected() as connection:
         connection.send(head(line, headers))
         reply = await connection.reply(to_head=line.startswith("HEAD "))
-        if reply.status == 101:  # it is a WebSocket indeed
+        if reply.status == 101:  # this shows that it is a working WebSocket
             connection.send(AGAIN)
             assert (await connection.ended())[:1] == b"\x88"
         return reply
@@ -227,7 +227,7 @@ async def test_both_lanes_take_a_sign_in_over_the_new_websocket(lanes: tuple[Ser
 
 
 async def answered_close(connection: Connection) -> bytes:
-    """Return all that comes up to the close frame of the server, and answer it."""
+    """Return all bytes up to the server's close frame, and answer this frame."""
     told = b""
     async with asyncio.timeout(10):
         while not CLOSED.search(told):
@@ -265,7 +265,7 @@ async def test_both_lanes_count_log_and_measure_an_opening_alike(
         await reply_to(lane, LINE, (*ALL, "x-request-id: trace-of-this-test"))
 
     await eventually(lambda: len(found) == 2)
-    assert found[0] == found[1] == ("GET", "/v1/live", 101, (("caller", "anonymous"),), "trace-of-this-test")
+    assert found[0] == found[1] == ("GET", "/v1/live", 101, "anonymous", "", "", "", "trace-of-this-test")
     assert metrics.http_requests.of("GET", "/v1/live", 101).count == counted + 2
 
 

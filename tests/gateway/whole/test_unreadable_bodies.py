@@ -1,4 +1,4 @@
-"""Every route with a JSON body answers alike to a body that cannot be read, and to a text instead of a number."""
+"""All routes with a JSON body give the same answer to an unreadable body, and to a text instead of a number."""
 
 from __future__ import annotations
 

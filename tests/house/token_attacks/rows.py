@@ -26,7 +26,8 @@ class Verifier:
     """`places`: the functions of the product that this row stands for, as `module.function`.
 
     `accepts`: True if the token is accepted, False if it is refused as it should be; any other error is a bug.
-    `kinds`: the kinds of genuine tokens that it accepts. `exempt`: attacks that are none here, with the reason.
+    `kinds`: the kinds of genuine tokens that it accepts. `exempt`: tokens that are not an attack for this verifier,
+    with the reason.
     """
 
     name: str

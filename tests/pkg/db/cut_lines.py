@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that can drop all bytes silently, as a firewall does."""
+"""A proxy before PostgreSQL that can drop all bytes silently, like a firewall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures to connect that a later attempt can heal, and failures that only a person can heal."""
+"""Failures to connect that a later attempt can solve, and failures that only a person can solve."""
 
 from __future__ import annotations
 

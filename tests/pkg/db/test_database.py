@@ -202,7 +202,7 @@ async def test_a_statement_that_takes_too_long_raises_database_busy(db: Database
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53200", "40P01", "57014", "58030", "25006", "55P03"])
 async def test_a_temporary_error_of_postgresql_raises_database_busy(db: Database, sqlstate: str) -> None:
-    """These errors are no bugs: full disk, no memory, deadlock, cancelled statement, broken disk, standby, lock.
+    """These errors are not bugs: full disk, no memory, deadlock, cancelled statement, broken disk, standby, lock.
 
     Usage is kept and sent again after such an error. It is dropped only after a permanent error (Billing A2).
     """
@@ -237,11 +237,11 @@ async def test_a_connection_that_postgresql_ended_is_replaced(db: Database, data
 async def test_sessions_that_end_between_two_statements_take_no_place_in_the_pool(
     db: Database, database_url: str
 ) -> None:
-    """asyncpg #1069: the connection is closed, but its place was taken until the next start."""
+    """asyncpg #1069: the connection is closed, but it counted in the limit until the next start."""
     other = await asyncpg.connect(database_url)
     for turns in range(4 * POOL_SIZE):
         ending = None
-        with suppress(Unreachable):  # each statement may meet the end of this session, or of the one before
+        with suppress(Unreachable):  # during each statement, this session or the previous session may end
             session = await db.value("SELECT pg_backend_pid()")
             ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
             for _ in range(turns):  # so the end of the session arrives at different moments

@@ -48,7 +48,7 @@ async def feed(db: Database) -> Feed[Fact]:
 
 @pytest.fixture
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the heartbeat, so that the next item is a new fact."""
+    """Stop the heartbeat, so that the next item is an event."""
     monkeypatch.setattr(feed_module, "HEARTBEAT_SECONDS", 30.0)
 
 

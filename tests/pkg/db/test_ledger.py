@@ -86,7 +86,10 @@ async def test_a_batch_of_a_rolled_back_transaction_can_be_added_again(db: Datab
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(1))
 async def test_usage_is_exact_after_random_cancellations_and_lost_answers(db: Database, seed: int) -> None:
-    """Two writers share PostgreSQL. A flush is cancelled after some turns of the event loop, or loses its answer."""
+    """Two writers share PostgreSQL.
+
+    The test cancels a flush after some turns of the event loop, or drops its answer.
+    """
     dice = random.Random(seed)
     ledgers = [Adversary(Ledger(db).add) for _ in range(2)]
     writers = [Writer(ledger, SystemClock()) for ledger in ledgers]

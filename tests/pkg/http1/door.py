@@ -21,7 +21,7 @@ LARGE = 6 << 20
 class App:
     """An app whose behaviour depends on the path. `met` records how each request ended.
 
-    `/read` reads the body, `/early` answers without reading it, `/wait` waits for `go_on` first. `/silent` limits
+    `/read` reads the body, `/early` answers without reading the body, `/wait` waits for `go_on` first. `/silent` limits
     only the silence of its body, `/own` turns the time limit off. `/large` sends LARGE bytes, `/stream` more in parts.
     `/parts` sends two parts without a length, `/broken` one part, and then it fails.
     """

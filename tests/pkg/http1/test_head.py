@@ -1,4 +1,4 @@
-"""Request heads are checked as RFC 9112 and RFC 9110 require."""
+"""The server checks request heads by the rules of RFC 9112 and RFC 9110."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_valid_host_with_or_without_a_port_is_accepted(host: bytes) -> None:
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
 def test_an_invalid_host_is_refused(host: bytes) -> None:
-    """With an invalid Host a function saw another path than every proxy before it."""
+    """With an invalid Host, a function saw a different path than the proxies before it."""
     with pytest.raises(Malformed):
         checked_head(b"GET", b"/", "1.1", [(b"host", host)])
 

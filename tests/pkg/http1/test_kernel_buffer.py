@@ -18,7 +18,7 @@ from tests.pkg.http1.test_switching import ASKS
 
 pytestmark = pytest.mark.skipif(TCP_NOTSENT_LOWAT is None, reason="this platform has no such limit")
 
-SMALL_WINDOW = 4 << 10  # of a client that does not read
+SMALL_WINDOW = 4 << 10  # the receive buffer of a client that does not read
 MOST_HELD = 512 << 10  # without a limit, the kernel takes some megabytes
 PART = text_frame(b"x" * 60_000)
 
@@ -86,7 +86,7 @@ async def test_a_stream_waits_soon_for_a_client_that_does_not_read() -> None:
         client = await asyncio.to_thread(stalled, opened.number, "/stream")
         await until(lambda: app.sent > 0)
         before = -1
-        while before != app.sent:  # the answer waits as soon as nothing more is written in many turns of the loop
+        while before != app.sent:  # if many turns of the loop write nothing more, the answer waits for the client
             before = app.sent
             for _ in range(200):
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A request for a WebSocket: the app hands the connection over, or the connection goes on as HTTP."""
+"""A request for a WebSocket: the app takes the connection over, or the connection continues as HTTP."""
 
 from __future__ import annotations
 

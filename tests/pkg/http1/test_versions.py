@@ -31,7 +31,7 @@ async def test_http_1_0_gets_an_answer_of_known_length_with_its_length() -> None
 
 
 async def test_http_1_0_sees_a_reset_if_a_stream_fails() -> None:
-    """Without chunks, the end of the connection is the end of the answer: a failure must not look like one."""
+    """Without chunks, the end of the connection ends the answer, so a failure must not look like a normal end."""
     async with port() as server, server.connected() as client:
         client.send("GET /broken", version="1.0")
 

@@ -87,7 +87,7 @@ class SampleHolders:
 
 
 class Pool:
-    """The pieces of one pool, put together as a room does it."""
+    """The parts of one pool, connected in the same way as in a room."""
 
     def __init__(self, db: Database, project: str, kms: FakeKms, clock: ManualClock) -> None:
         self.db = db
@@ -128,7 +128,7 @@ def statements(module: ModuleType) -> str:
 
 
 async def assert_finds_links_by_index(db: Database, project: str) -> None:
-    """Check that each statement for the links of one address reads no links of others."""
+    """Check that each statement for the links of one address reads no links of other addresses."""
     async with db.transaction():
         await db.execute(MANY_LINKS, project, datetime(2030, 1, 1, tzinfo=UTC))
         await db.execute("ANALYZE mail_tokens")

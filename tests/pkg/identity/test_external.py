@@ -25,7 +25,7 @@ APP = "https://app.example/signed-in"
 
 
 class SampleProvider:
-    """A provider that names whatever person the code contains."""
+    """A provider that returns the person in the code."""
 
     async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
         return f"https://provider.example/?state={secrets.state}"

@@ -1,4 +1,4 @@
-"""The same account id in two pools: nothing of one pool has an effect in the other."""
+"""Two pools with the same account id: no act in one pool has an effect in the other pool."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def pools(database_url: str, clock: ManualClock) -> AsyncIterator[tuple[Po
 
 
 async def opened(holder: SampleHolder) -> str:
-    """Open a session, in the words of this test."""
+    """Open a session with fixed values."""
     return f"{holder.id} at version {holder.version}"
 
 

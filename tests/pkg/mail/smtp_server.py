@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, whose answers a test chooses."""
+"""A real SMTP server on loopback. A test chooses its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a database with the table of mails, which stands in the docstring of `pkg/mail/outbox.py`."""
+"""Open a database with the table of mails, which the docstring of `pkg/mail/outbox.py` defines."""
 
 from __future__ import annotations
 

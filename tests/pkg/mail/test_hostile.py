@@ -52,10 +52,10 @@ def drawn(chance: random.Random, most: int) -> str:
 
 
 def hostile(chance: random.Random) -> ClaimedMail:
-    """Return a mail as the database may have one, also of an older version."""
+    """Return a mail in a form that the database may contain, also from an older version."""
     address = f"{drawn(chance, 3)}@{chance.choice(DOMAINS)}"
     own = OwnSender(chance.choice(["", drawn(chance, 6)]), chance.choice(["", "post@bakery.example"]), "")
-    known = chance.choice(["büro@bücher.example", "office@bücher.example"])  # every server takes the second one
+    known = chance.choice(["büro@bücher.example", "office@bücher.example"])  # every server accepts the second address
     recipient = (email_or_none(address) or address) if chance.random() < 0.7 else known
     return mail(recipient=recipient, subject=drawn(chance, 8), project="p", sender=own)
 
@@ -108,7 +108,7 @@ async def test_an_address_of_an_older_version_gets_a_dead_letter_and_stops_no_ot
 
 
 class Broken:
-    """A server, and a way of a project, that fails for every mail but Ada's in a way that nobody has foreseen."""
+    """A server and a project's own way to send mail. They fail with an unexpected error, except for Ada's mails."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []

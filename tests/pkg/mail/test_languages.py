@@ -15,7 +15,7 @@ URL = "https://bunbase.test/x"
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_mail_to_end_users_has_the_same_fields_in_the_same_parts(language: str) -> None:
-    """A field more would be shown as `$name`, and a field less would leave something out."""
+    """An additional field would appear as `$name`, and a missing field would leave information out."""
     translated = texts_in(language)
 
     assert set(LANGUAGES[language].texts) == set(KINDS)

@@ -128,7 +128,7 @@ async def test_a_permanent_refusal_makes_a_dead_letter_at_once(outbox: MailOutbo
 async def test_a_mail_of_a_killed_process_is_sent_again_with_the_same_id(
     outbox: MailOutbox, clock: ManualClock
 ) -> None:
-    """The process dies after the server has accepted the mail, and before this is stored."""
+    """The process ends after the server has accepted the mail, and before the process has stored this."""
     server = ServerStub()
     await outbox.post(LETTER)
     claimed = await outbox.claim()

@@ -14,7 +14,7 @@ STATES = "SELECT array_agg(state ORDER BY id) FROM mails WHERE project = $1"
 
 
 class Ways:
-    """The project `broken` has a way that fails, and `own` one that works."""
+    """The project `broken` has its own way to send mail, which fails. The project `own` has a working way."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []

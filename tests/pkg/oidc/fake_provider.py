@@ -1,4 +1,4 @@
-"""An OpenID Connect provider and GitHub's endpoints on loopback, which lie as a test tells them to."""
+"""A fake OpenID Connect provider and GitHub's endpoints on loopback. A test can make their answers wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FakeProvider:
         self.user: dict[str, Any] = {"id": 7, "login": "ada", "name": None}
         self.emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self.seen: list[str] = []
-        self.page = 30  # how many addresses GitHub shows
+        self.page = 30  # the number of addresses that GitHub returns
         self.form: dict[str, list[str]] = {}
 
     def rotate_key(self) -> None:

@@ -29,7 +29,7 @@ class Flow:
         self.client = OpenIdProvider(settings, lambda: self.clock.now().timestamp())
 
     async def sign_in(self, **answer: str) -> Person:
-        """Go through a sign-in, in which the browser brings `answer` besides a code."""
+        """Perform a sign-in in which the browser brings `answer` together with a code."""
         self.fake.now = self.clock.now().timestamp()
         asked = parse_qs(urlsplit(await self.client.authorization_url(REDIRECT, SECRETS)).query)
         self.fake.nonce = asked["nonce"][0]
@@ -204,7 +204,7 @@ async def test_all_who_wait_for_a_silent_provider_wait_for_one_request() -> None
     waiting = [asyncio.create_task(client.authorization_url(REDIRECT, SECRETS)) for _ in range(5)]
     while not begun:
         await asyncio.sleep(0)
-    waiting[0].cancel()  # a person who goes away stops nobody else
+    waiting[0].cancel()  # a person who leaves does not stop the sign-ins of others
     answer.set()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
 
@@ -269,7 +269,7 @@ async def test_a_missing_address_comes_from_the_userinfo_of_the_same_person(flow
 
 @pytest.mark.parametrize("answer", [(403, b""), (200, b"eyJhbGciOiJSUzI1NiJ9.e30.c2ln"), (200, b"[]")])
 async def test_a_userinfo_that_cannot_be_read_keeps_nobody_out(flow: Flow, answer: tuple[int, bytes]) -> None:
-    """A person who has signed in before is known by the subject alone."""
+    """If a person has signed in before, the subject alone identifies the person."""
     flow.fake.claims = {"email": None, "email_verified": None}
     flow.fake.answers["/userinfo_endpoint"] = answer
 

@@ -1,4 +1,4 @@
-"""Services with ways of their own, on a provider that answers as they do."""
+"""Services that differ from the standard, tested with a provider that imitates their answers."""
 
 from __future__ import annotations
 

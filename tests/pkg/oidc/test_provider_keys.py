@@ -28,7 +28,7 @@ def jwk(key: RSAKey | ECKey, **members: Any) -> dict[str, Any]:
 
 
 def found(token: Token, *jwks: Any) -> str:
-    """Return the thumbprint of the key that a token means, "" if there is none."""
+    """Return the thumbprint of the key that fits a token, or "" if no key fits."""
     try:
         return ProviderKeys({"keys": list(jwks)}).key_of(token).thumbprint()
     except InvalidKeyIdError:

@@ -182,7 +182,7 @@ def _with_noise(letter: str, bits: int, some: random.Random, letters: str = LETT
 
 
 def test_every_accepted_hash_matches_its_password() -> None:
-    """A hash that could never match would shut its user out, without a word at the import."""
+    """A hash that can never match would lock its user out, so the import must refuse it."""
     for text in spellings(random.Random(8)):
         stored = read_hash(read_hash(text).text)
         assert stored.matches(PASSWORD), text
@@ -202,7 +202,7 @@ def test_a_digit_is_one_of_ten_in_every_scheme() -> None:
 
 
 def test_no_accepted_argon2_hash_costs_more_than_the_work_that_is_allowed() -> None:
-    """Counted are the KiB and the threads of a check. The dearest hash with many threads takes 0.1 s, not 8 s."""
+    """The limit counts the KiB and the threads of a check. The slowest allowed hash takes 0.1 s instead of 8 s."""
     some, dearest = random.Random(1), 0
     for _ in range(2000):
         memory, rounds, lanes = 1 << some.randrange(3, 18), 1 << some.randrange(14), some.randrange(1, 9)

@@ -121,7 +121,7 @@ def test_postgresql_stops_when_its_owner_is_killed(short: Path) -> None:
 
 def test_a_start_ends_an_orphaned_server(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.5)
-    orphan = start(short / "pg")  # it acts as a server whose owner died unnoticed
+    orphan = start(short / "pg")  # it imitates a server whose owner ended unnoticed
 
     again = start(short / "pg")
 

@@ -97,7 +97,7 @@ def test_a_start_succeeds_if_another_program_has_the_pid_of_the_old_postmaster(
 def test_a_start_first_ends_the_children_of_a_killed_postmaster(
     cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child that runs a statement may notice the death of the postmaster only after minutes."""
+    """A child that runs a statement may notice only after minutes that the postmaster has ended."""
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
     place = place_for(home)
     client = threading.Thread(target=lambda: asyncio.run(lost(cluster.url)))

@@ -61,7 +61,7 @@ def test_a_moved_data_directory_finds_its_data_and_a_copied_one_is_refused(short
 
 @as_root
 def test_a_start_on_a_copied_directory_does_not_end_the_running_server(short: Path) -> None:
-    """The copy has a lock of its own, but its note leads to the data of the original."""
+    """The copy has a separate lock, but its note contains the path of the original's data."""
     closed, shared = short / "closed", short / "shared"
     closed.mkdir(mode=0o700)
     cluster = start(closed / "pg", shared=shared)

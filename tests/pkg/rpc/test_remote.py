@@ -313,4 +313,4 @@ async def test_a_stopping_process_ends_calls_that_only_wait_for_news(
 
     assert (ended.value.status, ended.value.code) == (503, "stopping")
     assert (shelves.listeners, shelves.left.is_set()) == (0, True)
-    assert "Cancel" not in caplog.text  # uvicorn logs so if it has waited in vain
+    assert "Cancel" not in caplog.text  # uvicorn logs this if it has waited without success

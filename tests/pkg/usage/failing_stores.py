@@ -32,7 +32,7 @@ class Fate(StrEnum):
 
 
 class MemoryLedger:
-    """A ledger in memory that adds each batch once, as the real one does."""
+    """A ledger in memory that adds each batch once, like the real ledger."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int]] = set()

@@ -1,4 +1,4 @@
-"""The cases of the Autobahn test suite that concern a server of text messages, as data; its numbers are the names."""
+"""The cases of the Autobahn test suite for servers of text messages, as data. The names are the suite's numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames of a client, and a WebSocket on a transport that only records."""
+"""Frames of a client, and a WebSocket on a transport that only records the written data."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class SlowWire(Wire):
         return self.unsent
 
     def read(self, count: int) -> None:
-        """Let the client read so many bytes, at most all that the transport has."""
+        """Let the client read this number of bytes, or less if the transport has less."""
         count = min(count, self.unsent)
         self.unsent -= count
         count = sum(self.held) - self.unsent

@@ -203,13 +203,13 @@ async def test_filters_find_acts_by_actor_action_and_time(platform: PlatformServ
 
 
 async def test_pages_continue_where_the_last_page_ended(platform: PlatformService) -> None:
-    ids = [await begun(platform) for _ in range(5)]  # all at the same time of the clock
+    ids = [await begun(platform) for _ in range(5)]  # all entries have the same time
 
     pages, cursor = [], None
     while True:
         page = await platform.audit(OWNER, ALL_ENTRIES, 2, cursor)
         pages.append([entry.id for entry in page.items])
-        await begun(platform)  # a new entry moves no page
+        await begun(platform)  # a new entry does not change later pages
         cursor = page.next
         if cursor is None or len(pages) == 3:
             break
@@ -436,7 +436,7 @@ async def test_no_page_of_a_large_log_scans_or_sorts_the_table(platform: Platfor
         await entries.rows(log, filter, 21, FIRST)
 
 
-# an entry of today: not even the setting of the retention job lets anybody delete it
+# nobody can delete an entry of today, not even with the setting of the retention job
 TODAY = """
 INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id)
 VALUES ('aud_now', now(), 'prj_bakery', 'key', 'key_ci', 'key.create', '', '', '', '')"""

@@ -64,7 +64,7 @@ def assertion(client: str, key: Any = RSA, algorithm: str = "RS256", **claims: A
 
 async def test_a_stock_client_gets_a_token_and_reads_documents_with_it(door: FrontDoor) -> None:
     made = await account(door)
-    transport = ASGITransport(app=door.transport.app)  # Authlib takes httpx2 if it is installed, as it is with `mcp`
+    transport = ASGITransport(app=door.transport.app)  # Authlib uses httpx2 if it is installed, and `mcp` installs it
     client = AsyncOAuth2Client(
         made.client_id, made.client_secret, scope="data:posts:read", transport=transport, base_url="http://test"
     )

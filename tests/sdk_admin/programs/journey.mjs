@@ -1,4 +1,7 @@
-/** What a server does with a project. The same program runs with a secret key and with a service account, in every runtime. */
+/**
+ * The usual work of a server with a project. The same program runs with a secret key and with a service account, in
+ * every runtime.
+ */
 
 import { equal, refusal, until } from "../../sdk_js/programs/harness.mjs";
 

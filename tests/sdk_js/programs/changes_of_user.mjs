@@ -1,6 +1,6 @@
 /**
- * The user changes at a bad moment: while a cache or a storage is slow, while a request is on its way, while something waits. And
- * caches and storages that hold what another version, or another program, has written. Against a server in memory.
+ * The user changes at a bad moment: while a cache or a storage is slow, while a request is on its way, while something
+ * waits. The claims also cover caches and storages with texts of another version or program. The server is in memory.
  */
 
 import { equal, refusal, until } from "./harness.mjs";
@@ -155,7 +155,7 @@ export async function add(claim, { load }) {
   claim("a kept write of another user, or of another version, is not sent", async () => {
     const cache = memoryCache();
     const write = { key: "k1", op: "put", collection: "posts", id: "x", data: { n: 1 }, conditions: {}, at: "2026-11-30T00:00:00Z", sent: false };
-    // as a cache of the app that takes no notice of prefixes
+    // like an app's cache that ignores prefixes
     cache.list = async () => [{ ...write, userId: "usr_7" }, write].map((one) => JSON.stringify(one));
     const { client, live, posts, sent } = made({ cache });
     await client.auth.signUp(EVE);
@@ -364,7 +364,7 @@ function gateOf() {
   return { passed, open };
 }
 
-/** A storage with promises, which wait at a gate. An answer is as old as its question. */
+/** A storage whose promises wait at a gate. An answer has the state at the time of the call. */
 function place() {
   const texts = new Map();
   const storage = {
@@ -407,7 +407,7 @@ function settled(ms = 40) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Lets pauses of the client pass twenty times as fast, but not the patience with a storage. */
+/** Makes pauses of the client twenty times shorter, but not the timeout for a storage. */
 function quick() {
   const [timer, random] = [globalThis.setTimeout, Math.random];
   globalThis.setTimeout = (work, ms = 0, ...rest) => timer(work, ms >= 500 && ms < 50_000 && ms !== 2000 ? ms / 20 : ms, ...rest);

@@ -1,4 +1,4 @@
-/** Calls that fail: through a proxy that cuts connections before and after the server has acted. */
+/** Calls that fail, through a proxy that cuts connections before and after the server has processed a request. */
 
 import { equal, refusal, until } from "./harness.mjs";
 
@@ -10,7 +10,7 @@ export async function add(claim, { load, url, proxy, key }) {
   const posts = client.data.collection("posts");
   const run = Math.random().toString(36).slice(2);
 
-  /** Returns call options under which the first `times` requests meet a fault, and a function that lists the requests. */
+  /** Returns call options with which the first `times` requests get a fault, and a function that lists the requests. */
   const faulty = (fault, times = 1, more = {}) => {
     const name = `${run}-${++number}`;
     const seen = async () => (await fetch(`${proxy}/faults/${name}`)).json();
@@ -130,7 +130,7 @@ export async function add(claim, { load, url, proxy, key }) {
   });
 
   claim("the error of a fetch that knows only the word Aborted counts as an abort", async () => {
-    const reacting = async () => { throw new Error("Aborted"); }; // as React Native does
+    const reacting = async () => { throw new Error("Aborted"); }; // like React Native
     await refusal(createClient(url, key, { storage: null, fetch: reacting }).auth.reload(), "aborted");
   });
 

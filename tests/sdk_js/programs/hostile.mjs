@@ -1,4 +1,4 @@
-/** Hostile values, answers and moments: what a program passes on from strangers, and servers that are not BunBase. */
+/** Hostile values that a program gets from strangers, calls at bad moments, and servers that are not BunBase. */
 
 import { createServer } from "node:http";
 import { equal, refusal } from "./harness.mjs";
@@ -118,7 +118,7 @@ export async function add(claim, { load }) {
       if (n === 1) return signIn(client).then(() => Promise.reject(new TypeError("broken")));
       return Response.json({});
     });
-    await refusal(posts.put("x", {}), "aborted"); // nobody began this call
+    await refusal(posts.put("x", {}), "aborted"); // this page began no such sign-in
   });
 
   claim("an answer about one user that arrives after the sign-in of another changes nothing", async () => {

@@ -1,4 +1,7 @@
-/** Live queries and channels of the client, against a server of the protocol in memory. The numbers are complaints of other systems. */
+/**
+ * Live queries and channels of the client, against a server of the protocol in memory. The numbers are complaints about
+ * other systems (tests/e2e/live/complaints.py).
+ */
 
 import { equal, refusal, until } from "./harness.mjs";
 import { LiveServer } from "./live_server.mjs";
@@ -11,7 +14,7 @@ export async function add(claim, { load }) {
   const { createTestServer } = await load("testing/index");
   const restore = quick();
 
-  /** A server, a client with its live part, and what `watch` has shown. */
+  /** A server, a client with its live part, and the results that `watch` has shown. */
   function made(options = {}, { signedIn, server = new LiveServer(createTestServer()) } = {}) {
     const client = createClient(URL_OF_SERVER, "pk_test", { storage: signedIn ?? null, fetch: server.fetch, retries: 0, onProblem: (problem) => server.problems.push?.(problem) });
     const live = createLive(client, { WebSocket: server.WebSocket, ...options });
@@ -618,7 +621,7 @@ export async function add(claim, { load }) {
     const leave = room.join(listener("a"), { presence: "Ada" });
     await until(() => heard.length === 1, "the refusal");
     room.join(listener("b"));
-    await until(() => heard.length === 3, "the second refusal"); // both hear of it
+    await until(() => heard.length === 3, "the second refusal"); // both listeners get the change
     delete server.problems["rooms/8"];
     room.join(listener("c"));
     await until(() => heard.includes("c 1"), "the join without leaving");
@@ -715,7 +718,7 @@ function names(result) {
   return Object.fromEntries(["added", "changed", "removed", "moved"].map((name) => [name, result[name].map(({ _id }) => _id).join("")]));
 }
 
-/** The digest of the protocol, in another way than the client computes it. */
+/** The digest of the protocol, with a different algorithm than in the client. */
 function crc(docs) {
   const table = Array.from({ length: 256 }, (_, byte) => {
     for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
@@ -730,7 +733,7 @@ function settled(ms = 40) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Lets long pauses of the client pass twenty times as fast, and makes them the same in each run. */
+/** Makes long pauses of the client twenty times shorter, and the same in each run. */
 function quick() {
   const [timer, random] = [globalThis.setTimeout, Math.random];
   globalThis.setTimeout = (work, ms = 0, ...rest) => timer(work, ms >= 500 && ms < 50_000 ? ms / 20 : ms, ...rest);

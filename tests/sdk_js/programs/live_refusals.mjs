@@ -1,4 +1,4 @@
-/** Writes that the server does not take: which ones end, which ones wait, and what the page is told meanwhile. */
+/** Writes that the server does not accept: some end, others wait. The page gets messages meanwhile. */
 
 import { equal, refusal, until } from "./harness.mjs";
 import { LiveServer } from "./live_server.mjs";
@@ -19,7 +19,7 @@ export async function add(claim, { load }) {
     return { server, live, refused, told, posts: live.collection("posts"), stored: () => server.http.documents("posts").map(({ _id }) => _id).join() };
   }
 
-  /** Lets writes of `poison` fail, and counts them. */
+  /** Makes writes of `poison` fail, and counts them. */
   function failing(server, problem) {
     const counted = { tries: 0 };
     server.faults.failing = (request) => (request.includes("poison") && ++counted.tries ? problem : undefined);

@@ -89,7 +89,7 @@ export class LiveServer {
     return `${this.epoch}.${this.seq}`;
   }
 
-  /** Writes as a stranger, in one commit: `[["posts", "put", "a", { n: 1 }], …]`. */
+  /** Writes as another user, in one commit: `[["posts", "put", "a", { n: 1 }], …]`. */
   async commit(writes) {
     const body = JSON.stringify({ writes: writes.map(([collection, op, id, data]) => ({ op, collection, id, data })) });
     const response = await this.http.fetch("http://bunbase.test/v1/commit", { method: "POST", body, headers: { "Content-Type": "application/json" } });
@@ -97,13 +97,13 @@ export class LiveServer {
     await this.committed();
   }
 
-  /** Tells all sessions what has changed, and then the barrier. */
+  /** Sends the changes and then the barrier to all sessions. */
   committed() {
     this.seq++;
     return this.tell();
   }
 
-  /** Brings groups up to date; `faults.noTail` holds this back. */
+  /** Updates the results of groups, but not with `faults.noTail`. */
   tell() {
     return (this.#work = this.#work.then(async () => {
       if (this.faults.noTail) return;
@@ -126,14 +126,14 @@ export class LiveServer {
     for (const id of session.syncs.splice(0)) session.put({ t: "ok", id });
   }
 
-  /** Sends `check` to all sessions. `wrong`: with a digest that is not true. */
+  /** Sends `check` to all sessions. `wrong`: with a wrong digest. */
   check(digest, wrong) {
     for (const { g, turn, docs } of this.#groups.values())
       for (const session of this.sessions)
         if (session.groups.has(g)) session.put({ t: "check", g, turn, n: docs.length, h: wrong ? "00000000" : digest(docs) });
   }
 
-  /** Cuts all connections, as a lost network does. */
+  /** Cuts all connections, as if the network was lost. */
   cut(code = 1006) {
     for (const session of [...this.sessions]) this.end(session, code);
   }
@@ -222,7 +222,7 @@ export class LiveServer {
     return this.#channels.get(name);
   }
 
-  /** Publishes a message that nobody hears and that the channel no longer keeps. */
+  /** Publishes a message that reaches nobody and that the channel no longer keeps. */
   publishAndForget(name) {
     const room = this.#room(name);
     room.offset++;

@@ -1,4 +1,4 @@
-/** The state of the connection, as the page is told it, against a server in memory. */
+/** The state of the connection that the page sees, against a server in memory. */
 
 import { equal, until } from "./harness.mjs";
 import { LiveServer } from "./live_server.mjs";
@@ -49,7 +49,7 @@ export async function add(claim, { load }) {
     await until(() => live.state === "offline", "offline");
     server.faults.down = false;
     await until(() => live.state === "live", "live");
-    // a busy machine may try in vain more than once before the network is back
+    // on a busy machine, more than one attempt may fail before the network is back
     equal([told[0], told.at(-2), told.at(-1)], ["offline", "behind", "live"]);
     live.close();
   });

@@ -1,4 +1,7 @@
-/** Sessions against a strict server, where a refresh token works once. In one process, with storages and clocks that lie. */
+/**
+ * Sessions against a strict server, where a refresh token works once. In one process, with unreliable storages and
+ * clocks.
+ */
 
 import { equal, refusal, until } from "./harness.mjs";
 
@@ -114,7 +117,7 @@ export async function add(claim, { load, strict }) {
       await until(() => whys.length === 1, "initial");
       shift = HOUR;
       await control({ refresh });
-      if (refresh === "ok") await ask("/v1/auth/refresh", { refresh_token: "refresh0" }); // now all tokens are over
+      if (refresh === "ok") await ask("/v1/auth/refresh", { refresh_token: "refresh0" }); // now all tokens have expired
       const problem = await things.query().catch((error) => error);
       await until(() => whys.length === 2, "expired");
 

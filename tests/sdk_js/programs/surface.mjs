@@ -1,4 +1,7 @@
-/** Makes every call once, with a `fetch` that notes the request and answers something fitting. Prints `METHOD path` lines. */
+/**
+ * Makes every call once, with a `fetch` that records the request and returns a fitting answer. Prints `METHOD path`
+ * lines.
+ */
 
 const [bundles] = process.argv.slice(2);
 const load = (name) => import(`${bundles}/${name}.js`);

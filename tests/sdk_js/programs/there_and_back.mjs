@@ -1,4 +1,4 @@
-/** Reads each line of JSON from a file, and prints it as this client writes it. */
+/** Parses each line of JSON from a file with this client, and prints the client's JSON for the value. */
 
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-"""The routes of sign-in by another service, with a provider that lies as the tests of `pkg/oidc` tell it to."""
+"""The routes of sign-in with another service, with the fake provider of the tests of `pkg/oidc`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def fake(clock: ManualClock) -> AsyncIterator[FakeProvider]:
 async def room(
     tmp_path: Path, database_url: str, clock: ManualClock, kms: FakeKms, fake: FakeProvider
 ) -> AsyncIterator[TenantAuthService]:
-    """Open the room as an operator does who trusts the host of the provider, and enable the provider."""
+    """Open the room with the provider's host as a trusted host, and enable the provider."""
     settings = TenantAuthSettings(provider_hosts=("127.0.0.1",))
     here = site(tmp_path, database_url, clock)
     async with opened(MODULE, Rooms({Kms: kms}), here, settings=settings) as service:
@@ -66,7 +66,7 @@ async def enable(room: TenantAuthService, issuer: str) -> None:
 
 
 async def begun(http: httpx.AsyncClient, fake: FakeProvider) -> dict[str, str]:
-    """Open the start as a browser does. Return what the provider was asked."""
+    """Open the start URL like a browser. Return the parameters of the request to the provider."""
     answer = await http.get(START)
     asked = parameters(answer.headers["location"])
     fake.nonce, fake.codes["code"] = asked["nonce"], asked["code_challenge"]

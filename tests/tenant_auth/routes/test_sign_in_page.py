@@ -78,12 +78,12 @@ def shown(secret: str) -> str:
 
 
 async def trade(room: TenantAuthService, answer: httpx.Response, verifier: str = VERIFIER) -> UserSignedIn:
-    """Trade the code with which a page has sent the browser back to the app."""
+    """Exchange the code with which a page has redirected the browser to the app."""
     return await room.exchange_user_code(AT_BAKERY, UserCodeExchange(sent_back(answer)["code"], verifier))
 
 
 def sent_back(answer: httpx.Response) -> dict[str, str]:
-    """Return the parameters with which the app gets the browser back."""
+    """Return the parameters of the redirect to the app."""
     assert answer.status_code == 303, answer.text
     assert answer.headers["location"].startswith(f"{APP}?")
     assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")

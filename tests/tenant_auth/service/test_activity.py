@@ -239,7 +239,7 @@ async def test_a_flood_of_attempts_adds_few_rows_and_hides_no_sign_in(
     assert len(await of(tenant_auth, uid)) == MAX_REFUSED + 1 + MAX_DONE + 1
     clock.advance(3600)
     await signs_in(tenant_auth, uid, PHONE)
-    assert (await of(tenant_auth, uid))[-1].ip == PHONE.ip  # a new hour has room again
+    assert (await of(tenant_auth, uid))[-1].ip == PHONE.ip  # the limit counts anew in a new hour
 
 
 async def test_a_sign_in_from_a_new_device_sends_a_mail_only_if_the_project_wants_it(

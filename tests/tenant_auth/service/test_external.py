@@ -1,4 +1,4 @@
-"""Sign-in by other services, with a service that names the person that a test has set."""
+"""Sign-in with other services. The fake service returns the person that a test has chosen."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ async def test_a_code_signs_in_once_and_only_for_the_app_that_began(
         *(room.exchange_user_code(AT_BAKERY, trade) for _ in range(3)), return_exceptions=True
     )
     stolen = await code_of(room)
-    for verifier in ("w" * 43, VERIFIER):  # it is used up by the wrong verifier
+    for verifier in ("w" * 43, VERIFIER):  # the wrong verifier has used the code up
         with pytest.raises(ExternalLoginExpired):
             await room.exchange_user_code(AT_BAKERY, UserCodeExchange(stolen, verifier))
     late = await code_of(room)
@@ -366,7 +366,10 @@ async def test_an_anonymous_user_is_not_merged_with_a_user_who_is_there_already(
 async def test_an_anonymous_user_who_signs_up_by_a_service_needs_the_second_factor_of_the_project(
     room: TenantAuthService, clock: ManualClock, by_ticket: bool
 ) -> None:
-    """A session of the user may vouch for a link. The session of a visitor, who has proved nothing, may not."""
+    """A user's session is enough to link a service.
+
+    The session of an anonymous user, who has proved nothing, is not.
+    """
     await configure(room, BAKERY, second_factor="required", anonymous={"enabled": True})
     opened = await room.sign_in_anonymously(AT_BAKERY, {})
     visitor = await as_user(room, AT_BAKERY, opened.access_token, clock.now().timestamp)
@@ -375,7 +378,7 @@ async def test_an_anonymous_user_who_signs_up_by_a_service_needs_the_second_fact
     with pytest.raises(MfaEnrolmentRequired):
         await signed_in(room, link=ticket, exchanger=visitor)
 
-    with pytest.raises(InvalidToken):  # the visitor's session does not become one of the user
+    with pytest.raises(InvalidToken):  # the visitor's session does not become a session of the user
         await room.refresh(AT_BAKERY, opened.refresh_token)
     with pytest.raises(MfaEnrolmentRequired):
         await signed_in(room)
@@ -418,7 +421,7 @@ async def test_the_hook_decides_about_people_of_other_services_outside_of_the_tr
     async def hook(event: dict[str, Any]) -> dict[str, Any]:
         if event["method"]["provider"] == "anonymous":
             return {}
-        await room.create_user(SERVER, NewUser(EVE))  # a transaction of the exchange would let it wait for ever
+        await room.create_user(SERVER, NewUser(EVE))  # a transaction of the exchange would make it wait forever
         [made] = (await room.users(SERVER, UserFilter(email=EVE), 1, None)).items
         await room.delete_user(SERVER, made.id)
         return answers.pop(0)

@@ -137,7 +137,7 @@ async def test_a_slow_hook_holds_no_lock_and_may_change_the_user_it_is_asked_abo
     tenant_auth: TenantAuthService, functions: FakeFunctions, clock: ManualClock
 ) -> None:
     async def before_token(event: dict[str, Any]) -> dict[str, Any]:
-        async with asyncio.timeout(10):  # a lock on the user, or a transaction of the caller, would let this wait
+        async with asyncio.timeout(10):  # a lock on the user, or a transaction of the caller, would make this wait
             if event["reason"] == "sign_in" and event["user"]["role"] == "user":
                 await tenant_auth.update_user(SERVER, event["user"]["id"], UserChanges(role="editor"))
             await signed_up(tenant_auth, AT_LIBRARY, f"{event['session']}@example.com".lower())

@@ -37,7 +37,7 @@ CODE = re.compile(r"\b\d{6}\b")
 
 
 async def code(room: TenantAuthService, to: str = EVE) -> str:
-    """Ask for a code and return the one of the newest mail."""
+    """Request a code, and return the code of the newest mail."""
     await room.request_user_code(AT_BAKERY, to)
     return next(found[0] for mail in await mails(room, to) if (found := CODE.search(mail.text)))
 
@@ -178,7 +178,7 @@ async def test_only_the_newest_code_is_valid_for_ten_minutes_in_its_project_and_
 async def test_a_code_is_stored_sealed_and_also_for_addresses_that_may_not_sign_in(
     tenant_auth: TenantAuthService,
 ) -> None:
-    """So a guess takes the same way for addresses with and without a user."""
+    """So a guess runs the same code for addresses with and without a user."""
     banned = (await tenant_auth.create_user(SERVER, NewUser("bob@example.com", email_verified=True))).id
     await verified(tenant_auth)
     sent = await code(tenant_auth)

@@ -183,7 +183,7 @@ async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
 async def test_a_code_whose_message_is_dropped_does_not_replace_the_one_before(tenant_auth: TenantAuthService) -> None:
     await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 5})
     sent = await code_by_text(tenant_auth)
-    for last in range(4):  # strangers use the messages of the project up
+    for last in range(4):  # strangers use up the project's limit of messages
         await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
     await settle(tenant_auth)
 
@@ -331,7 +331,7 @@ async def test_in_dev_mode_without_a_hook_the_codes_are_in_the_mailbox(tenant_au
 
 
 async def has_number(room: TenantAuthService, id: str) -> None:
-    """Set a number that nobody has confirmed, as an import does."""
+    """Set a number that nobody has confirmed, like an import."""
     await room.stores.db.execute("UPDATE users SET phone = $1, phone_verified = false WHERE id = $2", PHONE, id)
 
 

@@ -398,7 +398,7 @@ async def test_a_full_project_takes_no_batch_and_says_so(tenant_auth: TenantAuth
 async def test_a_user_who_was_deleted_and_comes_back_by_an_import_can_use_the_tokens(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """The revocations of the deleted user do not hit the new one, and the old tokens stay revoked."""
+    """The revocations of the deleted user do not affect the new user, and the old tokens stay revoked."""
     for _ in range(2):
         await imported(tenant_auth, EVE)
         old = (await tenant_auth.login(AT_BAKERY, "eve@example.com", SECRET)).access_token
@@ -470,7 +470,7 @@ async def test_a_line_that_names_an_identity_twice_stops_no_import(tenant_auth: 
 async def test_a_line_that_always_collides_is_refused_and_the_others_are_imported(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the reason is, one line cannot stop a whole import for ever."""
+    """One line can never stop a whole import permanently."""
     await imported(tenant_auth, EVE)
 
     async def blind(_store: TransferStore, _project: str, _lines: object) -> Known:

@@ -1,4 +1,4 @@
-"""A project changes the algorithm of its tokens with the real BunKMS. No client and no server notices."""
+"""A project changes the algorithm of its tokens with the real BunKMS, without an effect on clients and servers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ export class Account {
   }
 
   /**
-   * Begins to set up a second factor for a sign-in that demands one (`mfa_enrolment_required`).
+   * Begins to set up a second factor, if a sign-in failed because the project requires one (`mfa_enrolment_required`).
    *
    * ```ts
    * const { uri } = await client.auth.enrol(String(error.body.challenge));
@@ -43,7 +43,7 @@ export class Account {
 
   /**
    * Starts a change of the user's email address. BunBase sends a mail to both addresses, and both must confirm the
-   * change. Needs a fresh proof.
+   * change. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.changeEmail("eve@new.example");
@@ -68,7 +68,8 @@ export class Account {
   }
 
   /**
-   * Sends a code to a new phone number of the user. Needs a fresh proof.
+   * Sends a code to a new phone number of the user. The user must have signed in or reauthenticated within the last ten
+   * minutes.
    *
    * ```ts
    * await client.auth.changePhone("+49 170 7654321");
@@ -90,7 +91,7 @@ export class Account {
   }
 
   /**
-   * Removes the phone number. Needs a fresh proof.
+   * Removes the phone number. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.removePhone();
@@ -101,7 +102,8 @@ export class Account {
   }
 
   /**
-   * Changes the password, and ends all other sessions. Without `current`, the call needs a fresh proof.
+   * Changes the password, and ends all other sessions. Without `current`, the user must have signed in or
+   * reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });
@@ -123,7 +125,7 @@ export class Account {
   }
 
   /**
-   * Sets a new password with the token of the link that `sendPasswordReset` mails. Ends all sessions of the user.
+   * Sets a new password with the token of the link in the mail of `sendPasswordReset`. Ends all sessions of the user.
    *
    * ```ts
    * await client.auth.resetPassword(token, "another horse battery");
@@ -160,7 +162,7 @@ export class Account {
   }
 
   /**
-   * Deletes the user. Needs a fresh proof.
+   * Deletes the user. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.deleteUser();
@@ -175,7 +177,7 @@ export class Account {
   }
 
   /**
-   * Lists what happened in the account, newest first: sign-ins, refused sign-ins, changes of the ways to sign in.
+   * Lists the events in the account, newest first: sign-ins, refused sign-ins, and changes of the sign-in methods.
    *
    * ```ts
    * for (const { at, action } of (await client.auth.activity({ limit: 10 })).items) console.log(at, action);

@@ -83,7 +83,7 @@ export class Auth {
   /**
    * The claims of the present access token, as rules see them in `auth.claims`: the claims of the user, and the claims
    * that the app's function adds with `before_token`. `onChange` calls its listener when the claims may have changed.
-   * Use them only in your page, because the client does not check the signature.
+   * Use these claims only in your page, because the client does not check the signature.
    *
    * ```ts
    * console.log(client.auth.claims.rooms ?? "no rooms");
@@ -105,8 +105,8 @@ export class Auth {
   }
 
   /**
-   * Calls `listener` once with `initial`, and then whenever the user or the tokens change. The client never waits for
-   * the listener, so it may use the client. Returns a function that removes the listener.
+   * Calls `listener` once with `initial`, and then whenever the user or the tokens change. The listener may use the
+   * client, because the client never waits for the listener. Returns a function that removes the listener.
    *
    * ```ts
    * const stop = client.auth.onChange((user, why) => console.log(user?.email, why));
@@ -192,8 +192,8 @@ export class Auth {
   /**
    * Redirects the browser to another service, such as Google. The service redirects it back to `redirectTo`: call
    * `finishRedirect` there. With `popup: true`, the service opens in a separate window, and the call returns the user.
-   * Call this directly in the handler of a click, because browsers block all other windows. Throws `popup_blocked`, or
-   * `popup_closed` if the person closes it.
+   * Call this directly in the handler of a click, because browsers block all other windows. Throws `popup_blocked` if
+   * the browser blocks the window, or `popup_closed` if the person closes it.
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
@@ -206,7 +206,7 @@ export class Auth {
 
   /**
    * Links another service to the signed-in user, who can then sign in with this service too. Redirects the browser to
-   * the service. Needs a fresh proof.
+   * the service. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
@@ -217,7 +217,8 @@ export class Auth {
   }
 
   /**
-   * Redirects the browser to the ready-made sign-in page of the project. Call `finishRedirect` when it comes back.
+   * Redirects the browser to the ready-made sign-in page of the project. Call `finishRedirect` when the browser comes
+   * back.
    *
    * ```ts
    * await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
@@ -230,9 +231,9 @@ export class Auth {
   /**
    * Completes a sign-in that began on another page or with the link of a mail. Returns null if the URL contains no
    * sign-in. Without `url`, the client reads the URL of this page, and removes the code from it. If an anonymous user
-   * opens a mailed link, this user becomes the person of the link only if this browser has requested a link, or with
-   * `upgrade: true`. In a window of `popup: true`, the client passes the code to the page that opened the window, and
-   * closes the window.
+   * opens a link from a mail, the anonymous user becomes the user of the link only if this browser requested a link, or
+   * with `upgrade: true`. In a window of `popup: true`, the client passes the code to the page that opened the window,
+   * and closes the window.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
@@ -341,7 +342,7 @@ export class Auth {
     return this.#requests.changed("GET", "/me", undefined, call);
   }
 
-  /** The tokens of the user, for `createData` and `createFunctions`. @internal */
+  /** The user's tokens, which `createData` and `createFunctions` send. @internal */
   get credentials(): Credentials {
     return this.#keeper;
   }
@@ -358,7 +359,7 @@ export class Auth {
   }
 
   async #away(where: string, call: AwayCall | PopupCall = {}, linked?: string): Promise<never> {
-    // at once, within the click: browsers block a window that is opened later
+    // open the window at once, within the click: browsers block a window that opens later
     const shown = call.popup ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
     const { leave } = await browser(shown);
     return leave(this.#requests, where, call, shown, linked) as Promise<never>;

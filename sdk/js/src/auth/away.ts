@@ -15,8 +15,8 @@ const MARKS = ["code", "token", "error", WINDOW];
 export interface AwayCall extends Call {
   popup?: false | undefined;
   /**
-   * The URL of your app to which the browser is redirected back. It must be one of the project's `redirect_urls`, or
-   * below one.
+   * The URL of your app to which the browser is redirected back. The project's `redirect_urls` must contain this URL or
+   * a URL above it.
    */
   redirectTo?: string | undefined;
   navigate?: ((url: string) => unknown) | undefined;
@@ -31,7 +31,7 @@ export interface PopupCall extends Call {
   redirectTo?: string | undefined;
 }
 
-/** The user who has signed in in a window, or nothing, because the page is left. */
+/** The user who has signed in in a window. Without a window there is no result, because the browser leaves the page. */
 export type Returned<C> = C extends PopupCall ? User : void;
 
 interface Ticket {
@@ -41,8 +41,8 @@ interface Ticket {
 let finished: string | undefined;
 
 /**
- * Goes to `where`, or lets `shown` go there and returns the user who has signed in. `linked`: a service that will sign in
- * to the present user. @internal
+ * Opens `where` in this page, or in the window `shown`: then it returns the user who has signed in. `linked`: the
+ * service to link to the present user. @internal
  */
 export async function leave(
   requests: AuthRequests,
@@ -68,7 +68,7 @@ export async function leave(
     }
     answer = await answerOfWindow(requests, shown, redirectTo, address, call);
   } finally {
-    shown?.close(); // without effect if a service has isolated the window, which then closes itself
+    shown?.close(); // this has no effect if a service has isolated the window; the window then closes itself
   }
   const { code, error } = answer;
   if (!code) throw refused(requests, error ?? "unexpected_answer");
@@ -83,7 +83,7 @@ export async function finish(
   call?: SignInCall,
 ): Promise<User | null> {
   const from = given ?? href ?? thisPage(requests, "url");
-  if (!given && finished === from) return null; // it was called twice, as in strict mode of React
+  if (!given && finished === from) return null; // the function was called twice, as in strict mode of React
   const address = addressOf(requests, from);
   const { searchParams } = address;
   const [code, token, error, name] = MARKS.map((mark) => {

@@ -23,7 +23,8 @@ export class Totp {
   }
 
   /**
-   * Begins to set up an authenticator app. Show `uri` as a QR code, then call `confirm`. Needs a fresh proof.
+   * Begins to set up an authenticator app. Show `uri` as a QR code, then call `confirm`. The user must have signed in
+   * or reauthenticated within the last ten minutes.
    *
    * ```ts
    * const { uri } = await client.auth.totp.begin();
@@ -45,7 +46,7 @@ export class Totp {
   }
 
   /**
-   * Turns the second factor off. Needs a fresh proof.
+   * Turns the second factor off. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * await client.auth.totp.remove();
@@ -56,7 +57,7 @@ export class Totp {
   }
 
   /**
-   * Replaces all recovery codes. Needs a fresh proof.
+   * Replaces all recovery codes. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * const recoveryCodes = await client.auth.totp.newRecoveryCodes();

@@ -29,7 +29,7 @@ export class Sessions {
   }
 
   /**
-   * Ends one session. Its tokens stop working within a second.
+   * Ends one session. The tokens of the session stop working within a second.
    *
    * ```ts
    * await client.auth.sessions.end(session.id);
@@ -72,7 +72,8 @@ export class Identities {
   }
 
   /**
-   * Removes a service. Needs a fresh proof. The last way to sign in cannot be removed (`last_sign_in_method`).
+   * Removes a service. The user must have signed in or reauthenticated within the last ten minutes. The last way to
+   * sign in cannot be removed (`last_sign_in_method`).
    *
    * ```ts
    * await client.auth.identities.unlink(identity.id);

@@ -13,7 +13,7 @@ export class Passkeys {
   }
 
   /**
-   * Adds a passkey of this device. Needs a fresh proof: see `auth.reauthenticate`.
+   * Adds a passkey of this device. The user must have signed in or reauthenticated within the last ten minutes.
    *
    * ```ts
    * const passkey = await client.auth.passkeys.register("laptop");
@@ -48,7 +48,8 @@ export class Passkeys {
   }
 
   /**
-   * Removes a passkey. Needs a fresh proof. The last way to sign in cannot be removed (`last_sign_in_method`).
+   * Removes a passkey. The user must have signed in or reauthenticated within the last ten minutes. The last way to
+   * sign in cannot be removed (`last_sign_in_method`).
    *
    * ```ts
    * await client.auth.passkeys.remove(passkey.id);

@@ -1,4 +1,6 @@
-/** The secret of a sign-in by another service or by the sign-in page (PKCE, RFC 7636): only this browser has it. */
+/**
+ * The secret of a sign-in by another service or by the sign-in page (PKCE, RFC 7636). Only this browser has the secret.
+ */
 
 import type { GuardedStorage } from "./storage.js";
 
@@ -12,13 +14,13 @@ export async function challengeOf(verifier: string): Promise<string> {
   return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
 }
 
-/** Keeps the verifier until this browser comes back. @internal */
+/** Keeps the verifier (the secret) until the service redirects this browser back. @internal */
 export async function keepVerifier(storage: GuardedStorage, verifier: string): Promise<void> {
   ofTab((tab) => tab.setItem(nameIn(storage), verifier));
   await storage.save(verifier, nameIn(storage));
 }
 
-/** Returns the verifier of the sign-in that began last in this tab, or else in this browser. Forgets it. @internal */
+/** Returns and deletes the verifier of the last sign-in that began in this tab, or else in this browser. @internal */
 export async function takeVerifier(storage: GuardedStorage): Promise<string> {
   const name = nameIn(storage);
   const mine = ofTab((tab) => tab.getItem(name));
@@ -36,11 +38,11 @@ function nameIn(storage: GuardedStorage): string {
   return `${storage.key}:verifier`;
 }
 
-/** Two tabs may begin a sign-in at once, so each keeps its own verifier where it can. */
+/** Two tabs may begin a sign-in at the same time, so each tab keeps its own verifier if its storage allows this. */
 function ofTab<T>(use: (tab: Storage) => T): T | undefined {
   try {
     return globalThis.sessionStorage && use(globalThis.sessionStorage);
   } catch {
-    return undefined; // the page may not use it
+    return undefined; // the page may not use the storage
   }
 }

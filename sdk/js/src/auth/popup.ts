@@ -19,8 +19,8 @@ export const WINDOW = "bunbase_window";
 const TEN_MINUTES_MS = 600_000;
 const LOOK_MS = 250;
 /**
- * The wait before a window counts as closed. A window that a service has isolated looks closed, although the person
- * still uses it; this page then has no focus.
+ * The time for which a window must look closed before it counts as closed. A window that a service has isolated looks
+ * closed although the person still uses it, but then this page has no focus.
  */
 const CLOSED_MS = 2000;
 const HANDED_OVER_MS = 3000;

@@ -4,7 +4,9 @@ import { path, type Transport } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
-/** Loads the parts that only pages with a person need. `shown`: a window that waits for them. @internal */
+/**
+ * Loads the modules that only pages with a person need. `shown`: an open window that waits for these modules. @internal
+ */
 export async function browser(shown?: Window | null): Promise<typeof import("./browser.js")> {
   try {
     return await import("./browser.js");
@@ -18,7 +20,7 @@ export async function browser(shown?: Window | null): Promise<typeof import("./b
 /** Requests below `/v1/auth`. GET is repeated when it fails; everything else is sent once. @internal */
 export class AuthRequests {
   /**
-   * For the parts that are loaded later: they use this member instead of an import, which would add a request or a
+   * Modules that are loaded later use this member instead of an import, because an import would add a request or a
    * second copy.
    */
   readonly Problem = Problem;
@@ -38,7 +40,9 @@ export class AuthRequests {
     return this.send("POST", path, body, call, null);
   }
 
-  /** Sends a sign-in, and begins the session of its answer. An anonymous user becomes the user who signs in. */
+  /**
+   * Sends a sign-in, and begins the session that the answer contains. An anonymous user becomes the user who signs in.
+   */
   async signIn(path: string, body: unknown, call: SignInCall = {}, upgrades = true): Promise<User> {
     return this.keeper.begin(await this.answer(path, body, call, upgrades));
   }
@@ -49,7 +53,7 @@ export class AuthRequests {
     return this.send("POST", path, body, call, upgrade ? undefined : null);
   }
 
-  /** Sends a change of the user, and keeps the user of the answer. */
+  /** Sends a change of the user, and stores the changed user that the answer contains. */
   async changed(method: string, path: string, body?: unknown, call?: Call): Promise<User> {
     const { user } = await this.send<{ user: User }>(method, path, body, call);
     return this.keeper.change(user);

@@ -3,9 +3,9 @@
  *
  * One renewal: one flight per client → the Web Lock of the session, for three seconds at most → reload the storage: if
  * another tab has renewed, its session is the answer (it may arrive half a second later than the lock) → `POST refresh`
- * → reload the storage: if it changed meanwhile, its session is the answer → commit. Only a refusal of the very token
- * that is still stored ends the session. A failure of the network, 429 and 5xx keep it, and the next try waits 1, 2, 4
- * … 30 seconds. Callbacks run outside of all this.
+ * → reload the storage: if it changed meanwhile, its session is the answer → commit. The session ends only if the
+ * server refuses the token that is still stored. After a failure of the network, 429 or 5xx the session stays, and the
+ * next try waits 1, 2, 4 … 30 seconds. Callbacks run outside of the flight and the lock.
  */
 
 import { readJson, writeJson } from "../json.js";
@@ -22,7 +22,9 @@ const CLOCK_PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const WINNER_MS = 500;
-/** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
+/**
+ * The codes with which the server refuses the token. A refusal of the key or of the project does not end the session.
+ */
 const ENDING: readonly ProblemCode[] = [
   "invalid_token",
   "token_expired",
@@ -41,7 +43,7 @@ interface Kept {
   ttl: number;
 }
 
-/** A renewal that is under way. `session`: the number of the session that it renews. */
+/** A renewal in progress. `session`: the number of the session that it renews. */
 interface Flight {
   session: number;
   token: Promise<string | null>;
@@ -60,7 +62,8 @@ export class SessionKeeper {
   readonly storage: GuardedStorage;
   #kept: Kept | null = null;
   /**
-   * Grows when another session begins. Later answers of the storage or the server to earlier requests are then ignored.
+   * The number of the session: it grows when another session begins. The client ignores answers to requests of an
+   * earlier session.
    */
   #session = 0;
   #flight: Flight | undefined;
@@ -109,7 +112,7 @@ export class SessionKeeper {
     try {
       return await this.#renew(kept.access);
     } catch (problem) {
-      if (this.#kept === kept && isFresh(kept, 0)) return kept.access; // it is still good for a few seconds
+      if (this.#kept === kept && isFresh(kept, 0)) return kept.access; // the token is still valid for a few seconds
       throw problem;
     }
   }
@@ -139,7 +142,7 @@ export class SessionKeeper {
     if (this.#kept && this.userId === userId) await this.#commit({ ...this.#kept, access, at: Date.now(), ttl: expiresIn * 1000 }, "refreshed");
   }
 
-  /** Forgets the session on this device. Returns the tokens that it had. */
+  /** Deletes the session on this device. Returns the tokens of the session. */
   async end(): Promise<Kept | null> {
     await this.ready;
     const kept = this.#kept;
@@ -197,7 +200,7 @@ export class SessionKeeper {
 
   async #renewAlone(old: string, waited: boolean, session: number): Promise<string | null> {
     let stored = await this.#stored();
-    // the session that the tab before has stored may arrive here later than its lock
+    // the previous holder of the lock may have stored a session that arrives in this tab later than the lock
     for (let ms = 0; waited && stored?.access === old && ms < WINNER_MS; ms += 25) {
       await sleep(25);
       stored = await this.#stored();
@@ -215,7 +218,7 @@ export class SessionKeeper {
       problem = error;
     }
     const ends = Problem.is(problem, ...ENDING);
-    // without a lock, another tab may have won: its session is on the way to the storage
+    // without a lock, another tab may have renewed the session first, and is storing it now
     if (ends && this.storage.shared) await sleep(WINNER_MS);
     const now = await this.#stored();
     if (session !== this.#session) return this.#kept?.access ?? null;
@@ -244,7 +247,7 @@ export class SessionKeeper {
     return keptOf(await this.storage.load());
   }
 
-  /** Takes over the session that another tab has stored. */
+  /** Uses the session that another tab has stored. */
   #adopt(kept: Kept | null): string | null {
     const before = this.#kept;
     this.#take(kept, "other_tab");
@@ -252,7 +255,7 @@ export class SessionKeeper {
     return kept?.access ?? null;
   }
 
-  /** Makes this the session, and tells all followers before anything else runs. */
+  /** Stores the session, and calls all listeners before anything else runs. */
   #take(kept: Kept | null, why: Why): void {
     if (this.#kept?.refresh !== kept?.refresh) this.#session++;
     this.#kept = kept;
@@ -270,10 +273,13 @@ export class SessionKeeper {
     for (const listener of this.#listeners) listener(why);
   }
 
-  /** Follows other tabs, other clients of this page, the return of the network, and of a page from the cache of the browser. */
+  /**
+   * Checks the session when another tab or another client of this page changes it, when the network returns, and when
+   * the browser shows this page from its cache.
+   */
   #watch(name: string): void {
     const follow = async (event: Event) => {
-      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // without a key, the storage was cleared
+      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // no key: the storage was cleared
       if ((key !== name && key) || detail === this) return;
       const session = this.#session;
       const stored = await this.#stored();
@@ -297,7 +303,7 @@ export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
 }
 
 /**
- * Returns the claims of a token. Returns no claims if the token has another form. Only the server checks its signature.
+ * Returns the claims of a token, or no claims if the token is not a JWT. Only the server checks the signature.
  */
 function claimsOf(token: string): Record<string, unknown> {
   try {
@@ -324,6 +330,6 @@ function keptOf(text: string | null): Kept | null {
     // without a time, the token is renewed before its first use
     return kept && [kept.user.id, kept.access, kept.refresh].every((one) => one && typeof one === "string") ? kept : null;
   } catch {
-    return null; // somebody else wrote there
+    return null; // another program has written this text
   }
 }

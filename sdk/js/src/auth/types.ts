@@ -86,7 +86,7 @@ export interface Listed<T> {
 
 export interface TotpSecret {
   secret: string;
-  /** Show it as a QR code. */
+  /** The address to show as a QR code. */
   uri: string;
 }
 
@@ -109,8 +109,8 @@ export type SignIn =
   | { anonymous: true; data?: Json | undefined; captcha?: string | undefined };
 
 /**
- * Options of a sign-in. `upgrade: false`: the client leaves the anonymous user, who does not become the user who signs
- * in.
+ * Options of a sign-in. By default, an anonymous user becomes the user who signs in. With `upgrade: false`, the
+ * anonymous user stays a separate user.
  */
 export interface SignInCall extends Call {
   upgrade?: boolean | undefined;

@@ -8,7 +8,7 @@ export interface PasskeyOptions {
   public_key: unknown;
 }
 
-/** Lets the browser answer a challenge with a passkey. @internal */
+/** Asks the browser to sign a challenge with a passkey. @internal */
 export function answerWithPasskey(requests: AuthRequests, { public_key }: PasskeyOptions, call?: Call): Promise<unknown> {
   return asked(requests, call, async () => {
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(public_key as never);
@@ -16,7 +16,7 @@ export function answerWithPasskey(requests: AuthRequests, { public_key }: Passke
   });
 }
 
-/** Lets the browser make a passkey. @internal */
+/** Asks the browser to create a passkey. @internal */
 export function createPasskey(requests: AuthRequests, { public_key }: PasskeyOptions, call?: Call): Promise<unknown> {
   return asked(requests, call, async () => {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(public_key as never);

@@ -22,7 +22,7 @@ import type {
 
 const ATTEMPTS = 5;
 const OF_FIELD = /^\$(?!and$|n?or$|search$)/; // an operator that compares a field
-// a misspelt ifRev would overwrite a document
+// a misspelt `ifRev` would overwrite a document
 const OPTION = /^(if(Rev|Absent)|idempotencyKey|signal|timeoutMs|retries|headers)$/;
 
 export class Collection<C extends CollectionTypes> {
@@ -114,7 +114,7 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Counts the documents that match. It takes the filter itself: a query (`{ where: … }`) is refused.
+   * Counts the documents that match. Pass the filter itself: `count` refuses a query (`{ where: … }`).
    *
    * ```ts
    * const drafts = await client.data.collection("posts").count({ draft: true });
@@ -220,7 +220,7 @@ export class Collection<C extends CollectionTypes> {
     return this.#requests;
   }
 
-  /** The same collection, whose requests are all of one user. @internal */
+  /** Returns the same collection, but all its requests act for one user. @internal */
   of(sender: Sender): Collection<C> {
     return new Collection(this.name, this.#requests.of(sender));
   }

@@ -18,7 +18,7 @@ export class Data<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a collection. Nothing is sent.
+   * Returns a collection. This sends no request.
    *
    * ```ts
    * const posts = client.data.collection("posts");
@@ -29,7 +29,7 @@ export class Data<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Performs all writes, or none of them: at most 500.
+   * Performs all writes, or none of them. A commit contains at most 500 writes.
    *
    * ```ts
    * await client.data.commit([
@@ -43,8 +43,9 @@ export class Data<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Runs `work` with reads and writes that belong together. If a document that it has read changes before the commit,
-   * nothing is written, and `work` runs again, up to five times in all. So it should do nothing else than read and write.
+   * Runs `work` with reads and writes that belong together. If a document that `work` has read changes before the
+   * commit, nothing is written, and `work` runs again, up to five times in all. So `work` should only read and write
+   * documents.
    *
    * ```ts
    * await client.data.transaction(async (tx) => {

@@ -3,8 +3,9 @@ import { Problem } from "../problem.js";
 import { randomText, type Sender, type Transport, type Wanted } from "../transport.js";
 
 /**
- * Reads and writes of documents. Every write has an idempotency key, so that a retry takes effect once. Every read names
- * the newest write of this client, so that it sees this write wherever the answer comes from. @internal
+ * Reads and writes of documents. Every write has an idempotency key, so that a retry takes effect once. Every read
+ * sends the mark of the client's newest write, so that the answer contains this write, whichever process answers.
+ * @internal
  */
 export class DataRequests {
   readonly #newest: { mark?: string };
@@ -22,7 +23,7 @@ export class DataRequests {
     return this.#newest.mark;
   }
 
-  /** Returns requests that are all of one user: `sender`, or else the user of the first one. */
+  /** Returns requests that all act for one user: the user of `sender`, or else the user of the first request. */
   of(sender: Sender): DataRequests {
     return new DataRequests(this.transport, this.sender ?? sender, this.#newest);
   }
@@ -39,7 +40,8 @@ export class DataRequests {
     } catch (problem) {
       if (!again || !Problem.is(problem, "not_yet") || typeof problem.body.seq !== "string") throw problem;
       this.#note(problem.body.seq);
-      // a backup was restored: the write of this client does not exist any more, so the read begins a new history
+      // a backup was restored, so the client's newest write does not exist any more: the client forgets the mark of
+      // this write
       if (epochOf(this.seq) === epochOf(asked)) throw problem;
       return this.#read(wanted, call, false);
     }
@@ -50,7 +52,10 @@ export class DataRequests {
     return this.#sent({ ...wanted, headers, repeatable: true }, call);
   }
 
-  /** Runs `work` until its write meets no other change, within the time of one call. Its requests are of one user. */
+  /**
+   * Runs `work` again until no other change conflicts with its write, within the time of one call. All requests act for
+   * one user.
+   */
   again<T>(attempts: number, call: Call, work: (within: Call, requests: DataRequests) => Promise<T>): Promise<T> {
     const requests = this.of({});
     return this.transport.within(call, async (deadline) => {
@@ -69,7 +74,10 @@ export class DataRequests {
     return this.transport.json({ ...wanted, sender: this.sender }, call, (headers) => this.#note(headers.get("X-Bunbase-Seq")));
   }
 
-  /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
+  /**
+   * Stores the newest mark. A mark of another epoch always replaces the stored mark, because another epoch means that
+   * the database was restored.
+   */
   #note(mark: string | null): void {
     if (!mark) return;
     const [[epoch, seq], [lastEpoch, lastSeq]] = [mark.split("."), (this.seq ?? "").split(".")];

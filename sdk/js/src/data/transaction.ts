@@ -30,7 +30,8 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Reads a document, or returns null. After null, the commit fails if the document exists by then.
+   * Reads a document, or returns null if there is none. If somebody creates the document before the commit, the commit
+   * fails.
    *
    * ```ts
    * if (!(await tx.collection("names").find("ada"))) tx.collection("names").put("ada", { owner });
@@ -44,8 +45,8 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Returns one page. The commit checks the documents of the page. It does not check whether other documents match by
-   * then.
+   * Returns one page. The commit checks the documents of the page. It does not check whether other documents have come
+   * to match the query meanwhile.
    *
    * ```ts
    * const { items } = await tx.collection("seats").query({ where: { taken: false }, limit: 1 });
@@ -147,7 +148,7 @@ export class Transaction<D extends Schema<D>> {
   saw(collection: string, id: string, ifRev: number): void {
     const name = `${collection}/${id}`;
     if (this.#writes.some((write) => write.collection === collection && write.id === id))
-      // a read would not see the writes of its transaction
+      // a read after a write would not see the write, which is sent only with the commit
       throw invalidValue(name, "Read a document before you write it.");
     // the first revision counts: a document that changes between two reads makes the commit fail
     if (!this.#seen.has(name)) this.#seen.set(name, { op: "check", collection, id, ifRev });

@@ -10,11 +10,11 @@ import type { Call, WriteCall } from "../call.js";
 export interface CollectionTypes {
   read: object;
   write: object;
-  /** The paths of references, and the collections that they lead to. */
+  /** The paths of the fields that refer to documents, with the collections of these documents. */
   refs?: object;
 }
 
-/** The constraint of a database. An interface fits too, although it has no index signature. */
+/** The constraint on the type of a database. An interface without an index signature also satisfies the constraint. */
 export type Schema<D> = { [N in keyof D]: CollectionTypes };
 
 /** A document of a collection without a schema. */
@@ -41,7 +41,7 @@ export type Expanded = { [field: string]: unknown };
 export type Reference<C extends CollectionTypes> =
   Open<C["read"]> extends true ? string : keyof C["refs"] extends infer R extends string ? R | `${R}.${string}` : never;
 
-/** A document as it is written. `_id` is optional: the server makes one. */
+/** A document as it is written. If `_id` is missing, the server creates an id. */
 export type Insert<C extends CollectionTypes> = C["write"] & { _id?: string };
 
 type Scalar = string | number | bigint | boolean | null | undefined | Date;
@@ -63,7 +63,7 @@ type Name<E> = Open<E> extends true ? string : keyof E extends never ? string : 
 /** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
 export type Path<T> = Open<T> extends true ? string : (keyof T & string) | Dotted<T> | `${Dotted<T>}.${string}`;
 
-/** A value that a field is compared with: of the field's type, or of the type of its elements. */
+/** A value to compare a field with. It has the field's type, or the type of the field's elements. */
 type Operand<V> = [V] extends [string | null | undefined]
   ? V | Date | null
   : [V] extends [number | bigint | null | undefined]
@@ -121,7 +121,9 @@ type Filter<T> = Open<T> extends true ? { readonly [path: string]: unknown } : T
 /** A filter with the operators of MongoDB. With several fields, a document must match all of them. */
 export type Where<C extends CollectionTypes> = Filter<Readable<C>>;
 
-/** A filter that is no query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
+/**
+ * A filter that is not a query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`.
+ */
 export interface NoQuery {
   where?: Scalar | Condition<unknown>;
 }
@@ -129,7 +131,7 @@ export interface NoQuery {
 /** The name of a field to sort by; a leading `-` sorts in descending order. */
 export type Sort<C extends CollectionTypes> = Path<Readable<C>> | `-${Path<Readable<C>>}`;
 
-/** A query is a value: the body of the request, and the console's address. */
+/** A query as a plain object. The client sends it as the body of the request. */
 export interface Query<C extends CollectionTypes, S extends string = string> {
   where?: Where<C> | undefined;
   sort?: readonly Sort<C>[] | undefined;
@@ -230,8 +232,8 @@ type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in ke
 // A call takes `Patch<C> & Update<C>`. With a union of them, the compiler would compute all fields of the patch at each call:
 // 65,000 more steps for 200 collections. Neither type refuses a mix of fields and operators; the server refuses it.
 /**
- * Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. In a path, `$[]` means every
- * element of an array, and `$[x]` means the elements that the filter of `x` in `arrayFilters` finds.
+ * Update operators. Write the path of a nested field with dots: `{ $set: { "author.name": "Ada" } }`. In a path, `$[]`
+ * means every element of an array, and `$[x]` means the elements that the filter of `x` in `arrayFilters` finds.
  */
 export interface Update<C extends CollectionTypes> {
   $set?: Values<C["write"]> & Deep;
@@ -255,7 +257,10 @@ export interface Update<C extends CollectionTypes> {
   arrayFilters?: readonly { readonly [path: string]: unknown }[];
 }
 
-/** Conditions of a write. `ifRev`: the stored revision must be equal. `ifAbsent`: no document may exist. */
+/**
+ * Conditions of a write. `ifRev`: the stored document must have this revision. `ifAbsent`: no document with this id may
+ * exist.
+ */
 export interface WriteOptions extends WriteCall {
   ifRev?: number | undefined;
   ifAbsent?: boolean | undefined;
@@ -265,7 +270,10 @@ export interface GetOptions<C extends CollectionTypes> extends Call {
   expand?: readonly Reference<C>[] | undefined;
 }
 
-/** One write of a commit. `ifRev` is the stored revision, and 0 means that no document exists. `check` writes nothing. */
+/**
+ * One write of a commit. `ifRev` is the revision that the stored document must have; 0 means that no document may
+ * exist. `check` only checks the condition and writes nothing.
+ */
 export type Write<D extends Schema<D>> = { [N in keyof D & string]: WriteTo<N, D[N]> }[keyof D & string];
 
 type WriteTo<N extends string, C extends CollectionTypes> =

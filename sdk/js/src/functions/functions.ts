@@ -77,7 +77,7 @@ function ownRefusal({ status, retryAfterMs, body: { answer, request_id } }: Prob
 function address(name: string, below = ""): string {
   const own = `/v1/functions${path(name)}`;
   const whole = `${own}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
-  // dots in a path that somebody else has chosen must not lead to another function, or out of functions
+  // if somebody else has chosen the path, its dots must not lead to another function or to another part of the API
   const { pathname } = new URL(whole, "http://x");
   if (pathname !== own && !pathname.startsWith(`${own}/`)) throw invalidValue("path", "It leads out of the function.");
   return whole;

@@ -26,10 +26,13 @@ interface Stored {
 
 const STORE = "texts";
 const PATIENCE_MS = 3000;
-/** Grows when a version of this package keeps results or writes in another shape. It reads no texts of another version. */
+/**
+ * The version of the stored texts. It grows when a release of this package stores results or writes in another shape.
+ * The client ignores texts of another version.
+ */
 const VERSION = 1;
 
-/** Returns the beginning of the keys of results or of writes, at a place of the feed. @internal */
+/** Returns the prefix of the keys of results or of writes. The prefix contains the project and the user. @internal */
 export function keyOf(kind: "result" | "write", place: string): string {
   return `${kind}:${VERSION}:${place}:`;
 }
@@ -56,7 +59,7 @@ export function valueOf(text: unknown): unknown {
  */
 export function indexedDBCache(name = "bunbase-live"): LiveCache {
   let opening: Promise<IDBDatabase> | undefined;
-  const forget = () => void (opening = undefined); // the next call opens it again
+  const forget = () => void (opening = undefined); // the next call opens the database again
   const open = () =>
     (opening ??= new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB.open(name, 1);
@@ -70,7 +73,7 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
           request.result.close();
           forget();
         };
-        request.result.onclose = forget; // the browser has closed it
+        request.result.onclose = forget; // the browser has closed the database
         resolve(request.result);
       };
       request.onerror = request.onblocked = () => {
@@ -105,7 +108,10 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
   };
 }
 
-/** Returns the value of a call of the cache, or undefined: a cache that fails is reported once, and changes nothing. @internal */
+/**
+ * Returns the value of a call of the cache, or undefined if the call fails. The client reports the first failure, and
+ * then works without the cache. @internal
+ */
 export async function reported<T>(transport: Transport, call: () => Promise<T>): Promise<T | undefined> {
   try {
     return await within({}, PATIENCE_MS, (deadline) => deadline.race(call()));

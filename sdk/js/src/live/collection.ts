@@ -28,7 +28,7 @@ export interface LiveOne<T> extends LiveResult<T> {
   readonly document: T | null;
 }
 
-/** As React's `useSyncExternalStore` takes it. @internal */
+/** The shape that React's `useSyncExternalStore` expects. @internal */
 export interface LiveStore<T> {
   subscribe(changed: () => void): () => void;
   get(): LiveResult<T> | undefined;
@@ -42,7 +42,7 @@ export class LiveCollection<C extends CollectionTypes> {
 
   /** @internal */
   constructor(name: string, views: Views, outbox: Outbox) {
-    path(name); // refuses what is no name
+    path(name); // refuses a text that is not a valid name
     this.name = name;
     this.views = views;
     this.#outbox = outbox;
@@ -82,8 +82,8 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Creates a document, which results show at once. Resolves when the server has stored the document. Rejects if the
-   * server refuses it; results then no longer show it. Without a network, the write waits.
+   * Creates a document. Results show the document at once. Resolves when the server has stored the document. Rejects if
+   * the server refuses it; results then no longer show it. Without a network, the write waits.
    *
    * ```ts
    * const post = await live.collection("posts").create({ title: "Hello" });
@@ -151,7 +151,7 @@ export class LiveCollection<C extends CollectionTypes> {
       return this.#outbox.add(write);
     };
     const made = add();
-    // with this listener, an app need not wait for each write
+    // with this listener, an app does not have to wait for the promise of each write
     if (this.#outbox.onRefused) made.catch((problem) => this.#outbox.tell(write as LocalWrite, problem));
     return made as Promise<T>;
   }

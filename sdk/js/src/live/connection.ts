@@ -1,11 +1,12 @@
 /**
- * The one connection of a client: which transport, when to try again, and whether it still lives.
+ * The one connection of a client. This class chooses the transport, decides when to connect again, and checks whether
+ * the connection still works.
  *
  * One attempt: the newest token → WebSocket → without `hello` in five seconds, or if WebSocket is blocked: a stream of
  * events → without `hello` in five seconds: long polling. When the connection is lost, the next attempt follows after a
  * random time (full jitter) of at most ten seconds, or when the server asked for it. An answered request of the client
- * shortens this time. A page that becomes visible, or gets its network back, does not wait: it asks the server for a sign
- * of life, and has it within three seconds, or connects again.
+ * shortens this time. A page that becomes visible, or gets its network back, does not wait: it sends a probe to the
+ * server, and connects again if no answer arrives within three seconds.
  */
 
 import { LONGEST_TIMER_MS } from "../deadline.js";
@@ -22,14 +23,17 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 10_000;
 /** The time after which a connection counts as stable, so that the next pause is short again. */
 const STEADY_MS = 10_000;
-/** The pause after an error of this client, which it would otherwise repeat immediately. */
+/**
+ * The pause after an error that this client has caused. Without the pause, the client would repeat the error
+ * immediately.
+ */
 const FAULT_PAUSE_MS = 30_000;
 const FAULTS: readonly number[] = [1002, 1007, 1008, 1009];
 
-/** The user of the connection, which has messages to send and handles messages of the server. */
+/** The object that uses the connection: it has messages to send, and handles the server's messages. */
 export interface Host {
   readonly credentials: Credentials | undefined;
-  /** The project and the user: tabs of the same place share a connection, if they have the same session. */
+  /** The project and the user. Tabs with the same project, user and session share a connection. */
   readonly place: string;
   begin(token: string | null): Sent & { t: "auth" };
   probe(): Sent;
@@ -57,10 +61,10 @@ export class Connection {
   #socketWorked = false;
   #attempts = 0;
   #failures = 0;
-  /** The attempts that an answered request brought forward, since the last connection. */
+  /** The number of attempts since the last connection that began earlier because a request was answered. */
   #hastened = 0;
   #triedAt = 0;
-  /** When the next attempt follows, if it may be brought forward. */
+  /** The time of the next attempt, if the attempt may begin earlier. */
   #dueAt: number | undefined;
   #heardAt = 0;
   #greetedAt = 0;
@@ -75,7 +79,7 @@ export class Connection {
   constructor(
     readonly host: Host,
     readonly target: Target,
-    /** Those that this runtime has, at least one. */
+    /** The transports that this runtime supports, at least one. */
     readonly transports: readonly TransportName[],
     /** True if tabs of the same user may share one connection. */
     private shares: boolean,
@@ -106,12 +110,12 @@ export class Connection {
     if (this.#running) void this.#connect();
   }
 
-  /** Sends messages if there is a connection. After a loss, the machine sends what counts again. */
+  /** Sends messages if there is a connection. After a loss, the machine sends the necessary messages again. */
   send(messages: readonly Sent[]): void {
     this.#link?.send(messages);
   }
 
-  /** Sends the newest token. `wanted`: the server asks for another token than the present one. */
+  /** Sends the newest token. `wanted`: the server has asked for a different token. */
   async renew(wanted: boolean): Promise<void> {
     const { credentials } = this.host;
     const [link, old] = [this.#link, this.#token];
@@ -142,7 +146,7 @@ export class Connection {
    * attempts fail although requests are answered, the time between them doubles.
    */
   hasten(): void {
-    // the tab that has the connection connects again
+    // the tab that holds the connection will connect again
     if (this.transport === "tab" && !this.#greeted) this.#tabs?.hasten();
     if (this.#dueAt === undefined) return;
     const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
@@ -175,7 +179,7 @@ export class Connection {
   /** Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt follows. */
   async #share(): Promise<void> {
     const { credentials } = this.host;
-    // sessions that are kept apart may have other claims, although their user is the same
+    // tabs with separate sessions of one user may have different claims, so they do not share a connection
     const place = () => `${this.host.place}:${credentials?.sharedAs ?? ""}`;
     if (this.#tabs?.place !== place()) this.#part();
     if (!this.shares || this.#tabs || (credentials && credentials.sharedAs === undefined)) return;
@@ -185,7 +189,7 @@ export class Connection {
       if (this.#running && asked === place()) this.#tabs ??= new Tabs(asked, () => this.restart(), () => this.hasten());
       await this.#tabs?.ready;
     } catch {
-      this.#alone(); // the module cannot be loaded, or this page may not use locks
+      this.#alone(); // the module could not be loaded, or this page may not use locks
     }
   }
 
@@ -204,7 +208,7 @@ export class Connection {
     const follows = tabs?.leads === false;
     const name = this.transports[this.#place]!;
     const first = this.host.begin(this.#token);
-    if (this.#borrowed && !tabs) delete first.resume; // the other tab still has it
+    if (this.#borrowed && !tabs) delete first.resume; // the other tab still has the connection
     this.#borrowed = follows;
     const events: LinkEvents = {
       received: (messages) => link === this.#link && this.#received(messages),
@@ -221,7 +225,7 @@ export class Connection {
     }
     this.#link = link;
     if (!link) return this.#closed(UNREACHABLE);
-    // a tab that follows waits as long as the leader has no connection
+    // a tab that uses the leader's connection waits as long as the leader has no connection
     this.#watchdog = setTimeout(() => (follows ? this.host.away() : this.#closed(UNREACHABLE, undefined, true)), HELLO_MS);
   }
 
@@ -259,7 +263,7 @@ export class Connection {
       return void this.#connect();
     }
     if (code === UNAUTHENTICATED) this.#refused = this.#token ?? undefined;
-    // the first refusal of a token needs a new one, and no pause
+    // after the first refusal of a token, the client gets a new token and does not wait
     if (code === UNAUTHENTICATED && this.#refused && greeted) return void this.#connect();
     if (!greeted && code !== UNAUTHENTICATED && afterMs === undefined && this.#tryNext(transport, held)) return void this.#connect();
     this.#later(FAULTS.includes(code) ? FAULT_PAUSE_MS * (1 + Math.random()) : afterMs);
@@ -305,14 +309,14 @@ export class Connection {
     const { signal } = (this.#ending = new AbortController());
     const check = () => this.check();
     const online = () => {
-      this.#place = 0; // another network may let sockets through
-      // an attempt that began without the network may wait for it in vain
+      this.#place = 0; // another network may allow sockets
+      // an attempt that began without a network may never get an answer
       if (!this.#greeted && this.transport !== "tab") return this.restart();
       this.check();
     };
     const { document } = globalThis as { document?: Document };
     globalThis.addEventListener?.("online", online, { signal });
-    // a socket without a network stays open for a long time; one to this machine may still work
+    // without a network, a socket stays open for a long time; a socket to this machine may still work
     const offline = () => {
       this.host.away();
       check();
@@ -327,7 +331,7 @@ export class Connection {
   }
 }
 
-/** False if the browser knows that this machine has no network. Its own server may still be there. */
+/** False if the browser knows that this machine has no network. A server on this machine may still be reachable. */
 function hasNetwork(): boolean {
   return (globalThis.navigator as { onLine?: boolean } | undefined)?.onLine !== false;
 }

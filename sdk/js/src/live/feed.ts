@@ -10,15 +10,18 @@ import { type Effect, type Join, Machine, type Watch } from "./machine.js";
 import type { ChannelMessage, Received, Sent, Since, Watched } from "./protocol.js";
 
 /**
- * `live`: the result is up to date. `behind`: a newer result is on its way; this is also the state before the first
- * connection. `offline`: the connection was lost or cannot be made, and the client tries again; results stay unchanged.
+ * `live`: the result is up to date. `behind`: a newer result will arrive; this is also the state before the first
+ * connection. `offline`: there is no connection, and the client tries again to connect; results stay unchanged.
  */
 export type LiveState = "live" | "behind" | "offline";
 
 /** `problem`: the last reason why there is no connection, if the server has given a reason. */
 export type StateListener = (state: LiveState, problem: Problem | undefined) => unknown;
 
-/** Listens to one watch. `shown`: called at a barrier, and after the end. */
+/**
+ * Listens to one watch. `shown` is called at each barrier (a message after which all results belong to one state of the
+ * server), and when the watch has ended.
+ */
 export interface WatchListener {
   shown(watch: Watch): void;
   stateChanged(): void;
@@ -30,7 +33,7 @@ export interface JoinListener {
   ended(problem: ProblemBody): void;
 }
 
-/** Problems after which the server may take the watch a moment later. */
+/** Codes of problems after which the server may accept the same watch a moment later. */
 const PASSING: readonly string[] = ["too_many_live_queries", "too_many_waiting_messages", "live_stream_behind", "no_live_stream"];
 const LINGER_MS = 2000;
 const MOST_REQUESTS = 1000;
@@ -50,7 +53,7 @@ export class Feed implements Host {
   readonly #followers = new Set<(why: Why, changed: boolean) => void>();
   readonly #retries = new Map<Watch | Join, { timer: ReturnType<typeof setTimeout>; ms: number }>();
   #state: LiveState = "behind";
-  /** True since a connection was lost or could not be made, until the next one works. */
+  /** True if the last connection was lost or the last attempt failed. False again when a connection works. */
   #away = false;
   #problem: Problem | undefined;
   #userId: string | undefined;
@@ -133,7 +136,7 @@ export class Feed implements Host {
     this.#forget(watch);
     const counted = !watch.problem;
     this.#perform(this.machine.unwatch(watch));
-    // its place on the connection is free
+    // the connection now has room for one more watch
     const refused = counted && [...this.machine.watches].find(({ problem }) => problem?.code === "too_many_watches");
     if (refused) this.#perform(this.machine.again(refused));
     this.#linger();
@@ -157,7 +160,10 @@ export class Feed implements Host {
     this.#linger();
   }
 
-  /** Publishes a message. It is sent again with the same key after a loss of the connection, within its time. */
+  /**
+   * Publishes a message. If the connection is lost before the message's time is over, the client sends it again with
+   * the same key.
+   */
   publish(channel: string, data: unknown, echo: boolean, timeoutMs = REQUEST_MS): Promise<number | undefined> {
     const text = checkedSize("data", writeJson(data));
     const message = { t: "publish", channel, data: readJson(text), key: randomText() } as const;
@@ -204,7 +210,7 @@ export class Feed implements Host {
   }
 
   lost(): void {
-    if (!this.machine.open) return; // the client has left it: for another user, or because nobody needs it
+    if (!this.machine.open) return; // the client itself has ended the connection
     this.machine.closed();
     this.away();
   }
@@ -286,7 +292,7 @@ export class Feed implements Host {
   #ended(what: Watch | Join): void {
     const problem = what.problem!;
     const listener = this.#listeners.get(what)!;
-    // after an end for a new user, the same query is another watch
+    // if the watch has ended for a new user, the same query becomes a new watch
     if ((problem.code as string) === "user_changed") return this.#perform(this.machine.again(what));
     if ("what" in what) (listener as WatchListener).shown(what);
     else (listener as JoinListener).ended(problem);
@@ -355,7 +361,7 @@ export class Feed implements Host {
     this.#problem = undefined;
   }
 
-  /** `again`: there is another problem, even if the state is the same. */
+  /** `again`: call the listeners even if the state is the same, because the problem has changed. */
   #tellState(again = false): void {
     const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
     const state = this.#away ? "offline" : !this.machine.open || states.includes("behind") ? "behind" : "live";

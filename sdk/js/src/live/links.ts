@@ -8,13 +8,13 @@ export const UNREACHABLE = 1006;
 export const UNAUTHENTICATED = 4401;
 export const TOO_MANY = 4429;
 /**
- * The tab that has the connection has no room for this tab, which needs its own connection. A server never sends this
- * code.
+ * The tab that has the connection cannot serve this tab too, so this tab opens its own connection. A server never sends
+ * this code.
  */
 export const ALONE = 4999;
 
 export interface Link {
-  /** `now`: the messages do not wait for their turn. */
+  /** `now`: send the messages at once, before messages that wait. */
   send(messages: readonly Sent[], now?: boolean): void;
   close(): void;
 }
@@ -23,7 +23,7 @@ export interface LinkEvents {
   received(messages: Received[]): void;
   /** Bytes without a message have arrived, such as the comments of a stream, so the connection works. */
   alive(): void;
-  /** The link has ended. `held`: a proxy in between has answered, and lets no messages through. */
+  /** The link has ended. `held`: a proxy has answered, but holds the messages back. */
   closed(code: number, afterMs?: number, held?: boolean): void;
 }
 
@@ -60,7 +60,7 @@ function openStream(target: Target, first: Sent & { t: "auth" }, on: LinkEvents)
   void requests.post("", { send: [], resume: first.resume }, "text/event-stream").then(async (response) => {
     if (!response) return;
     const reader = /^text\/event-stream/.test(response.headers.get("Content-Type") ?? "") ? response.body?.getReader() : undefined;
-    // React Native has no streams, and some proxies answer with a page of their own
+    // in React Native a response has no stream, and some proxies answer with their own page
     if (!reader) return requests.end(UNREACHABLE, undefined, true);
     const decoder = new TextDecoder();
     let rest = "";
@@ -95,7 +95,10 @@ function openPoll(target: Target, first: Sent & { t: "auth" }, on: LinkEvents): 
   return requests;
 }
 
-/** The requests of a link over HTTP. Messages to the server are sent one request after the other, so they stay in order. */
+/**
+ * The requests of a link over HTTP. The client sends one request after the other to the server, so the messages stay in
+ * order.
+ */
 class Requests implements Link {
   conn: string | undefined;
   #token: string | undefined;
@@ -133,7 +136,7 @@ class Requests implements Link {
     this.on.closed(code, afterMs, held);
   }
 
-  /** Sends a request. Ends the link and returns undefined if it was not answered with success. */
+  /** Sends a request. If the request fails, ends the link and returns undefined. */
   async post(path: string, body: object, accept = "application/json"): Promise<Response | undefined> {
     const { origin, headers, fetch } = this.target;
     const all: Record<string, string> = { ...headers, Accept: accept, "Content-Type": "application/json" };

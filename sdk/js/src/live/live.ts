@@ -51,7 +51,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
       fetch: ((...given) => (fetch ?? globalThis.fetch)(...given)) as typeof globalThis.fetch,
       WebSocket: WebSocket as typeof WebSocket | undefined,
     };
-    // a client with its own transports may reach another server than other tabs
+    // a client with its own transports may use a different server than the other tabs
     const shares = tabs && !fetch && WebSocket === globalThis.WebSocket && "document" in globalThis && Boolean(navigator.locks && globalThis.BroadcastChannel);
     const usable = transports.filter((name) => name !== "socket" || target.WebSocket);
     if (!usable.length) throw invalidValue("transports", "This runtime has no WebSocket. Pass one, or allow other transports.");
@@ -63,7 +63,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a collection. Nothing is sent.
+   * Returns a collection. This sends no request.
    *
    * ```ts
    * const posts = live.collection("posts");
@@ -74,7 +74,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a channel. Nothing is sent.
+   * Returns a channel. This sends no request.
    *
    * ```ts
    * const room = live.channel("rooms/7");
@@ -135,9 +135,9 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * The first waiting write and its problem, if the server has answered it with an error at least twice and has not refused it;
-   * or undefined. All later writes wait for this write. The client sends it again automatically, and gives it up if the
-   * write itself causes the error.
+   * The first waiting write and its problem, if at least two attempts to send the write have failed and the server has
+   * not refused it. Otherwise undefined. All later writes wait for this write. The client sends the write again
+   * automatically. It stops if the write itself causes the error.
    *
    * ```ts
    * if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
@@ -161,8 +161,8 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Ends the connection, all watches and all channels. Writes that wait are kept for the next visit if there is a cache.
-   * After this, every watch, write, message and presence fails with `aborted`.
+   * Ends the connection, all watches and all channels. If there is a cache, waiting writes stay in the cache for the
+   * next visit. After `close`, every watch, write, message and presence fails with `aborted`.
    *
    * ```ts
    * live.close();

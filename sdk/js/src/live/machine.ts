@@ -2,9 +2,10 @@
  * The client's side of docs/live-protocol.md, without sockets and timers: for each call and each message of the server,
  * it returns the effects to perform. docs/decisions/0089 has the reasons.
  *
- * The life of a watch: `watch` is sent → `now` brings the result → each `diff` of its group changes it → a barrier (`at`
- * or `ping`) lets it be shown. A lost `diff`, a wrong `check` or a new connection sends `watch` again, with the held ids,
- * under another id, so that answers which are still on their way to the old one are dropped.
+ * The life of a watch: `watch` is sent → `now` brings the result → each `diff` of its group changes it → a barrier
+ * (`at` or `ping`) ends the state, so the result is shown. A lost `diff`, a wrong `check` or a new connection sends
+ * `watch` again, with the ids of the documents that the client holds. The new `watch` has another id, so the client
+ * drops late answers to the old one.
  */
 
 import { writeJson } from "../json.js";
@@ -12,7 +13,10 @@ import type { ProblemBody } from "../problem.js";
 import type { ChannelMessage, LiveDocument, Member, Received, Sent, Since, Watched } from "./protocol.js";
 import { applied, digest } from "./result.js";
 
-/** A query, or one document, that the client follows. `docs` is the newest result, which may be ahead of the barrier `at`. */
+/**
+ * A query, or one document, that the client follows. `docs` is the newest result. It may be newer than the barrier
+ * `at`.
+ */
 export interface Watch {
   readonly what: Watched;
   id: number;
@@ -22,29 +26,29 @@ export interface Watch {
   at: string | undefined;
   group: string | undefined;
   turn: number;
-  /** True if the server's diffs reach this watch: since its `now`, and until the connection or a diff is lost. */
+  /** True while the server's diffs reach this watch: from its `now` until the connection or a diff is lost. */
   fresh: boolean;
   /** True if there is something to show at the next barrier. */
   dirty: boolean;
   problem: ProblemBody | undefined;
 }
 
-/** A channel that the client has joined. `offset`: of the last message that it has. */
+/** A channel that the client has joined. `offset`: the number of the last message that the client has. */
 export interface Join {
   readonly channel: string;
   id: number;
   since: Since | undefined;
   presence: unknown;
-  /** The user who has set `presence`, which is not sent for another user. */
+  /** The user who has set `presence`. The client does not send `presence` for another user. */
   owner: string | undefined;
-  /** The presence that the server has, or will have when the messages on their way have arrived. */
+  /** The presence that the server will have when all sent messages have arrived. */
   sent: unknown;
   c: string | undefined;
   epoch: string | undefined;
   offset: number;
   /**
-   * Numbers of messages of this client that the server does not send back (`echo: false`), and messages that came
-   * before them.
+   * `own`: the numbers of this client's messages that the server does not send back (`echo: false`). `early`: messages
+   * that arrived before a message with a smaller number.
    */
   own: Set<number>;
   early: ChannelMessage[];
@@ -60,7 +64,7 @@ export type Effect =
   | { do: "send"; message: Sent }
   /** The server knows this client: the connection works. */
   | { do: "hello" }
-  /** A new access token is wanted. */
+  /** The server needs a new access token. */
   | { do: "token" }
   | { do: "show"; watch: Watch }
   /** The watch or the channel has ended with its `problem`. */
@@ -76,7 +80,7 @@ export type Effect =
 export class Machine {
   /** The last barrier. */
   at: string | undefined;
-  /** The user of the connection, or of the next one. */
+  /** The user of the present or the next connection. */
   user: string | undefined;
   readonly watches = new Set<Watch>();
   readonly joins = new Set<Join>();
@@ -90,7 +94,7 @@ export class Machine {
     return this.#open;
   }
 
-  /** Returns the first message of a connection. It continues the connection before, if there was one. */
+  /** Returns the first message of a connection. It continues the previous connection, if there was one. */
   begin(signIn: { key?: string; project?: string; explain?: string }, token: string | null): Sent {
     return { t: "auth", ...signIn, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
   }
@@ -140,7 +144,7 @@ export class Machine {
     return [request.id, this.#open ? [send(request)] : []];
   }
 
-  /** Forgets a request: nobody waits for its answer any more. */
+  /** Deletes a request, because nobody waits for its answer any more. */
   forget(id: number): void {
     this.#requests.delete(id);
   }
@@ -155,19 +159,19 @@ export class Machine {
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
   }
 
-  /** The connection is lost. Results stay, and are resumed. */
+  /** The connection is lost. Results stay, and the next connection continues them. */
   closed(): void {
     this.#open = false;
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** The storage has returned the user, to whom everything that was set before belongs. */
+  /** The storage has returned the user. Everything that the app has set before belongs to this user. */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;
   }
 
-  /** Another user begins, so all state of the previous user is dropped. The connection must be closed. */
+  /** Another user has signed in, so this drops all state of the previous user. The caller must close the connection. */
   reset(user: string | undefined): Effect[] {
     this.closed();
     this.user = user;
@@ -211,7 +215,7 @@ export class Machine {
       case "bye":
         return [{ do: "bye", code: message.code, afterMs: message.after_ms }];
       default:
-        return []; // a message of a newer server
+        return []; // a newer server may send messages that this version does not know
     }
   }
 
@@ -224,7 +228,7 @@ export class Machine {
     return [{ do: "hello" }, ...watches, ...joins, ...[...this.#requests.values()].map(send)];
   }
 
-  /** Sends `watch`, with what the client holds. */
+  /** Sends `watch`, with the ids and revisions that the client holds. */
   #asked(watch: Watch, old?: number, why?: "gap" | "check"): Effect[] {
     watch.fresh = false;
     if (!this.#open) return [];
@@ -249,7 +253,7 @@ export class Machine {
 
   #now(message: Extract<Received, { t: "now" }>): Effect[] {
     const watch = find(this.watches, message.id);
-    if (!watch) return []; // it was ended or asked again meanwhile
+    if (!watch) return []; // the watch has ended, or was sent again meanwhile
     const docs = message.resumed ? applied(watch.docs ?? [], message) : (message.docs ?? []);
     Object.assign(watch, { docs, n: message.n, group: message.g, turn: message.turn, fresh: true, dirty: true });
     return [];
@@ -276,7 +280,7 @@ export class Machine {
       if (watch.dirty) shown.push({ do: "show", watch });
       watch.dirty = false;
     }
-    // before anything is shown, so that a write that has arrived and its local echo are not shown both
+    // call this before results are shown: otherwise a result could contain both a write and its local echo
     return [{ do: "barrier", at }, ...shown];
   }
 
@@ -315,7 +319,7 @@ export class Machine {
     Object.assign(join, { c: message.c, epoch: message.epoch, offset: message.offset, fresh: true });
     join.members = new Map((message.members ?? []).map((member) => [member.m, member]));
     join.n = message.n ?? join.members.size;
-    // it was set while the join was on its way
+    // the app set the presence after the client had sent the join
     const newer = this.#presenceOf(join) === join.sent ? [] : this.#present(join);
     const lost = message.lost ?? false;
     return [...newer, ...(messages.length || lost ? [{ do: "messages", join, messages, lost } as const] : []), { do: "members", join }];
@@ -337,7 +341,10 @@ export class Machine {
     });
   }
 
-  /** Takes the messages that have come, in order. A gap may be a message of this client whose answer is still to come. */
+  /**
+   * Delivers the messages in the order of their numbers. A missing number may belong to a message of this client whose
+   * answer has not arrived yet.
+   */
   #inOrder(join: Join): Effect[] {
     const messages: ChannelMessage[] = [];
     join.early = join.early.filter(({ offset }) => offset > join.offset).sort((one, other) => one.offset - other.offset);
@@ -364,12 +371,13 @@ export class Machine {
   #members({ c, members, enter, update, leave, n }: Extract<Received, { t: "members" }>): Effect[] {
     return this.#ofChannel(c).flatMap((join): Effect[] => {
       const before = writeJson([[...join.members.values()], join.n]);
-      // without a change of the list, there are too many for a list; `members` is the whole one after that
+      // a message with only a count means that there are too many members for a list; a later message has the whole
+      // list in `members`
       if (members || !(enter ?? update ?? leave)) join.members = new Map();
       for (const member of [...(members ?? []), ...(enter ?? []), ...(update ?? [])]) join.members.set(member.m, member);
       for (const m of leave ?? []) join.members.delete(m);
       join.n = n ?? join.members.size;
-      // the list of `joined` may already contain a change that is sent once more
+      // the list in `joined` may already contain a change that the server then sends again
       return before === writeJson([[...join.members.values()], join.n]) ? [] : [{ do: "members", join }];
     });
   }

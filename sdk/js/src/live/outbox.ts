@@ -1,12 +1,14 @@
 /**
  * The queue of writes. The writes are sent one after the other, each with its idempotency key, so that a write may be
  * sent again after a lost response or a restart of the app. `refusals.ts` decides which problems end a write. A write
- * leaves when it was refused, or when all results contain it; with a cache,
- * when at least one does, and was kept. Until then the next visit shows the write with the results that it finds there.
+ * leaves the queue when the server has refused it, or when all results contain it. With a cache, a write leaves only
+ * when at least one result contains it and the cache has stored this result. Until then, the next visit applies the
+ * write to the results in the cache.
  *
- * Each write is of one user. When this user signs out, or another one signs in, it ends: its promise is rejected with
- * `aborted`, and it is never sent later. When the session expires, it waits for the same user; so do the writes of an
- * earlier visit, whose end nobody could hear of. The promise of a write that is on its way tells what became of it.
+ * Each write belongs to one user. When this user signs out, or another user signs in, the write ends: its promise
+ * rejects with `aborted`, and the client never sends the write. If the client has already sent the write, its promise
+ * resolves or rejects with the server's answer. When the session expires, the write waits for the same user. Writes of
+ * an earlier visit also wait, because their promises no longer exist.
  */
 
 import type { Collection } from "../data/collection.js";
@@ -33,13 +35,13 @@ const SYNC_MS = 10_000;
  * keys.
  */
 const REPEATABLE_MS = 23 * 3_600_000;
-/** The number of failures of the first waiting write after which the page is told. */
+/** After this number of failures of the first waiting write, the client calls the listeners of `onStuck`. */
 const STUCK_FAILURES = 2;
 const OPS: readonly unknown[] = ["create", "put", "patch", "delete"];
 const ENDED = "The user has signed out or changed.";
 const UNKNOWN = "It is not known whether this write took effect, because its answer was lost.";
 
-/** A write that the server has refused, after its effect was shown. */
+/** A write whose effect was shown, but which the server has refused. */
 export type RefusedListener = (write: Pick<LocalWrite, "op" | "collection" | "id" | "data">, problem: Problem) => unknown;
 
 type Waiter = { resolve(document: unknown): void; reject(problem: Problem): void };
@@ -70,7 +72,7 @@ export class Outbox {
     readonly onRefused: RefusedListener | undefined,
     /** Called when the results of a collection must be computed again. */
     readonly changed: (collection: string) => void,
-    /** Keeps the results of a collection in the cache now. */
+    /** Stores the results of a collection in the cache now. */
     readonly kept: (collection: string) => Promise<unknown>,
   ) {
     feed.onBarrier(() => this.#settle());
@@ -118,7 +120,7 @@ export class Outbox {
     return answer;
   }
 
-  /** Writes that wait are kept for the next visit, if there is a cache. */
+  /** If there is a cache, waiting writes stay in the cache for the next visit. */
   close(): void {
     this.#halt();
     this.writes = this.#aside = [];
@@ -127,11 +129,11 @@ export class Outbox {
     this.#waiters.clear();
   }
 
-  /** Another user has begun, or nobody. Results are emptied after this. */
+  /** Another user is signed in, or nobody. The caller then empties the results. */
   #follow(why: Why): void {
     const { userId } = this.feed;
     const expired = userId === undefined && (why === "expired" || why === "other_tab");
-    this.#halt(); // first: a listener that it calls may add a write
+    this.#halt(); // this comes first, because a listener that it calls may add a write
     const all = [...this.#aside, ...this.writes].filter(({ mark }) => mark === undefined);
     this.writes = all.filter((write) => write.userId === userId);
     this.#aside = all.filter((write) => write.userId !== userId && expired);
@@ -145,7 +147,7 @@ export class Outbox {
     this.#moved();
   }
 
-  /** The first waiting write has left the queue, or the queue has. */
+  /** Called when the first waiting write has left the queue, or when the queue belongs to another user. */
   #moved(): void {
     this.#failures = 0;
     this.#tellStuck(undefined);
@@ -157,11 +159,11 @@ export class Outbox {
     for (const tell of [...this.#stuckListeners]) tell(stuck);
   }
 
-  /** Ends a write with its user. */
+  /** Ends a write because its user has signed out or changed. */
   #end(write: LocalWrite): void {
     this.#sizes.delete(write.key);
     const waiter = this.#waiters.get(write.key);
-    // nobody was told of its end, or its answer is still to come
+    // no promise exists for this write, or the server has not answered it yet
     if (!waiter || this.#flying.has(write)) return;
     this.#forget(write);
     waiter.reject(new Problem({ code: "aborted", detail: write.sent ? `${ENDED} ${UNKNOWN}` : ENDED }));
@@ -181,7 +183,7 @@ export class Outbox {
     if (cache) await reported(feed.transport, () => cache.delete(keyOf("write", feed.placeOf(userId)) + key));
   }
 
-  /** Takes the writes of the present user that an earlier visit has left, and sends what waits. */
+  /** Loads the writes of the present user that an earlier visit has left in the cache, and sends waiting writes. */
   async #load(): Promise<void> {
     const { cache, feed } = this;
     await feed.credentials?.ready;
@@ -195,7 +197,7 @@ export class Outbox {
     const known = new Set(this.writes.map(({ key }) => key));
     const found = (Array.isArray(texts) ? texts : []).map(valueOf).filter(isWrite);
     const own = found.filter((write) => write.userId === userId && !known.has(write.key));
-    // a result that contains it was never asked for
+    // no query was watched whose result would contain the write
     const isOld = ({ mark, at }: LocalWrite) => mark !== undefined && Date.now() - Date.parse(at) > REPEATABLE_MS;
     for (const write of own.filter(isOld)) void this.#drop(write);
     const mine = own.filter((write) => !isOld(write));
@@ -211,7 +213,7 @@ export class Outbox {
     if (!cache) return;
     const [key, text] = [keyOf("write", feed.placeOf(write.userId)) + write.key, writeJson(write)];
     const storing = Promise.resolve(this.#storing.get(write.key)).then(() => reported(feed.transport, () => cache.set(key, text)));
-    this.#storing.set(write.key, storing); // a later call for the same write follows it
+    this.#storing.set(write.key, storing); // a later call to store the same write waits for this call
     await storing;
   }
 
@@ -254,7 +256,7 @@ export class Outbox {
         this.#refuse(write, problem);
         return this.#moved();
       }
-      // its user is back, or may come back: it is sent again
+      // its user is signed in again, or may sign in again: the client sends the write again
       if (this.writes.includes(write) || this.#aside.includes(write)) return;
       if (!passes) return this.#refuse(write, problem);
       const waiter = this.#waiters.get(write.key);
@@ -286,7 +288,7 @@ export class Outbox {
     void this.#store(write);
     this.changed(write.collection);
     this.#settle();
-    // this or a later barrier settles the write; without a connection, a barrier of the next connection
+    // the write ends at this barrier or a later one; without a connection, it ends at a barrier of the next connection
     const awaited = this.writes.includes(write) && mark && this.#watchesOf(write).length;
     if (awaited) this.feed.sync(mark, SYNC_MS).then(() => this.#settle(), () => {});
     const confirmed = this.writes.filter((one) => one.mark !== undefined);
@@ -312,7 +314,8 @@ export class Outbox {
 
   #leave(leaving: readonly LocalWrite[]): void {
     this.writes = this.writes.filter((write) => !leaving.includes(write));
-    // after the barrier was shown: it has the writes, and its results are computed without them
+    // run this after the results of the barrier were shown: they contain the writes, so the client computes them
+    // without local echoes
     queueMicrotask(() => {
       for (const name of new Set(leaving.map(({ collection }) => collection))) {
         this.changed(name);
@@ -328,15 +331,18 @@ export class Outbox {
     this.#forget(write);
     this.changed(write.collection);
     if (waiter) waiter.reject(problem);
-    else this.tell(write, problem); // it is of an earlier visit
+    else this.tell(write, problem); // the write is from an earlier visit
   }
 
-  /** Tells the app that a write did not take effect. A write that ended with its user or its client was not refused. */
+  /**
+   * Tells the app that the server has refused a write. The app does not hear of a write that ended with its user or its
+   * client.
+   */
   tell({ op, collection, id, data }: Pick<LocalWrite, "op" | "collection" | "id" | "data">, problem: Problem): void {
     if (this.onRefused && problem.code !== "aborted") guarded(() => this.onRefused!({ op, collection, id, data }, problem));
   }
 
-  /** Waits before the next try of the first waiting write. */
+  /** Waits before the next attempt to send the first waiting write. */
   #later({ op, collection, id, data }: LocalWrite, problem: Problem): Promise<void> {
     const afterMs = problem.retryAfterMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** this.#failures, LONGEST_PAUSE_MS);
     // without a network, `state` shows this
@@ -372,15 +378,17 @@ function collectionOf(what: object): string {
 /**
  * True if the result that is shown contains the write with this mark. A barrier alone does not show this: on a new
  * connection, the barrier may come before the result, and then the result of the previous connection is still shown.
- * `dirty`: the
- * newest result waits for its barrier. A first result is at `barrier`, the last barrier, or later, so writes need not
- * wait for it.
+ * `dirty`: the newest result waits for its barrier. `barrier`: the last barrier. A first result is never older than
+ * `barrier`, so a write does not wait for a first result.
  */
 function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: string | undefined): boolean {
   return docs ? fresh && !dirty && reached(mark, at) : reached(mark, barrier);
 }
 
-/** True if the state `at` contains the write with this mark. Of another epoch, the database was restored. @internal */
+/**
+ * True if the state `at` contains the write with this mark. Also true if the epochs differ: then a backup was restored,
+ * and no later state has the epoch of the mark. @internal
+ */
 export function reached(mark: string, at: string | undefined): boolean {
   if (mark && at === undefined) return false;
   const [[epoch, seq], [epochNow, seqNow]] = [mark.split("."), (at ?? "").split(".")];

@@ -1,10 +1,10 @@
 /**
- * Local echoes: a result as it will be when the waiting writes have arrived. Pure functions of values.
+ * Local echoes: the result as it will be when the waiting writes have arrived. All functions here are pure.
  *
- * A write that was sent may be part of the server's result already, before its answer is here: a `$inc` must not count
- * twice then. So the document that a sent write changes is *frozen*: the echo is computed from what it was when the write
- * was sent, until the results have reached all sent writes of this document. A write that was not sent yet is computed
- * from the server's newest document.
+ * The server's result may contain a sent write before the answer to the write arrives. Then a `$inc` must not count
+ * twice. So a document is *frozen* when the client sends a write of it: the client computes the echo from the document
+ * as it was then, until the results contain all sent writes of this document. If a write was not sent yet, the client
+ * computes its echo from the server's newest document.
  */
 
 import { compared, isObject, matches, merged, updated } from "../local.js";
@@ -19,7 +19,7 @@ export interface LocalWrite {
   readonly id: string;
   readonly data: Readonly<Record<string, unknown>> | undefined;
   readonly conditions: { readonly ifRev?: number | undefined; readonly ifAbsent?: boolean | undefined };
-  /** When the write was made, as RFC 3339. */
+  /** The time when the app made the write, as RFC 3339. */
   readonly at: string;
   /**
    * The user who made the write. It is never sent for another user. Missing until the storage has returned the user.
@@ -27,7 +27,7 @@ export interface LocalWrite {
   userId?: string | undefined;
   /** True since the first attempt to send it. */
   sent: boolean;
-  /** The failures that may be the write's own. */
+  /** The failures that the write itself may have caused. */
   failed?: Failures | undefined;
   /** `X-Bunbase-Seq` of the answer. */
   mark?: string | undefined;
@@ -47,8 +47,8 @@ export type Frozen = Map<string, Found>;
 const LOCAL_OPERATORS: readonly string[] = ["$set", "$unset", "$inc"];
 
 /**
- * Returns the result with the writes of its collection. `frozen` belongs to this result; it is changed. `shape` is
- * undefined for one document. `n`: the total, or undefined.
+ * Returns the result with the writes of its collection. The function changes `frozen`, the frozen documents of this
+ * result. `shape` is undefined for one document. `n`: the total, or undefined.
  *
  * @internal
  */
@@ -90,7 +90,7 @@ function echoed(before: Found, { op, id, data = {}, at }: LocalWrite): Found {
 
 function patched(before: LiveDocument, change: Readonly<Record<string, unknown>>, at: string): LiveDocument {
   const operators = Object.keys(change).filter((name) => name.startsWith("$"));
-  if (operators.some((name) => !LOCAL_OPERATORS.includes(name))) return before; // the server computes it
+  if (operators.some((name) => !LOCAL_OPERATORS.includes(name))) return before; // only the server computes these
   try {
     const after = operators.length ? updated(before, change) : merged(before, own(change));
     return { ...after, _id: before._id, _rev: before._rev!, _updated: at };
@@ -103,10 +103,13 @@ function own(data: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(data).filter(([name]) => !name.startsWith("_")));
 }
 
-/** True if the result has the document. A filter that only the server knows leaves documents where they are. */
+/**
+ * True if the result has the document. If only the server can compute the filter, a document stays in the result or
+ * outside of it.
+ */
 function belongs(document: LiveDocument, base: Found, writes: readonly LocalWrite[], shape: QueryShape | undefined): boolean {
   if (!shape?.where) return true;
-  // a patch of a document with selected fields does not know the other fields
+  // the document has only the selected fields, so the effect of the patch on the filter is unknown
   const partial = shape.select && writes.every(({ op }) => op === "patch");
   try {
     return partial ? Boolean(base) : matches(document, shape.where);

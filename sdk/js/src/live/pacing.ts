@@ -7,7 +7,7 @@ import type { Sent } from "./protocol.js";
 const MOST_AT_ONCE = 80;
 const EVERY_MS = 25;
 
-/** Returns a link whose messages wait for their turn. Signs of life, tokens and probes do not wait. @internal */
+/** Returns a link whose messages wait if there are too many. Signs of life, tokens and probes do not wait. @internal */
 export function paced(link: Link): Link {
   let queue: Sent[] = [];
   let [allowed, allowedAt] = [MOST_AT_ONCE, 0];

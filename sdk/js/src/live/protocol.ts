@@ -2,7 +2,7 @@
 
 import type { ProblemBody } from "../problem.js";
 
-/** A document as it came. With `select`, it may lack `_rev`. */
+/** A document as the server sent it. With `select`, `_rev` may be missing. */
 export type LiveDocument = { readonly _id: string; readonly _rev?: number | bigint; readonly [field: string]: unknown };
 
 /** The query as it is sent: `query` or `doc` of the message `watch`. */
@@ -14,7 +14,7 @@ export interface Resume {
   at?: string;
   g?: string;
   have?: readonly string[];
-  /** A difference was lost, or the result was wrong. */
+  /** The server asks the client to watch again, because a difference was lost or the result was wrong. */
   why?: "gap" | "check";
 }
 
@@ -40,7 +40,7 @@ export interface Difference {
 
 export interface ChannelMessage {
   readonly offset: number;
-  /** The id of the user who published it, or null. */
+  /** The id of the user who published the message, or null. */
   readonly from: string | null;
   readonly at: string;
   readonly data: unknown;
@@ -74,6 +74,6 @@ export interface Changes<T> {
   readonly added: readonly T[];
   readonly changed: readonly T[];
   readonly removed: readonly T[];
-  /** Documents at another position among the documents that stayed. */
+  /** Documents whose position among the remaining documents has changed. */
   readonly moved: readonly T[];
 }

@@ -1,5 +1,5 @@
 /**
- * The decision whether a write that failed is sent again. The first waiting write holds up all later ones, because they
+ * Decides whether the client sends a failed write again. The first waiting write holds up all later ones, because they
  * may need it. So a write that the server can never accept must end, and a write that fails for another reason must
  * stay.
  * docs/decisions/0108 has the reasons.
@@ -14,7 +14,7 @@ export interface Failures {
   readonly since: string;
 }
 
-/** The first waiting write, if the server does not accept it, and the reason. */
+/** The first waiting write and the reason why the server does not accept it. */
 export interface Stuck {
   readonly write: Pick<LocalWrite, "op" | "collection" | "id" | "data">;
   readonly problem: Problem;
@@ -26,7 +26,7 @@ const COME_AGAIN: readonly number[] = [408, 425, 429];
  * or the answer was cut off.
  */
 const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy", "unexpected_answer"];
-const TOO_LARGE = 413; // also from a proxy, which refuses the write each time
+const TOO_LARGE = 413; // a proxy may send this code too, and would refuse the write each time
 const NOT_SUPPORTED = 501;
 /**
  * The limit of attempts if a function refuses the write. The function will probably refuse it again, unless a service
@@ -35,12 +35,15 @@ const NOT_SUPPORTED = 501;
 const TRIES_OF_FUNCTION = 3;
 const TRIES_OF_SERVER = 5;
 const SERVER_MS = 60_000;
-/** Causes of `before_write_busy` that one document can have at each try: a loop without an end, or too much memory. */
+/**
+ * Causes of `before_write_busy` that one document can produce at every attempt: an endless loop, or too much memory.
+ */
 const OF_CALL: readonly unknown[] = ["function_timeout", "function_cpu_exceeded", "function_crashed"];
 
 /**
- * Returns `refused` if the write ends with this problem. `blamed`: the write itself may be the cause, so it counts as a
- * failure of it. `waits`: it is sent again, however often. @internal
+ * Returns `refused` if the write ends with this problem. Returns `blamed` if the write itself may be the cause: the
+ * attempt then counts as a failure of the write. Returns `waits` if the client sends the write again without a limit.
+ * @internal
  */
 export function fateOf(problem: Problem, before: Failures | undefined, now = Date.now()): "refused" | "blamed" | "waits" {
   const { code, status } = problem;
@@ -55,7 +58,7 @@ export function fateOf(problem: Problem, before: Failures | undefined, now = Dat
   return tries >= TRIES_OF_SERVER && passed >= SERVER_MS ? "refused" : "blamed";
 }
 
-/** Returns the failures with one more. @internal */
+/** Returns the failures with one added. @internal */
 export function failedAgain(before: Failures | undefined, now = Date.now()): Failures {
   return { tries: (before?.tries ?? 0) + 1, since: before?.since ?? new Date(now).toISOString() };
 }

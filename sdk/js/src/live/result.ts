@@ -8,7 +8,7 @@ export function applied(docs: readonly LiveDocument[], { gone = [], put = [] }: 
   const away = new Set([...gone, ...put.map(([, { _id }]) => _id)]);
   const kept = docs.filter(({ _id }) => !away.has(_id));
   const next: LiveDocument[] = [];
-  // one pass, because an insertion into the middle of a long list for each document would be quadratic
+  // a single pass, because inserting each document into the middle of a long list would take quadratic time
   let from = 0;
   for (const [index, document] of put) {
     while (next.length < index && from < kept.length) next.push(kept[from++]!);
@@ -69,7 +69,7 @@ export function digest(docs: readonly LiveDocument[]): string | undefined {
   let crc = -1;
   for (const byte of bytes) {
     crc ^= byte;
-    // bit by bit: a check comes once a minute, and a table would only cost bytes
+    // computed bit by bit: a check comes only once a minute, and a table would make the package larger
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
   }
   return (~crc >>> 0).toString(16).padStart(8, "0");

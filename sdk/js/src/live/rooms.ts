@@ -1,4 +1,4 @@
-/** The channels that a client has joined: each once on the wire, for all who listen. */
+/** The channels that a client has joined. The client joins each channel once, for all its listeners. */
 
 import { readJson, writeJson } from "../json.js";
 import { invalidValue, Problem, type ProblemBody } from "../problem.js";
@@ -39,7 +39,10 @@ export class Rooms {
   }
 }
 
-/** Returns a copy that can be sent, before it waits for a connection. Throws a Problem `invalid_value`. */
+/**
+ * Returns a copy of a value, so that later changes of the value do not change the message that waits for a connection.
+ * Throws a Problem `invalid_value`.
+ */
 function sendable(presence: unknown): unknown {
   return presence === undefined ? undefined : readJson(checkedSize("presence", writeJson(presence)));
 }
@@ -57,7 +60,7 @@ class Room implements JoinListener {
     this.join = feed.join(name, this, since, presence);
   }
 
-  /** Returns a function that ends this. It returns the number of listeners that are left. */
+  /** Adds a listener. Returns a function that removes the listener and returns the number of remaining listeners. */
   listen(listener: ChannelListener): () => number {
     const own = { ...listener };
     this.#listeners.add(own);

@@ -1,14 +1,15 @@
 /**
- * One connection for all tabs of a user: the tab that holds a Web Lock leads, and has the connection; the others send and
- * receive through it, by a BroadcastChannel. docs/decisions/0092 has the reasons.
+ * One connection for all tabs of a user. The tab that holds a Web Lock is the leader and has the connection. The other
+ * tabs (followers) send and receive through the leader, over a BroadcastChannel. docs/decisions/0092 has the reasons.
  *
  * The life of a tab that follows: `open` → the leader answers `here` with a number for the tab, and `hello` when the
- * connection works → `send` carries messages to the leader, and `got` those of the server to all tabs. Ids are told apart
- * by the number. If the leader closes, freezes or loses the connection, tabs open again, and resume what they hold: for
- * the machine of each tab, this is one more lost connection. A leader that does not answer loses the lock by force.
+ * connection works → `send` carries messages to the leader, and `got` carries the server's messages to all tabs. The
+ * number is part of each id, so two tabs never use the same id. If the leader closes, freezes or loses the connection,
+ * the tabs send `open` again and continue their watches and channels, as after any lost connection. If a leader does
+ * not answer, another tab takes the lock by force.
  *
- * A channel has one member for each connection. So a tab that joins a channel of another tab gets its own connection, and
- * so does a tab whose queries would exceed the limits of one connection.
+ * A channel counts one member for each connection. So a tab gets its own connection if it joins a channel that another
+ * tab has joined, or if its queries would exceed the limits of one connection.
  */
 
 import type * as links from "./links.js";
@@ -20,12 +21,15 @@ const ALONE: typeof links.ALONE = 4999;
 const UNREACHABLE: typeof links.UNREACHABLE = 1006;
 
 const ANSWER_MS = 3000;
-/** The numbers of tabs are below this. The leader has 0. An id on the wire is `id * TABS + number`, and at most 2^31. */
+/**
+ * All numbers of tabs are smaller than this. The leader has the number 0. An id on the wire is `id * TABS + number`,
+ * and at most 2^31.
+ */
 const TABS = 128;
 
 type Hello = Extract<Received, { t: "hello" }>;
 type ToLeader = { from: string } & ({ t: "open" | "close" | "hasten" } | { t: "send"; messages: readonly Sent[] });
-/** `by`: the leader. One that was frozen may speak once more, and is not heard. */
+/** `by`: the id of the leader. The tabs ignore messages of an earlier leader, which may have been frozen. */
 type OfLeader =
   | { t: "here"; by: string; to: string; tab: number }
   | { t: "hello"; by: string; to: string; hello: Hello }
@@ -33,7 +37,9 @@ type OfLeader =
   | { t: "got"; by: string; messages: readonly Received[] }
   | { t: "lead" | "lost"; by: string };
 
-/** The connection of the leader. `watches`, `joins`: what is open, by its id there. */
+/**
+ * The connection of the leader. `watches` and `joins`: the open watches and channels, by their ids on this connection.
+ */
 interface Led {
   link: Link;
   hello: Hello | undefined;
@@ -69,9 +75,9 @@ export class Tabs {
 
   constructor(
     readonly place: string,
-    /** Called when this tab begins or ends to lead: it needs another link. */
+    /** Called when this tab becomes the leader or stops being the leader, because it then needs another link. */
     readonly changed: () => void,
-    /** Called when another tab has reached the server, while this one leads. */
+    /** Called when another tab has reached the server, while this tab is the leader. */
     readonly reached: () => void,
   ) {
     this.#name = `bunbase-live-1:${place}`;
@@ -83,7 +89,10 @@ export class Tabs {
     this.ready = this.#begin();
   }
 
-  /** Returns an opener for this tab: `own`, of which other tabs have their part, or one that leads to the leader. */
+  /**
+   * Returns the function with which this tab opens a link. If this tab is the leader, it opens the connection with
+   * `own` and shares it; otherwise it opens a link to the leader.
+   */
   opener(own: Opener): Opener {
     return this.leads ? (...given) => this.#lead(own, ...given) : (_target, _first, on) => this.#follow(on);
   }
@@ -108,10 +117,13 @@ export class Tabs {
 
   #startLeading(): void {
     this.leads = true;
-    this.#say({ t: "lead", by: this.#own }); // a tab may have asked before this one knew that it has the lock
+    this.#say({ t: "lead", by: this.#own }); // a tab may have sent `open` before this tab knew that it has the lock
   }
 
-  /** Resolves with true as soon as this tab has the lock, which it keeps until the end, or with false. */
+  /**
+   * Resolves with true as soon as this tab has the lock, or with false if it does not get the lock. The tab keeps the
+   * lock until it closes.
+   */
   #hold(lock: string, options: LockOptions): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const held = (found: Lock | null) => {
@@ -126,7 +138,7 @@ export class Tabs {
     });
   }
 
-  /** Waits until the leader is gone. `steal`: it has to go. */
+  /** Waits until the leader has released the lock. `steal`: takes the lock from the leader by force. */
   #wait(steal = false): void {
     this.#waiting?.abort();
     const { signal } = (this.#waiting = new AbortController());
@@ -160,7 +172,7 @@ export class Tabs {
       clearTimeout(followed.patience);
       return void Object.assign(followed, { leader: note.by, tab: note.tab });
     }
-    // a tab that has no answer yet asks the new leader
+    // a tab without an answer sends `open` to the new leader
     if (note.t === "lead") return leader ? on.closed(UNREACHABLE, 0) : this.#say({ t: "open", from: this.#own });
     if (note.by !== leader) return;
     if (note.t === "hello") {
@@ -224,7 +236,7 @@ export class Tabs {
     };
   }
 
-  /** Answers a tab that follows. */
+  /** Answers a follower. */
   #serve(note: ToLeader): void {
     const { from } = note;
     if (note.t === "hasten") return this.reached();
@@ -249,7 +261,7 @@ export class Tabs {
     this.#locks.request(`${this.#name}:${from}`, { signal: this.#ending.signal }, gone).catch(() => {});
   }
 
-  /** Ends what a tab has open. */
+  /** Ends all watches and channels of a tab. */
   #dismiss(from: string): void {
     const [led, tab] = [this.#led, this.#tabs.get(from)];
     this.#tabs.delete(from);
@@ -261,13 +273,16 @@ export class Tabs {
     if (ended.length) led.link.send(ended);
   }
 
-  /** Notes what is open after a message of a tab, and returns it. A tab with more than one connection can carry gets its own. */
+  /**
+   * Records which watches and channels a message of a tab opens or closes. Returns the messages to send, or none if the
+   * tab must use its own connection.
+   */
   #noted(led: Led, message: Sent, tab: number): Sent[] {
     const { t } = message;
     const { watches = Infinity, channels = Infinity } = led.hello?.limits ?? {};
     const rivals = "channel" in message ? [...led.joins].flatMap(([id, name]) => (name === message.channel && id % TABS !== tab ? [id] : [])) : [];
     if (t === "unwatch" || t === "leave") this.#forget(led, message.id);
-    // a tab with this channel would take the message for lost
+    // without its echo, another tab in this channel would count the message as lost
     if (t === "publish" && rivals.length) return [{ ...message, echo: undefined }];
     if (t !== "watch" && t !== "join") return [message];
     const full = t === "watch" ? led.watches.size >= watches : led.joins.size >= channels;
@@ -278,7 +293,10 @@ export class Tabs {
     return [message];
   }
 
-  /** Sends a tab away, and returns true; or, if it is the leader itself, sends the tabs of these ids away. */
+  /**
+   * Tells a follower to use its own connection, and returns true. For the leader itself, tells the tabs of these ids to
+   * do so, and returns false.
+   */
   #part(tab: number, ids: readonly number[]): boolean {
     const leaving = tab ? [tab] : ids.map((id) => id % TABS);
     for (const [to, number] of [...this.#tabs]) {
@@ -299,7 +317,7 @@ export class Tabs {
 /** Returns a message of the server with the id of a tab, or nothing if it is for another tab. */
 function forTab(message: Received, tab: number | undefined): Received[] {
   const { t } = message;
-  if (tab && (t === "hello" || t === "auth" || t === "bye")) return []; // the leader answers them
+  if (tab && (t === "hello" || t === "auth" || t === "bye")) return []; // the leader itself answers these messages
   if (!("id" in message)) return [message];
   if (message.id === null) return tab ? [] : [message];
   return message.id % TABS === tab ? [{ ...message, id: Math.floor(message.id / TABS) }] : [];

@@ -1,4 +1,4 @@
-/** The results that an app sees: one view for each query, shared by all who watch it. */
+/** The results that an app sees. There is one view for each query, which all its listeners share. */
 
 import { readJson, writeJson } from "../json.js";
 import { isObject } from "../local.js";
@@ -11,7 +11,7 @@ import { type Frozen, type LocalWrite, overlaid, type QueryShape } from "./overl
 import type { Changes, LiveDocument, Watched } from "./protocol.js";
 import { compared } from "./result.js";
 
-/** The result of a live query, and its changes since the callback before. */
+/** The result of a live query, and its changes since the previous callback. */
 export interface LiveResult<T> extends Changes<T> {
   /** All documents of the result, in order. A document that has not changed is the same object as before. */
   readonly items: readonly T[];
@@ -22,8 +22,7 @@ export interface LiveResult<T> extends Changes<T> {
   /** True until there is a result for the present user. */
   readonly loading: boolean;
   /**
-   * `live`: the result is up to date. `behind`: a newer result is on its way. `offline`: the client is connecting
-   * again.
+   * `live`: the result is up to date. `behind`: a newer result will arrive. `offline`: the client is connecting again.
    */
   readonly state: LiveState;
   /** True while the server has not accepted all writes of this client to this collection. */
@@ -51,7 +50,7 @@ export class Views {
     if (cache) void reported(feed.transport, () => cache.trim("result:", MOST_SAVED_RESULTS));
   }
 
-  /** Returns the name of a query. Throws a Problem if it cannot be sent. */
+  /** Returns the name of a query. Throws a Problem if the query cannot be sent. */
   name(what: Watched): string {
     return checkedSize("query", "query" in what ? writeJson(what.query, true) : writeJson(what.doc));
   }
@@ -78,7 +77,7 @@ export class Views {
     for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
   }
 
-  /** Keeps the results of a collection now that would be kept a moment later. */
+  /** Stores the results of a collection in the cache at once, without the usual short wait. */
   kept(collection: string): Promise<unknown> {
     return Promise.all([...this.#views.values()].map((view) => view.collection === collection && view.saved()));
   }
@@ -90,7 +89,7 @@ export class Views {
 }
 
 function copied(what: Watched, text: string): Watched {
-  const copy = readJson(text); // the app may change its object later
+  const copy = readJson(text); // copied, because the app may change its object later
   return ("query" in what ? { query: copy } : { doc: copy }) as Watched;
 }
 
@@ -105,7 +104,7 @@ class View implements WatchListener {
   readonly #shape: QueryShape | undefined;
   readonly #listeners = new Set<Listener>();
   readonly #frozen: Frozen = new Map();
-  /** By write: false if the first result that this view had with it contains it already. */
+  /** For each write: false if the first result after the write already contained the write. */
   readonly #echoes = new Map<string, boolean>();
   #watch: Watch | undefined;
   /** The server's result at the barrier `at`. */
@@ -215,7 +214,7 @@ class View implements WatchListener {
     const { feed } = this.views;
     await feed.credentials?.ready;
     let [text, key]: [unknown, string?] = [undefined];
-    // the user may change while the cache is asked
+    // the user may change while the client reads the cache
     while (key !== this.#key && !this.#ended) {
       const asked = (key = this.#key);
       text = await reported(feed.transport, () => cache.get(asked));
@@ -230,7 +229,7 @@ class View implements WatchListener {
     return keyOf("result", this.views.feed.place) + this.name;
   }
 
-  /** Keeps the server's result without local writes, which are kept separately. */
+  /** Stores the server's result in the cache, without local writes. The client stores local writes separately. */
   async saved(): Promise<void> {
     if (!this.#saving) return;
     clearTimeout(this.#saving);
@@ -245,7 +244,7 @@ class View implements WatchListener {
   }
 }
 
-/** Returns a result that the cache has kept, if it is one. */
+/** Returns a result from the cache, or undefined if the text is not a result. */
 function heldOf(text: unknown): Pick<Watch, "docs" | "n" | "at" | "group"> | undefined {
   const held = text === undefined ? undefined : valueOf(text);
   if (!isObject(held)) return undefined;

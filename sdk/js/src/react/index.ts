@@ -84,7 +84,7 @@ const NOTHING: LiveResult<never> = {
 const WAITING: LiveResult<never> = { ...NOTHING, loading: true };
 
 /**
- * Follows the result of a live query, and renders again with each new result. You may write the query inline, because
+ * Watches a live query, and renders the component again with each new result. You may write the query inline, because
  * the hook compares its contents. Pass null as long as there is nothing to follow. A user never sees a result of
  * another user. On a server, `loading` is always true.
  *
@@ -98,7 +98,7 @@ export function useLive<C extends CollectionTypes, const S extends string = neve
 ): LiveResult<Found<C, S>> {
   const text = query && writeJson(query);
   const { views, name } = collection;
-  // the collection and the query may be written in place, so they are new objects each time
+  // the collection and the query may be inline in the component, so they are new objects at each rendering
   const store = useMemo(() => query && collection.store(query), [views, name, text]);
   const subscribe = useCallback((changed: () => void) => store?.subscribe(changed) ?? (() => {}), [store]);
   const waiting = (text === null ? NOTHING : WAITING) as LiveResult<Found<C, S>>;
@@ -171,6 +171,6 @@ function useUserId(credentials: Transport["credentials"]): string | undefined {
 }
 
 interface State<T> extends Omit<QueryState<T>, "reload"> {
-  /** The user to whom the page belongs. */
+  /** The user who owns the loaded page. */
   userId: string | undefined;
 }

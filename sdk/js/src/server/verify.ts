@@ -1,4 +1,4 @@
-/** Checks access tokens on your own server, without a request for each of them. */
+/** Checks access tokens on your own server, without a request to BunBase for each token. */
 
 import type { Call, ClientOptions } from "../call.js";
 import { Problem } from "../problem.js";
@@ -60,7 +60,8 @@ export class Verifier {
 
   /**
    * Returns the claims of a token that the project has signed and that has not expired. Throws `invalid_token` or
-   * `token_expired`. The session may have ended in the meantime. Only BunBase itself knows this within a second.
+   * `token_expired`. The token can also be valid after its session has ended: only BunBase itself refuses such a token
+   * within a second.
    *
    * ```ts
    * const { sub, role } = await verifier.verify(token);
@@ -87,10 +88,11 @@ export class Verifier {
 
   async #key(kid: string, call: Call): Promise<CryptoKey> {
     const now = Date.now();
-    // an unknown key is looked for once a minute at most, also if that fails: anybody can name one
+    // the verifier looks for an unknown key at most once a minute, also after a failure, because anybody can send a
+    // token with an unknown key
     const isOld = this.#keys.has(kid) ? now > this.#fetchedAt + KEEP_MS : this.#fetchedAt < 0 || now > this.#triedAt + REFETCH_MS;
     if (isOld) {
-      // the answer is for all waiting calls, so the signal of one call does not end the request
+      // all waiting calls share this request, so the signal of one call does not end it
       const fetching = (this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)));
       await this.#transport.within(call, (deadline) => deadline.race(fetching));
     }
@@ -114,7 +116,7 @@ export class Verifier {
       const { kty, n, e, crv, x, y } = key;
       const jwk = JSON.parse(JSON.stringify({ kty, n, e, crv, x, y })) as JsonWebKey;
       const imported = crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
-      imported.catch(() => {}); // a key that this engine does not know must not end the process; its tokens are refused
+      imported.catch(() => {}); // an unsupported key must not end the process; its tokens are refused
       this.#keys.set(key.kid, imported);
     }
   }

@@ -1,4 +1,4 @@
-/** Documents in memory, with the part of BunBase's queries that tests of an app need most. */
+/** Documents in memory, with the features of BunBase's queries that tests of an app need most. */
 
 import { COMBINING, compared, matches, merged, operation, refused, test, updated } from "../local.js";
 
@@ -116,7 +116,9 @@ export interface MemoryWrite {
   if_rev?: number;
 }
 
-/** Refuses what this server would ignore in silence: a test would then succeed with an app that fails. */
+/**
+ * Refuses options that this server does not support. If it ignored them, a test could succeed although the app fails.
+ */
 export function checkKnown(what: string, names: Iterable<string>, known: readonly string[]): void {
   for (const name of names)
     if (!known.includes(name)) throw refused(400, "invalid_query", `The server in memory does not know ${name} of a ${what}. Test this with bunbase dev.`);

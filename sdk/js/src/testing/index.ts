@@ -41,7 +41,10 @@ export interface TestServer {
   readonly requests: readonly { method: string; path: string; body: unknown }[];
   /** The stored documents of a collection. */
   documents(collection: string): readonly Record<string, unknown>[];
-  /** Lets the next request fail: with a problem, such as `{ status: 412, code: "stale_revision" }`, or without a network. */
+  /**
+   * Makes the next request fail, either with a problem such as `{ status: 412, code: "stale_revision" }`, or as if
+   * there were no network.
+   */
   failNext(failure: Failure | "network"): void;
   fetch: typeof fetch;
 }
@@ -63,7 +66,7 @@ export function createTestClient<D extends Schema<D> = AnyDatabase>(
 }
 
 /**
- * Makes a server in memory. Pass its `fetch` to several clients, to let several users meet.
+ * Makes a server in memory. Pass its `fetch` to several clients to test several users on one server.
  *
  * ```ts
  * const server = createTestServer({ hello: () => "world" });

@@ -1,7 +1,7 @@
 """The Python client of BunBase for servers and scripts: documents, users, functions and jobs of one project.
 
-`Client` waits for each answer, and `AsyncClient` is for asyncio; both have the same methods. A call that fails raises a
-Problem.
+`Client` waits for each answer, and `AsyncClient` is for asyncio; both have the same methods. If a call fails, it raises
+a Problem.
 """
 
 from bunbase_sdk import models, webhooks

@@ -1,4 +1,4 @@
-"""The values that a channel brings to those who listen to it."""
+"""The values that listeners of a channel receive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 class HeardMessage:
     """A message of a channel. `sender`: the id of the user who published it, or None. `at`: the time, in RFC 3339.
 
-    `lost`: messages before this one may be lost, because the channel does not keep them for so long.
+    `lost`: messages before this message may be lost, because the channel no longer keeps them.
     """
 
     offset: int
@@ -22,7 +22,7 @@ class HeardMessage:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One connection in the list of a channel. `name`: its name in this channel. `uid`: its user, or None."""
+    """One connection in a channel's list of members. `name`: its name in this channel. `uid`: its user, or None."""
 
     name: str
     uid: str | None
@@ -31,7 +31,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Everybody who is in a channel. `count`: their number. Above 500 of them, `items` is empty."""
+    """The members of a channel. `count`: their number. If there are more than 500, `items` is empty."""
 
     items: list[Member]
     count: int

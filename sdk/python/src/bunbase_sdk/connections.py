@@ -22,7 +22,7 @@ class Ended:
 
 
 def advanced(flow: Generator[Step, Any, Any], result: object = None, error: Exception | None = None) -> Step | Ended:
-    """Return the next step of a flow, or its end. `error`: what the step before has raised."""
+    """Return the next step of a flow, or its end. `error`: the error of the previous step."""
     try:
         return flow.send(result) if error is None else flow.throw(error)
     except StopIteration as end:
@@ -36,7 +36,7 @@ def check_is_open(client: httpx.Client | httpx.AsyncClient) -> None:
 
 
 def broken(error: httpx.HTTPError | httpx.InvalidURL) -> Broken:
-    """Return what a flow gets to know about a request without an answer."""
+    """Return the exception that a flow gets for a request without an answer."""
     reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Broken(reason, timed_out=isinstance(error, httpx.TimeoutException))
 
@@ -55,7 +55,7 @@ def lines(upload: Upload) -> Iterator[bytes]:
 
 
 def request_of(client: httpx.Client | httpx.AsyncClient, step: Send, content: Any) -> httpx.Request:
-    """Return the request of a step. The time is for each part; the driver also measures the whole."""
+    """Return the request of a step. The timeout applies to each part; the driver also limits the total time."""
     return client.build_request(
         step.method, step.url, headers=dict(step.headers), content=content, timeout=httpx.Timeout(step.seconds)
     )

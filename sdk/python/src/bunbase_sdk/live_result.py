@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LiveResult(Generic[T]):
-    """The whole result of a live query at one state of the project, and what differs from the result before.
+    """The result of a live query at one state of the project, and the changes since the previous result.
 
-    `count`: of all matches, if it was asked for. `removed`: documents that are no longer in the result, as they were.
-    `at`: the state, as in the header X-Bunbase-Seq. In the first result, all documents are `added`.
+    `count`: the number of all matches, if requested. `removed`: documents that have left the result, with their last
+    content.
+    `at`: the state, in the form of the header X-Bunbase-Seq. In the first result, all documents are `added`.
     """
 
     items: list[T]

@@ -10,10 +10,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """`next`: the cursor of the next page, or None after the last one. `count`: of all matches, if it was asked for.
+    """`next`: the cursor of the next page, or None after the last page.
 
-    `count_is_estimate`: the exact number would exceed the budget of a query. `explain`: the query plan, if it was asked
-    for.
+    `count`: the number of all matches, if requested.
+
+    `count_is_estimate`: the exact number would exceed the budget of a query. `explain`: the query plan, if requested.
     """
 
     items: list[T]

@@ -1,4 +1,4 @@
-"""The one error of this client, and the kinds that programs tell apart most often.
+"""The error class of this client, with subclasses for the kinds of errors that programs handle most often.
 
 Problem
 ├── NotFound      404
@@ -15,9 +15,9 @@ from typing import Any, Final
 
 
 class Problem(Exception):
-    """An error of a call. Compare `code`, which never changes; show `detail`, which names the next step.
+    """An error of a call. Compare `code`, which never changes. Show `detail` to people: it contains the next step.
 
-    `status`: of the answer, or 0 if there was none. `request_id`: the lines of the server's log have it too.
+    `status`: the status of the answer, or 0 without an answer. `request_id`: the id of the request in the server's log.
     `retry_after`: the seconds that the server asks to wait. `body`: all members of the answer (RFC 9457).
     """
 
@@ -45,7 +45,7 @@ class Problem(Exception):
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The values that are wrong: `path` (a JSON Pointer) and `message` of each."""
+        """The wrong values, each with its `path` (a JSON Pointer) and a `message`."""
         found = self.body.get("errors")
         return found if isinstance(found, list) else []
 
@@ -57,7 +57,7 @@ class Problem(Exception):
 
 
 class NotFound(Problem):
-    """There is no such thing, or a rule hides it."""
+    """The requested thing does not exist, or a rule hides it."""
 
 
 class Conflict(Problem):
@@ -95,7 +95,7 @@ def problem_of(
     body: Mapping[str, Any] | None = None,
     retry_after: float | None = None,
 ) -> Problem:
-    """Return a problem of the kind that belongs to its status."""
+    """Return a problem of the subclass for its status."""
     return KINDS.get(status, Problem)(code, detail, status=status, body=body, retry_after=retry_after)
 
 

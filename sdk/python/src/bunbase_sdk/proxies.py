@@ -1,7 +1,7 @@
 """Choose the proxy for the server: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the proxy of the system.
 
-httpx reads these variables too, but it fails for IPv6 addresses in NO_PROXY, and it needs the packages of every proxy
-that is named, also of one that the server does not need.
+httpx reads these variables too, but it fails for IPv6 addresses in NO_PROXY. It also needs the packages for every proxy
+in the variables, even for a proxy that this server does not need.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _needs_package() -> Problem:
 
 
 def _unusable(name: str, reason: str) -> Problem:
-    """Return the problem of a proxy. It does not show the proxy, whose address may have a password."""
+    """Return the problem of a proxy. The problem does not show the proxy's address, which may contain a password."""
     return invalid_value(f"{name.upper()}_PROXY", f"This proxy of the environment cannot be used. {reason}")
 
 
@@ -66,7 +66,7 @@ def _needs_none(host: str, netloc: str, exceptions: str) -> bool:
 
 
 def _network(name: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """Return the addresses that an exception stands for: 10.0.0.0/8, 10.1.2.3, ::1, [::1], fe80::/10."""
+    """Return the network that an entry of NO_PROXY describes: 10.0.0.0/8, 10.1.2.3, ::1, [::1], fe80::/10."""
     try:
         return ipaddress.ip_network(name.strip().replace("[", "").replace("]", ""), strict=False)
     except ValueError:

@@ -27,7 +27,7 @@ HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook with a valid signature. `id`: of the message, to detect repeated deliveries."""
+    """A webhook with a valid signature. `id`: the id of the message, to detect repeated deliveries."""
 
     content: bytes
     id: str | None
@@ -39,7 +39,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim of a request, before it is checked. `at`: the signed time, in seconds since 1970."""
+    """The values of a request before they are checked. `at`: the signed time, in seconds since 1970."""
 
     signed: bytes
     signatures: list[bytes]
@@ -56,11 +56,11 @@ def verify(
     tolerance_seconds: float = TOLERANCE_SECONDS,
     now: float | None = None,
 ) -> Webhook:
-    """Return the webhook, if its signature fits the body and the secret. The comparison takes constant time.
+    """Return the webhook, if its signature is valid. The comparison takes constant time.
 
-    `body`: the bytes as they arrived. `secret`: one, or several while you replace a secret. `tolerance_seconds`: the
-    largest difference between the signed time and now; GitHub signs no time. Raises: Denied `signature_missing`,
-    `signature_invalid` or `timestamp_out_of_tolerance`.
+    `body`: the bytes as they arrived. `secret`: one secret, or several while you replace a secret. `tolerance_seconds`:
+    the largest difference between the signed time and now; GitHub's signatures contain no time. Raises: Denied
+    `signature_missing`, `signature_invalid` or `timestamp_out_of_tolerance`.
 
     ```python
     event = webhooks.verify(body, headers, secret, scheme="stripe").json()
@@ -108,7 +108,7 @@ CLAIMS: Final = {"stripe": _stripe, "github": _github, "standard-webhooks": _sta
 
 
 def _key(scheme: Scheme, secret: str) -> bytes:
-    """Return the bytes of a secret. Standard Webhooks writes it as `whsec_` and base64; the others use plain text."""
+    """Return the bytes of a secret. Standard Webhooks uses `whsec_` and base64; the other schemes use plain text."""
     if not isinstance(secret, str) or not secret:
         raise invalid_value("secret", "The secret is missing. Is its variable set?")
     if scheme != "standard-webhooks":

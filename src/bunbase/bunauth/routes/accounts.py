@@ -43,7 +43,7 @@ class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password. It may be null if the session has a fresh proof."""
+    """`current`: the current password. It may be null after recent reauthentication."""
 
     password: NewPassword
     current: str | None = None
@@ -165,8 +165,9 @@ async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], d
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
 async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
     """Dangerous requests need a proof from the last ten minutes in the same session; a sign-in counts as a proof.
-    Without a fresh proof, the response to a dangerous request is 401 `reauthentication_required`, and `methods` lists
-    the proofs that you can send. Ten wrong proofs in a row end the session.
+    Without a recent sign-in or reauthentication, the response to a dangerous request is 401
+    `reauthentication_required`, and `methods` lists the proofs that you can send. Ten wrong proofs in a row end the
+    session.
     """
     await bunauth.reauthenticate(developer, data)
 

@@ -77,9 +77,9 @@ async def resume_account(
     status_code=204,
 )
 async def reset_factors(developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId) -> None:
-    """Use this for an owner who has lost the phone, the recovery codes and the passkeys. Needs a fresh proof. BunBase
-    tells the owner by mail. Afterwards, the password alone is enough to sign in. So first make sure that the request
-    really came from the owner.
+    """Use this for an owner who has lost the phone, the recovery codes and the passkeys. Needs recent reauthentication.
+    BunBase tells the owner by mail. Afterwards, the password alone is enough to sign in. So first make sure that the
+    request really came from the owner.
     """
     await bunauth.remove_factors(developer, account_id)
 

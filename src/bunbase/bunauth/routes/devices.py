@@ -74,13 +74,15 @@ async def poll_device_login(anyone: Injected[Caller], bunauth: Injected[BunAuth]
 
 @post("/api/auth/device/approve", summary="Approve the sign-in of a device", tags=TAGS, status_code=204)
 async def approve_device_login(developer: Injected[Caller], bunauth: Injected[BunAuth], data: UserCode) -> None:
-    """Needs a fresh proof. The device gets a session of your account. This session has no fresh proof."""
+    """Needs recent reauthentication. The device gets a session of your account. Dangerous requests in this session need
+    reauthentication first.
+    """
     await bunauth.decide_device_login(developer, data.user_code, approve=True)
 
 
 @post("/api/auth/device/deny", summary="Deny the sign-in of a device", tags=TAGS, status_code=204)
 async def deny_device_login(developer: Injected[Caller], bunauth: Injected[BunAuth], data: UserCode) -> None:
-    """Needs a fresh proof."""
+    """Needs recent reauthentication."""
     await bunauth.decide_device_login(developer, data.user_code, approve=False)
 
 

@@ -34,8 +34,8 @@ async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], dat
 
 @post("/api/auth/email", summary="Change the address of your account", tags=TAGS, status_code=202)
 async def request_change(developer: Injected[Caller], bunauth: Injected[BunAuth], data: EmailOnly) -> Accepted:
-    """Needs a fresh proof. BunBase sends a mail to both addresses, and both must confirm the change. If the old address
-    was never verified, only the new address must confirm.
+    """Needs recent reauthentication. BunBase sends a mail to both addresses, and both must confirm the change. If the
+    old address was never verified, only the new address must confirm.
     """
     await bunauth.request_email_change(developer, data.email)
     return Accepted()

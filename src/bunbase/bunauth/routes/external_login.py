@@ -148,8 +148,8 @@ async def exchange_code(anyone: Injected[Caller], bunauth: Injected[BunAuth], da
 async def create_link_ticket(
     developer: Injected[Caller], bunauth: Injected[BunAuth], provider: ProviderName
 ) -> LinkTicket:
-    """Needs a fresh proof. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is valid for
-    five minutes.
+    """Needs recent reauthentication. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is
+    valid for five minutes.
     """
     return await bunauth.create_link_ticket(developer, provider)
 
@@ -161,7 +161,7 @@ async def list_identities(developer: Injected[Caller], bunauth: Injected[BunAuth
 
 @delete("/api/auth/identities/{identity_id:str}", summary="Remove an identity from your account", tags=TAGS)
 async def delete_identity(developer: Injected[Caller], bunauth: Injected[BunAuth], identity_id: IdentityId) -> None:
-    """Needs a fresh proof. You cannot remove your last way to sign in."""
+    """Needs recent reauthentication. You cannot remove your last way to sign in."""
     await bunauth.delete_identity(developer, identity_id)
 
 

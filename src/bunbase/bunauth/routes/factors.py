@@ -37,8 +37,8 @@ async def get_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> T
 
 @post("/api/auth/totp", summary="Get a secret for an authenticator app", tags=TAGS, cache_control=NO_STORE)
 async def start_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> NewTotp:
-    """Needs a fresh proof. The new secret has no effect until you confirm it with its first code, within 15 minutes.
-    Until then, an authenticator app that you already use keeps working.
+    """Needs recent reauthentication. The new secret has no effect until you confirm it with its first code, within 15
+    minutes. Until then, an authenticator app that you already use keeps working.
     """
     return await bunauth.start_totp(developer)
 
@@ -57,13 +57,13 @@ async def confirm_totp(developer: Injected[Caller], bunauth: Injected[BunAuth], 
 
 @delete("/api/auth/totp", summary="Turn the second factor off", tags=TAGS)
 async def remove_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """Needs a fresh proof. The recovery codes stop working too; passkeys still work."""
+    """Needs recent reauthentication. The recovery codes stop working too; passkeys still work."""
     await bunauth.remove_totp(developer)
 
 
 @post("/api/auth/recovery-codes", summary="Make new recovery codes", tags=TAGS, cache_control=NO_STORE)
 async def new_recovery_codes(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> RecoveryCodes:
-    """Needs a fresh proof. All earlier recovery codes stop working."""
+    """Needs recent reauthentication. All earlier recovery codes stop working."""
     return await bunauth.new_recovery_codes(developer)
 
 

@@ -30,9 +30,9 @@ async def list_oauth_clients(developer: Injected[Caller], bunauth: Injected[BunA
 async def create_oauth_client(
     developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewOAuthClient
 ) -> OAuthClient:
-    """For administrators, with a fresh proof. Only this response contains the secret of a confidential client. The
-    redirect URI of a request must equal one of `redirect_uris`. The port may differ only for `http://127.0.0.1/…`
-    (RFC 8252).
+    """For administrators, with recent reauthentication. Only this response contains the secret of a confidential
+    client. The redirect URI of a request must equal one of `redirect_uris`. The port may differ only for
+    `http://127.0.0.1/…` (RFC 8252).
     """
     return await bunauth.create_oauth_client(developer, data)
 
@@ -42,13 +42,13 @@ async def create_oauth_client(
 async def rotate_oauth_client(
     developer: Injected[Caller], bunauth: Injected[BunAuth], oauth_client: ClientId
 ) -> OAuthClient:
-    """Needs a fresh proof. The old secret stops working at once. The sessions of the client stay."""
+    """Needs recent reauthentication. The old secret stops working at once. The sessions of the client stay."""
     return await bunauth.rotate_oauth_client(developer, oauth_client)
 
 
 @delete(CLIENTS + "/{oauth_client:str}", summary="Delete a client", tags=TAGS)
 async def delete_oauth_client(developer: Injected[Caller], bunauth: Injected[BunAuth], oauth_client: ClientId) -> None:
-    """Needs a fresh proof. All sessions of the client end within a second."""
+    """Needs recent reauthentication. All sessions of the client end within a second."""
     await bunauth.delete_oauth_client(developer, oauth_client)
 
 

@@ -71,7 +71,7 @@ async def list_passkeys(developer: Injected[Caller], bunauth: Injected[BunAuth])
     cache_control=NO_STORE,
 )
 async def passkey_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
-    """Needs a fresh proof. The options work once, for five minutes."""
+    """Needs recent reauthentication. The options work once, for five minutes."""
     return await bunauth.passkey_options(developer)
 
 
@@ -91,7 +91,7 @@ async def rename_passkey(
 
 @delete("/api/auth/passkeys/{passkey_id:str}", summary="Delete a passkey", tags=TAGS)
 async def delete_passkey(developer: Injected[Caller], bunauth: Injected[BunAuth], passkey_id: PasskeyId) -> None:
-    """Needs a fresh proof. The passkey stops working at once; the sessions that it opened stay open."""
+    """Needs recent reauthentication. The passkey stops working at once; the sessions that it opened stay open."""
     await bunauth.delete_passkey(developer, passkey_id)
 
 

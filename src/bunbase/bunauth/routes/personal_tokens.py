@@ -43,7 +43,7 @@ async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], 
     """Only this response contains the token.
 
     A request with the token may do what the token's scopes allow, and only if the owner may do it at that time. By
-    default, a token has the scopes `read` and `write`. The scopes `admin` and `secrets` need a fresh proof.
+    default, a token has the scopes `read` and `write`. The scopes `admin` and `secrets` need recent reauthentication.
     """
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds, data.projects)
 

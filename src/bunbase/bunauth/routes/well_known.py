@@ -51,9 +51,9 @@ async def get_authorization_server(bunauth: Injected[BunAuth]) -> Discovery:
 
 @post("/api/auth/signing-keys/replace", summary="Replace all signing keys", tags=TAGS, status_code=204)
 async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """For administrators, with a fresh proof. Use this if somebody else may have a signing key. All access tokens of
-    developers become invalid within a second. Sessions stay open, and clients get new tokens with a refresh. BunBase
-    also rotates keys by age, without an interruption.
+    """For administrators, with recent reauthentication. Use this if somebody else may have a signing key. All access
+    tokens of developers become invalid within a second. Sessions stay open, and clients get new tokens with a refresh.
+    BunBase also rotates keys by age, without an interruption.
     """
     await bunauth.replace_signing_keys(developer)
 

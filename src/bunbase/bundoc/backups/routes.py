@@ -94,7 +94,7 @@ async def restore_backup(
     `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests get 503
     `project_restoring`. After the restore, readers of `/v1/changes` get `resync_required`.
 
-    With `users`, the job then restores the users of the backup. This needs a fresh proof that the account is yours.
+    With `users`, the job then restores the users of the backup. This needs recent reauthentication.
     Deleted users come back. Existing users get the fields of the backup and are signed out. No user is deleted. A
     password that was set after the backup stays. `users` of the job counts these users. BunBase refuses a backup
     without users with `backup_without_users`.

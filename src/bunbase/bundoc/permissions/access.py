@@ -144,6 +144,8 @@ class Access:
 
     def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
         """Return the document without the fields that are hidden from this caller."""
+        if not self.rules.hidden:
+            return stored
         hidden = self.hidden(op, lookup, stored)
         if not hidden:
             return stored

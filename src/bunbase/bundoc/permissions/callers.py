@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import UNSET
@@ -15,6 +14,7 @@ from bunbase.contracts.bundoc.documents import Aggregation, Query
 from bunbase.contracts.bundoc.problems import DocumentReferenced, InvalidQuery, RuleDenied, UniqueViolation
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.scopes import InsufficientScope
+from bunbase.pkg.errors import Problem
 
 
 def allow(caller: Caller, act: Act, collection: str = "") -> None:
@@ -57,26 +57,22 @@ def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
     return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
 
 
-@contextmanager
-def discreet(caller: Caller, bound: bool) -> Iterator[None]:
-    """Hide ids of documents in errors from callers that may not read all documents.
+def discreet(problem: Problem, caller: Caller, bound: bool) -> Problem:
+    """Return the problem of a write as the caller may see it.
 
-    These are the ids of documents that have the same unique value, or that refer to the deleted document.
+    A caller that may not read all documents does not learn which document has the same unique value, or refers to the
+    deleted document. `bound`: rules bind the caller.
     """
-    sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
-    try:
-        yield
-    except DocumentReferenced as referenced:
-        if sees_all or referenced.extra["collection"] is None:
-            raise
-        nameless = {**referenced.extra, "collection": None, "field": None}
-        raise DocumentReferenced(
-            "Other documents refer to this document: change or delete them first.", **nameless
-        ) from None
-    except UniqueViolation as violation:
-        if sees_all:
-            raise
-        index = violation.extra["index"]
-        raise UniqueViolation(
-            f"Another document has the same values, but the index {index} is unique.", **violation.extra
-        ) from None
+    if not isinstance(problem, DocumentReferenced | UniqueViolation):
+        return problem
+    if not bound and caller.has_scope(Act.DOCUMENT_READ):
+        return problem
+    if isinstance(problem, UniqueViolation):
+        index = problem.extra["index"]
+        return UniqueViolation(
+            f"Another document has the same values, but the index {index} is unique.", **problem.extra
+        )
+    if problem.extra["collection"] is None:
+        return problem
+    nameless = {**problem.extra, "collection": None, "field": None}
+    return DocumentReferenced("Other documents refer to this document: change or delete them first.", **nameless)

@@ -83,10 +83,9 @@ def unserved(rules: RuleSet, indexes: Iterable[IndexState]) -> Unserved | None:
         if inputs is None:
             return None
     narrowing = rule.narrowing(inputs)
-    implied = rule.implied(inputs)
-    if narrowing.nothing or NOTHING in conjuncts(implied) or not (narrowing.condition or narrowing.residual):
+    bound = rule.bound(inputs)
+    if narrowing.nothing or NOTHING in conjuncts(bound.implied) or not (narrowing.condition or narrowing.residual):
         return None
-    bound = Bound(implied, rule.is_all_implied(inputs), rule.words(inputs))
     plan = choose(EVERYTHING, Order(), [_index(one) for one in indexes if one.type == "keys"], bound)
     if plan.index is not None or plan.ranges != (Range(),):
         return None

@@ -63,13 +63,14 @@ def narrow(search: Search, access: Access, about: Inputs, named: Iterable[tuple[
 
 def _ruled(search: Search, access: Access, rule: CompiledRule, about: Inputs) -> Search:
     narrowing = rule.narrowing(about)
-    implied = rule.implied(about)
+    bound = rule.bound(about)
+    implied = bound.implied
     return msgspec.structs.replace(
         search,
         also=narrowing.condition,
         implied=implied,
-        all_implied=rule.is_all_implied(about),
-        words=rule.words(about),
+        all_implied=bound.exact,
+        words=bound.words,
         # NOTHING implies the filter of every index, so it must not choose an index
         nothing=narrowing.nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
         residual=(lambda stored, lookup: _allowed(access, rule, stored, lookup)) if narrowing.residual else None,

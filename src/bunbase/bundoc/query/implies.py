@@ -52,6 +52,8 @@ def contradicts(rule: Filter, where: Filter) -> bool:
     test would also match an array that contains the value. False may only mean that no proof was found.
     """
     wanted = [found for test in conjuncts(where) if (found := _texts(test)) is not None]
+    if not wanted:
+        return False
     for test in conjuncts(rule):
         if (allowed := _texts(test)) is None:
             continue
@@ -77,7 +79,7 @@ def _follows(tests: Sequence[Filter], wanted: Filter) -> bool:
 
 
 def _one_implies(test: Filter, wanted: Filter) -> bool:
-    if repr(test) == repr(wanted):  # with ==, True would equal 1
+    if test is wanted or repr(test) == repr(wanted):  # with ==, True would equal 1
         return True
     match test:
         case Or():

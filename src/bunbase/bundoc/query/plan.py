@@ -35,7 +35,7 @@ from bunbase.bundoc.query.ranges import (
     Range,
     bounded,
     path_of,
-    points,
+    pin_point,
     prefixes,
     range_of,
 )
@@ -138,6 +138,7 @@ def choose_covering(where: Filter, covering: Sequence[Index], indexes: Iterable[
 
 def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound | None) -> tuple[Plan, Rank]:
     tests, known = conjuncts(where), told(where, bound)
+    all_tests = tests if bound is None else [*conjuncts(bound.implied), *tests]
     indexes = sorted(indexes, key=lambda index: index.name)
     effort.note((len(tests) + len(known)) * (1 + len(indexes)) * BYTES_FOR_A_TEST)
     best = _primary(known, order)
@@ -145,7 +146,7 @@ def _ranked(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound 
         return best, (len(best.ranges) + MOST_PINS, 0, 0, 0)
     best_rank = (0, 0, 0, 2 * int(best.ordered))
     for index in indexes:
-        found = _with(index, tests, order) if bound is None else _bound_with(index, tests, known, order, bound)
+        found = _with(index, tests, order) if bound is None else _bound_with(index, all_tests, known, order, bound)
         if found is not None and found[1] > best_rank:
             best, best_rank = found
     return best, best_rank
@@ -155,6 +156,8 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
     """Return the tests that may choose ranges in which some documents are hidden from the caller."""
     if bound is None:
         return conjuncts(where)
+    if where == EVERYTHING:
+        return conjuncts(bound.implied)
     said = {repr(word) for word in bound.words}
     again = (test for test in conjuncts(where) if path_of(test) in TOLD or repr(test) in said)
     return [*conjuncts(bound.implied), *again]
@@ -231,10 +234,10 @@ def _bound_with(
 ) -> tuple[Plan, Rank] | None:
     """Return the plan with this index for a caller bound by a rule.
 
-    All tests and the order choose the ranges if the rule allows every document in them; otherwise, only the tests
-    `known` choose them.
+    `tests`: the tests of the rule and of the filter. These tests and the order choose the ranges if the rule allows
+    every document in the ranges. Otherwise, only the tests `known` choose them.
     """
-    found = _with(index, [*conjuncts(bound.implied), *tests], order)
+    found = _with(index, tests, order)
     if found is not None and admits(found[0], bound):
         return found
     found = _with(index, known, order)
@@ -257,21 +260,20 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
     if not implies(tests, index.where):
         return None
     fields, id_descending = index.order.fields, index.order.id_descending
-    pins = pinning(index, tests)
-    pinned = b"".join(points(field, [pin])[0] for field, pin in zip(fields, pins, strict=False))
     found = prefixes(index.order.fields, tests, index.many)
     used = found.pins + found.lists
     ranged = bounded(fields[used], tests, index.many) if used < len(fields) else None
-    ranges = tuple(range_of(base, ranged) for base in found.bases)
-    whole = Order(fields[len(pins) :], id_descending)
-    each = Order(fields[used:], id_descending)
-    lead, rest = _without_pins(order, pins)
-    at, tied = (None, False) if index.many else _order_among([whole, _reversed(whole), each, _reversed(each)], rest)
+    ranges = tuple([range_of(base, ranged) for base in found.bases])
+    lead, rest = _without_pins(order, found.first)
+    at, tied = (None, False)
+    if not index.many:
+        whole = Order(fields[len(found.first) :], id_descending)
+        at, tied = (0, False) if rest == whole else _order_among(whole, Order(fields[used:], id_descending), rest)
     backwards = at in (1, 3)
     plan = Plan(
         index,
         ranges[::-1] if backwards else ranges,
-        pinned,
+        found.pinned,
         ordered=at is not None,
         backwards=backwards,
         merged=at in (2, 3),
@@ -290,17 +292,23 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
 
 def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
     """Return the order without its first fields that have one value, and the beginning of all positions in it."""
+    if not order.fields:
+        return b"", order
     values = {pin.path: pin for pin in pins}
     lead = b""
     for at, field in enumerate(order.fields):
         if field.path not in values:
             return lead, Order(order.fields[at:], order.id_descending)
-        lead += points(field, [values[field.path]])[0]
+        lead += pin_point(field, values[field.path])
     return lead, Order((), order.id_descending)
 
 
-def _order_among(orders: Sequence[Order], order: Order) -> tuple[int | None, bool]:
-    """Return which of the orders of keys is the order of the result, and whether ties have another order in it."""
+def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, bool]:
+    """Return which order of keys is the order of the result, and whether ties have another order in it.
+
+    The number 0 stands for `whole`, 2 for `each`, and the next number for the reverse of the order.
+    """
+    orders = [whole, _reversed(whole), each, _reversed(each)]
     if order in orders:
         return orders.index(order), False
     number = len(order.fields)

@@ -31,30 +31,45 @@ class KeyPrefixes(msgspec.Struct, frozen=True):
     """The prefixes of keys that tests of equality and lists of values choose.
 
     `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
-    values. `said`: the tests.
+    values. `said`: the tests. `first`: the tests of the first fields that must equal one value. `pinned`: the prefix to
+    which the tests of `first` lead.
     """
 
     bases: tuple[bytes, ...]
     pins: int
     lists: int
     said: tuple[Filter, ...]
+    first: tuple[Compare, ...]
+    pinned: bytes
 
 
 def prefixes(fields: Sequence[SortField], tests: list[Filter], many: bool) -> KeyPrefixes:
     """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
     bases, pins, lists = [b""], 0, 0
     said: list[Filter] = []
+    first: list[Compare] = []
+    pinned = b""
+    equal = {test.path: test for test in reversed(tests) if isinstance(test, Compare) and test.op == "="}
     for field in fields:
-        pin = next((t for t in tests if isinstance(t, Compare) and t.op == "=" and t.path == field.path), None)
+        pin = equal.get(field.path)
+        if pin is not None:
+            key_of_pin = pin_point(field, pin)
+            bases = [base + key_of_pin for base in bases]
+            said.append(pin)
+            pins += 1
+            if not lists:
+                first.append(pin)
+                pinned += key_of_pin
+            continue
         listed = [test for test in tests if isinstance(test, Or) and path_of(test) == field.path]
-        found: list[Filter] = [pin] if pin is not None else _agreeing(field, listed, many)
+        found = _agreeing(field, listed, many)
         keys = points(field, found)
         if not found or len(bases) * len(keys) > MOST_RANGES:
             break
         bases = [base + point for base in bases for point in keys]
         said += found
-        pins, lists = pins + int(pin is not None), lists + int(pin is None)
-    return KeyPrefixes(tuple(bases), pins, lists, tuple(said))
+        lists += 1
+    return KeyPrefixes(tuple(bases), pins, lists, tuple(said), tuple(first), pinned)
 
 
 def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
@@ -65,6 +80,12 @@ def _agreeing(field: SortField, listed: list[Or], many: bool) -> list[Filter]:
     if many or not points(field, listed):
         return [*listed[:1]]
     return [*listed]
+
+
+def pin_point(field: SortField, pin: Compare) -> bytes:
+    """Return the key of the one value that the test allows."""
+    point = short_key(pin.value)
+    return inverted(point) if field.descending else point
 
 
 def points(field: SortField, tests: Sequence[Filter]) -> list[bytes]:
@@ -115,7 +136,9 @@ def range_of(base: bytes, bounds: tuple[bytes, bytes] | None) -> Range:
 
 def path_of(test: Filter) -> Path | None:
     """Return the path of a test that limits ranges: a comparison, or a list of values for one path. Otherwise None."""
-    if isinstance(test, Compare | StartsWith):
+    if isinstance(test, Compare):
+        return test.path
+    if isinstance(test, StartsWith):
         return test.path
     if isinstance(test, Matches):
         return test.path if test.beginning else None

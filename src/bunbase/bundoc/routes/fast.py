@@ -69,10 +69,11 @@ async def query(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
 async def get(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
     collection, id = asked.names
     found = await bundoc.get(caller, collection, id, (), _at_least(asked))
-    tag = etag(found)
-    if unchanged(asked.headers.get("if-none-match"), tag):
-        return Answer(304, (("etag", tag),))
-    return _whole(found)
+    tag = (("etag", etag(found)),)
+    known = asked.headers.get("if-none-match")
+    if known is not None and unchanged(known, tag[0][1]):
+        return Answer(304, tag)
+    return Answer(200, tag, found.body, JSON)
 
 
 async def put(bundoc: Bundoc, caller: Caller, asked: FastRequest) -> Answer:
@@ -110,10 +111,10 @@ def _query(sent: Mapping[str, str], limit: int, cursor: str | None) -> Query:
 
 
 def _whole(document: Document, *headers: tuple[str, str]) -> Answer:
-    status = 201 if document.created else 200
-    if document.written is not None:
-        headers = (*headers, *receipt(document.written))
-    return Answer(status, (("etag", etag(document)), *headers), document.body, JSON)
+    if document.written is None:
+        return Answer(200, (("etag", etag(document)), *headers), document.body, JSON)
+    headers = (("etag", etag(document)), *headers, *receipt(document.written))
+    return Answer(201 if document.created else 200, headers, document.body, JSON)
 
 
 def receipt(written: Written) -> tuple[tuple[str, str], ...]:

@@ -27,7 +27,8 @@ import msgspec
 
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
-from bunbase.bundoc.rules.implied import ValueOf, implied, is_all, words
+from bunbase.bundoc.query.plan import Bound
+from bunbase.bundoc.rules.implied import Implied, Paths, ValueOf
 from bunbase.bundoc.rules.sql_tests import (
     ERROR,
     Column,
@@ -87,11 +88,13 @@ class Conditions:
     def __init__(self, tree: Node) -> None:
         self.tree = tree
         self.constant: dict[int, Evaluate] = {}
+        self.paths = Paths()
+        self.operands: dict[int, Operand] = {}
         self.is_fixed = self._prepare(tree)
 
     def pushed(self, inputs: Inputs) -> Pushed:
         """Return the condition for a caller; `doc` and `lookup` of `inputs` are not used."""
-        pushed = _Push(self.constant, inputs).weakened(self.tree)
+        pushed = self._push(inputs).weakened(self.tree)
         condition = pushed.condition
         if len(condition.params) > MAX_PARAMETERS or len(condition.sql) > MAX_CHARACTERS:
             return Pushed(TRUE, exact=False)
@@ -99,39 +102,42 @@ class Conditions:
 
     def implied(self, inputs: Inputs) -> filters.Filter:
         """Return a filter that matches every document that the rule allows this caller; it helps to choose an index."""
-        return implied(self.tree, self.known(inputs))
+        return self._implied(inputs).filter(self.tree)
 
-    def is_all_implied(self, inputs: Inputs) -> bool:
-        """True if `implied` equals the rule for all documents that have no array on its paths."""
-        return is_all(self.tree, self.known(inputs))
-
-    def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
-        """Return the tests of single fields in the rule, for this caller."""
-        return words(self.tree, self.known(inputs))
+    def bound(self, inputs: Inputs) -> Bound:
+        """Return the rule as the choice of an index needs it, for this caller."""
+        implied = self._implied(inputs)
+        return Bound(implied.filter(self.tree), implied.is_all(self.tree), implied.words(self.tree))
 
     def left_over(self, inputs: Inputs) -> list[Node]:
         """Return the parts of the rule that must be evaluated for each document, because SQL cannot express them."""
         if self.pushed(inputs).exact:
             return []
-        push = _Push(self.constant, inputs)
+        push = self._push(inputs)
         parts = self.tree.of if isinstance(self.tree, Both) else (self.tree,)
         return [part for part in parts if not push.weakened(part).exact] or [self.tree]
 
     def never(self, inputs: Inputs) -> bool:
         """True if the rule is false, not an error, for this caller and every possible document."""
         try:
-            return _Push(self.constant, inputs).truth(self.tree) == FALSE or self._absorbed(inputs)
+            return self._push(inputs).truth(self.tree) == FALSE or self._absorbed(inputs)
         except NotPushed:
             return self._absorbed(inputs)
 
     def known(self, inputs: Inputs) -> ValueOf:
         """Return a function that returns the value of a part for this caller; None if the part needs the document."""
-        push = _Push(self.constant, inputs)
-        return lambda node: push.value_of(node) if id(node) in self.constant else None
+        push, constant = self._push(inputs), self.constant
+        return lambda node: push.value_of(node) if id(node) in constant else None
+
+    def _push(self, inputs: Inputs) -> _Push:
+        return _Push(self.constant, self.operands, inputs)
+
+    def _implied(self, inputs: Inputs) -> Implied:
+        return Implied(self.known(inputs), self.paths)
 
     def _absorbed(self, inputs: Inputs) -> bool:
         """True if a part of the outermost && is false for this caller, so that the other parts do not matter."""
-        push = _Push(self.constant, inputs)
+        push = self._push(inputs)
         return isinstance(self.tree, Both) and any(
             id(part) in self.constant and push.truth(part) == FALSE for part in self.tree.of
         )
@@ -142,6 +148,9 @@ class Conditions:
         if all(below) and not _varies(node):
             self.constant[id(node)] = closure(node)
             return True
+        operand = _operand_of_field(node)
+        if operand is not None:
+            self.operands[id(node)] = operand
         return False
 
 
@@ -155,9 +164,27 @@ def _varies(node: Node) -> bool:
             return False
 
 
+def _operand_of_field(node: Node) -> Operand | None:
+    """Return the operand of a chain such as `doc.a.b`, which is the same for all callers; None for other nodes."""
+    names: list[str] = []
+    while isinstance(node, Field):
+        names.append(node.name)
+        node = node.of
+    if not names or not isinstance(node, Name) or node.name != "doc":
+        return None
+    if len(names) == 1 and names[0] in COLUMNS:
+        return Column(COLUMNS[names[0]], SYSTEM_FIELDS[names[0]])
+    if names[-1].startswith("_") or not all(PLAIN.fullmatch(name) for name in names):
+        return None
+    return Path(".".join(["$", *reversed(names)]))
+
+
 class _Push:
-    def __init__(self, constant: dict[int, Evaluate], inputs: Inputs) -> None:
+    """`constant`, `operands`: the parts whose evaluation and whose operand are the same for all callers."""
+
+    def __init__(self, constant: dict[int, Evaluate], operands: dict[int, Operand], inputs: Inputs) -> None:
         self.constant = constant
+        self.operands = operands
         self.inputs = inputs
 
     def weakened(self, node: Node) -> Pushed:
@@ -234,6 +261,9 @@ class _Push:
 
     def operand(self, node: Node) -> Operand:
         """Return one side of a test. Raises: NotPushed."""
+        known = self.operands.get(id(node))
+        if known is not None:
+            return known
         if id(node) in self.constant:
             return self.value_of(node)
         match node:

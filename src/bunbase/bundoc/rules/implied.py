@@ -35,82 +35,115 @@ SIGNS: Final[dict[str, Op]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==":
 ValueOf = Callable[[Node], Constant | Failure | None]  # None: the node depends on the document
 
 
-def implied(node: Node, value_of: ValueOf) -> Filter:
-    """Return a filter that every document matches for which the node is true."""
-    known = value_of(node)
-    if known is not None:
-        return EVERYTHING if isinstance(known, Constant) and known.value is True else NOTHING
-    match node:
-        case Both(of=parts):
-            return And(tuple(implied(part, value_of) for part in parts))
-        case Either(of=parts):
-            return _any_of([implied(part, value_of) for part in parts])
-        case Operation(sign="in", left=left, right=right):
-            return _among(left, value_of(right))
-        case Operation(sign="==" | "<" | "<=" | ">" | ">=" as sign, left=left, right=right):
-            return _compared(sign, left, right, value_of)
-        case Call(name="startsWith", of=(of, sought)):
-            return _begins(of, value_of(sought))
-        case Has(of=of, name=name):
-            path = path_of(Field(of=of, name=name, start=node.start, end=node.end))
-            return EVERYTHING if path is None else Exists(path)
-        case Field() | Index():
-            path = path_of(node)
-            return EVERYTHING if path is None else Compare(path, "=", True)
-        case _:
-            return EVERYTHING
+class Paths:
+    """The paths that the nodes of one rule name. They depend only on the rule, so each of them is derived once.
 
-
-def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
-    """Return all tests of single fields in the rule, as filters.
-
-    If a caller's filter repeats one of these tests, the caller learns nothing new, because the rule makes the same test
-    for every document.
+    The rule keeps its nodes, so the id of a node stays valid.
     """
-    match node:
-        case Both(of=parts) | Either(of=parts):
-            return tuple(word for part in parts for word in words(part, value_of))
-        case Operation(sign="in", left=left, right=right) if (path := path_of(right)) is not None:
-            sought = value_of(left)
-            known = isinstance(sought, Constant) and _is_scalar(sought.value)
-            return (Compare(path, "=", sought.value),) if known and isinstance(sought, Constant) else ()
-        case _:
-            said = implied(node, value_of)
-            return () if said in (EVERYTHING, NOTHING) else (said,)
+
+    def __init__(self) -> None:
+        self.known: dict[int, Path | None] = {}
+
+    def of(self, node: Node) -> Path | None:
+        """Return the same as `path_of`. For `has(a.b)`, this is the path of `a.b`."""
+        key = id(node)
+        if key in self.known:
+            return self.known[key]
+        named = Field(of=node.of, name=node.name, start=node.start, end=node.end) if isinstance(node, Has) else node
+        path = self.known[key] = path_of(named)
+        return path
 
 
-def is_all(node: Node, value_of: ValueOf) -> bool:
-    """True if the implied filter equals the rule for all documents that have no array on its paths."""
-    if value_of(node) is not None:
-        return True
-    match node:
-        case Both(of=parts):
-            return all(is_all(part, value_of) for part in parts)
-        case Either(of=parts):
-            return implied(node, value_of) != EVERYTHING and all(is_all(part, value_of) for part in parts)
-        case Operation(sign="==" | "in") | Field() | Index():
-            return implied(node, value_of) != EVERYTHING
-        case _:
-            return False
+class Implied:
+    """The filters that one rule implies for one caller. The filter of each part is derived once.
+
+    `value_of`: returns the value of a part for the caller. `paths`: the paths of the rule.
+    """
+
+    def __init__(self, value_of: ValueOf, paths: Paths) -> None:
+        self.value_of = value_of
+        self.path_of = paths.of
+        self.known: dict[int, Filter] = {}
+
+    def filter(self, node: Node) -> Filter:
+        """Return a filter that every document matches for which the node is true."""
+        key = id(node)
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self._filter(node)
+        return found
+
+    def words(self, node: Node) -> tuple[Filter, ...]:
+        """Return all tests of single fields in the rule, as filters.
+
+        If a caller's filter repeats one of these tests, the caller learns nothing new, because the rule makes the same
+        test for every document.
+        """
+        match node:
+            case Both(of=parts) | Either(of=parts):
+                return tuple([word for part in parts for word in self.words(part)])
+            case Operation(sign="in", left=left, right=right) if (path := self.path_of(right)) is not None:
+                sought = self.value_of(left)
+                known = isinstance(sought, Constant) and _is_scalar(sought.value)
+                return (Compare(path, "=", sought.value),) if known and isinstance(sought, Constant) else ()
+            case _:
+                said = self.filter(node)
+                return () if said in (EVERYTHING, NOTHING) else (said,)
+
+    def is_all(self, node: Node) -> bool:
+        """True if `filter` equals the rule for all documents that have no array on its paths."""
+        if self.value_of(node) is not None:
+            return True
+        match node:
+            case Both(of=parts):
+                return all(self.is_all(part) for part in parts)
+            case Either(of=parts):
+                return self.filter(node) != EVERYTHING and all(self.is_all(part) for part in parts)
+            case Operation(sign="==" | "in") | Field() | Index():
+                return self.filter(node) != EVERYTHING
+            case _:
+                return False
+
+    def _filter(self, node: Node) -> Filter:
+        known = self.value_of(node)
+        if known is not None:
+            return EVERYTHING if isinstance(known, Constant) and known.value is True else NOTHING
+        match node:
+            case Both(of=parts):
+                return And(tuple([self.filter(part) for part in parts]))
+            case Either(of=parts):
+                return _any_of([self.filter(part) for part in parts])
+            case Operation(sign="in", left=left, right=right):
+                return _among(self.path_of(left), self.value_of(right))
+            case Operation(sign="==" | "<" | "<=" | ">" | ">=" as sign, left=left, right=right):
+                return self._compared(sign, left, right)
+            case Call(name="startsWith", of=(of, sought)):
+                return _begins(self.path_of(of), self.value_of(sought))
+            case Has():
+                path = self.path_of(node)
+                return EVERYTHING if path is None else Exists(path)
+            case Field() | Index():
+                path = self.path_of(node)
+                return EVERYTHING if path is None else Compare(path, "=", True)
+            case _:
+                return EVERYTHING
+
+    def _compared(self, sign: str, left: Node, right: Node) -> Filter:
+        path, known, op = self.path_of(left), self.value_of(right), SIGNS[sign]
+        if known is None:
+            path, known, op = self.path_of(right), self.value_of(left), MIRRORED[sign]
+        if isinstance(known, Failure):
+            return NOTHING
+        if path is None or known is None or not _is_scalar(known.value):
+            return EVERYTHING
+        return Compare(path, op, known.value)
 
 
-def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
-    path, known, op = path_of(left), value_of(right), SIGNS[sign]
-    if known is None:
-        path, known, op = path_of(right), value_of(left), MIRRORED[sign]
-    if isinstance(known, Failure):
-        return NOTHING
-    if path is None or known is None or not _is_scalar(known.value):
-        return EVERYTHING
-    return Compare(path, op, known.value)
-
-
-def _among(sought: Node, within: Constant | Failure | None) -> Filter:
+def _among(path: Path | None, within: Constant | Failure | None) -> Filter:
     """Return the filter of `doc.field in constant`.
 
     `constant in doc.list` implies no filter: for a map, the rule tests its keys, and a filter cannot do this.
     """
-    path = path_of(sought)
     if isinstance(within, Failure):
         return NOTHING
     if path is None or within is None or not isinstance(within.value, list | dict) or len(within.value) > MAX_TERMS:
@@ -120,8 +153,7 @@ def _among(sought: Node, within: Constant | Failure | None) -> Filter:
     return _either([Compare(path, "=", value) for value in within.value])
 
 
-def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
-    path = path_of(of)
+def _begins(path: Path | None, sought: Constant | Failure | None) -> Filter:
     if path is None or not isinstance(sought, Constant) or not isinstance(sought.value, str):
         return EVERYTHING
     return StartsWith(path, sought.value)

@@ -12,9 +12,11 @@ Hard place: the filter `room = "x"` also matches a list that contains "x". For s
 So a part is replaced only if the part can never be true for such a list (`_Truth.is_never`). The comparison
 `doc.room == "x"` then denies exactly the documents that the part denies.
 
-A part that uses a field must also use `auth`. Otherwise, a caller could choose the values of the field freely, and find
-out by the duration of queries which documents exist in a collection that only rules may read
-(docs/decisions/0113-look-ups-with-one-value-happen-once.md).
+A look-up whose key contains a field must ask about the user (`user_look_ups.py`). Otherwise, a caller could choose the
+values of the field freely, and find out by the duration of queries which documents exist in a collection that only
+rules may read (docs/decisions/0113-look-ups-with-one-value-happen-once.md). A true part that is no grant, such as
+`!exists("bans", doc.room + auth.uid)`, becomes `!(doc.room != "x")`. SQL serves this test too, but it chooses no index,
+because the documents of a room may be hidden from the caller for other reasons.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import msgspec
 from bunbase.bundoc.query.filters import Compare, Filter, Path
 from bunbase.bundoc.rules.implied import ValueOf, path_of
 from bunbase.bundoc.rules.sql_tests import Constant, Failure
+from bunbase.bundoc.rules.user_look_ups import is_about_user, is_grant
 from bunbase.pkg.rules.closures import Evaluate, closure
 from bunbase.pkg.rules.inputs import MAX_LOOKUPS, Inputs
 from bunbase.pkg.rules.syntax import (
@@ -62,12 +65,14 @@ class LookUpPart(msgspec.Struct, frozen=True, eq=False):
     """A part of a rule that contains look-ups.
 
     `fields`: the fields of the document that it reads. `is_alternative`: the part stands directly below `||`.
+    `is_grant`: true if only a document about the user can make the part true.
     """
 
     node: Node
     fields: frozenset[Path]
     evaluate: Evaluate
     is_alternative: bool
+    is_grant: bool
 
     def allows(self, inputs: Inputs) -> bool:
         """True if the part is true for the document of `inputs`. An error counts as false."""
@@ -97,16 +102,22 @@ class LookUps:
         return None if found is self.tree else found
 
     def fields_to_set(self, value_of: ValueOf) -> tuple[Path, ...]:
-        """Return the fields that a query must set to one value, so that no look-up is left; () if this cannot help."""
+        """Return the fields that a query must set to one value, so that no look-up is left and an index may be chosen
+        by them; () if this cannot help.
+        """
         some = dict.fromkeys((path for part in self.parts.values() for path in part.fields), "")
         needed: list[Path] = []
 
+        served = True
+
         def note(part: LookUpPart) -> bool:
+            nonlocal served
+            served = served and (part.is_grant or not part.fields)
             needed.extend(sorted(part.fields))
             return True
 
         tree = self.replaced(some, value_of, note)
-        return tuple(dict.fromkeys(needed)) if tree is not None and not _looks_up(tree) else ()
+        return tuple(dict.fromkeys(needed)) if served and tree is not None and not _looks_up(tree) else ()
 
 
 def fixed_values(tests: Iterable[Filter]) -> Values:
@@ -145,15 +156,16 @@ def _may_be_replaced(tree: Node) -> bool:
 
 
 def _parts(node: Node, is_alternative: bool = False) -> Iterator[LookUpPart]:
-    """Yield the parts below `&&` and `||` that may be replaced, the larger ones first."""
+    """Yield the parts below `&&` and `||` that may be replaced."""
     if not _looks_up(node):
         return
-    fields = None if isinstance(node, Both) else _fields(node)
-    if fields is not None and (not fields or any(isinstance(n, Name) and n.name == "auth" for n in _nodes(node))):
-        yield LookUpPart(node, frozenset(fields), closure(node), is_alternative)
     if isinstance(node, Both | Either):
         for part in node.of:
             yield from _parts(part, isinstance(node, Either))
+        return
+    fields = _fields(node)
+    if fields is not None and is_about_user(node):
+        yield LookUpPart(node, frozenset(fields), closure(node), is_alternative, is_grant(node))
 
 
 def _fields(node: Node) -> set[Path] | None:
@@ -215,7 +227,11 @@ class _Replacing:
             field: Node = Name(name="doc", **at)
             for name in path:
                 field = Field(of=field, name=name, **at)
-            tests.append(Operation(sign="==", left=field, right=_literal(self.values[path], part.node), **at))
+            value = _literal(self.values[path], part.node)
+            if part.is_grant:
+                tests.append(Operation(sign="==", left=field, right=value, **at))
+            else:  # the same test, but `implied` and so the choice of an index do not see it
+                tests.append(Not(of=Operation(sign="!=", left=field, right=value, **at), **at))
         if not tests:
             return _literal(True, part.node)
         return tests[0] if len(tests) == 1 else Both(of=tuple(tests), **at)

@@ -9,6 +9,7 @@ import msgspec
 from bunbase.bundoc.query import filters
 from bunbase.bundoc.query.condition import FALSE, TRUE, Condition
 from bunbase.bundoc.query.implies import conjuncts
+from bunbase.bundoc.query.plan import Bound
 from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.look_ups import LookUpPart, LookUps, Values, fixed_values
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
@@ -103,13 +104,9 @@ class CompiledRule:
         """Return a filter that helps to choose an index, in addition to the filter of the query (`Search.implied`)."""
         return self.conditions.implied(inputs)
 
-    def is_all_implied(self, inputs: Inputs) -> bool:
-        """True if `implied` equals the rule for all documents that have no array on its paths."""
-        return self.conditions.is_all_implied(inputs)
-
-    def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
-        """Return the tests of single fields in the rule, for this caller (`Search.words`)."""
-        return self.conditions.words(inputs)
+    def bound(self, inputs: Inputs) -> Bound:
+        """Return all that the choice of an index needs of the rule, for this caller."""
+        return self.conditions.bound(inputs)
 
     def ordinary(self) -> Inputs | None:
         """Return the inputs of an ordinary user; None if the rule needs no document.

@@ -5,6 +5,9 @@ Each method checks the caller and the input, then calls the engine.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from bunbase.bundoc.before_writes import BeforeWrites
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.engine import Engine
@@ -33,7 +36,9 @@ from bunbase.pkg.modules import Rooms
 
 
 class BundocService:
-    """The operations on documents and collections. Each method calls the part that implements it.
+    """The operations on documents and collections. Each method calls the part that implements it. The methods for
+    single documents and for pages return the coroutine of that part, because a coroutine around it would cost every
+    read 0.3 µs.
 
     `dev`, `bound`, `unbound`: the members of CallerRights. `read_seconds`: the time that a query may take.
     """
@@ -56,28 +61,30 @@ class BundocService:
         self.stored_writes = StoredWrites(self.rights, self.writes)
         self.definitions = Definitions(engine, self.rights, self.before_writes, read_seconds)
 
-    async def get(
+    def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
-    ) -> Document:
-        return await self.reads.get(caller, collection, id, expand, at_least)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.reads.get(caller, collection, id, expand, at_least)
 
-    async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
-        return await self.writes.create(caller, collection, body, idempotency_key)
+    def create(
+        self, caller: Caller, collection: str, body: bytes, idempotency_key: str = ""
+    ) -> Coroutine[Any, Any, Document]:
+        return self.writes.create(caller, collection, body, idempotency_key)
 
-    async def put(
+    def put(
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
-    ) -> Document:
-        return await self.writes.put(caller, collection, id, body, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.writes.put(caller, collection, id, body, when, idempotency_key)
 
-    async def patch(
+    def patch(
         self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
-    ) -> Document:
-        return await self.writes.patch(caller, collection, id, patch, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Document]:
+        return self.writes.patch(caller, collection, id, patch, when, idempotency_key)
 
-    async def delete(
+    def delete(
         self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
-    ) -> Written:
-        return await self.writes.delete(caller, collection, id, when, idempotency_key)
+    ) -> Coroutine[Any, Any, Written]:
+        return self.writes.delete(caller, collection, id, when, idempotency_key)
 
     async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
         return await self.writes.commit(caller, body, idempotency_key)
@@ -85,11 +92,13 @@ class BundocService:
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         return await self.reads.changes(caller, since, limit, wait_seconds)
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
-        return await self.reads.list(caller, collection, limit, cursor, at_least)
+    def list(
+        self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = ""
+    ) -> Coroutine[Any, Any, Page]:
+        return self.reads.list(caller, collection, limit, cursor, at_least)
 
-    async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
-        return await self.reads.query(caller, collection, query, at_least)
+    def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Coroutine[Any, Any, Page]:
+        return self.reads.query(caller, collection, query, at_least)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         return await self.reads.aggregate(caller, collection, aggregation, at_least)

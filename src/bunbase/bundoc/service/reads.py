@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.documents import STATE, StoredDocument, check_collection, check_id, document, with_system_fields
+from bunbase.bundoc.documents import (
+    STATE,
+    Lookup,
+    StoredDocument,
+    check_collection,
+    check_id,
+    document,
+    with_system_fields,
+)
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.permissions.access import FOR_SERVERS, check_access
+from bunbase.bundoc.permissions.access import FOR_SERVERS, Access, check_access
 from bunbase.bundoc.permissions.callers import as_user
 from bunbase.bundoc.permissions.reading import missing, read_document
 from bunbase.bundoc.reading.expanding import expanded, expansions, with_expanded
@@ -46,9 +55,7 @@ class ReadService:
             if at_least:
                 await self._reach(caller.project, at_least)
             if bound:
-                stored = await self.rights.decided(
-                    caller, collection, lambda access, lookup: read_document(access, id, lookup)
-                )
+                stored = await self.rights.decided(caller, collection, partial(_read, id))
             elif (found := await self.engine.get(caller.project, collection, id)) is not None:
                 stored = found
             else:
@@ -91,8 +98,10 @@ class ReadService:
             check_collection(collection)
             access, budgets = await self.rights.limits(asker, collection)
             await self.rights.check_created(caller, collection)
-            with self.rights.hinting(asker):
+            try:
                 return await aggregated_page(self.engine, caller.project, collection, aggregation, budgets, access)
+            except RuleDenied as denied:
+                raise self.rights.hinted(denied, asker) from None
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
@@ -107,9 +116,11 @@ class ReadService:
         access, budgets = await self.rights.limits(caller, collection)
         if access is not None and self.rights.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
-        visible = self.rights.visible_to(caller)
-        with self.rights.hinting(caller):
+        visible = partial(self.rights.visible_to, caller)
+        try:
             return await queried(self.engine, caller.project, collection, query, budgets, access, visible)
+        except RuleDenied as denied:
+            raise self.rights.hinted(denied, caller) from None
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
@@ -136,6 +147,10 @@ class ReadService:
             )
         if int(last) < seq:
             raise NotYet("The change that you ask for has not arrived here. Try again.", seq=now, retry_after_seconds=1)
+
+
+def _read(id: str, access: Access, lookup: Lookup) -> StoredDocument:
+    return read_document(access, id, lookup)
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from bunbase.bundoc.definition import ABSENT, Terms
@@ -17,6 +16,7 @@ from bunbase.contracts.bundoc.problems import CollectionNotFound, RuleDenied
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
@@ -88,15 +88,12 @@ class CallerRights:
 
         return visible
 
-    @contextmanager
-    def hinting(self, caller: Caller) -> Iterator[None]:
-        """In dev mode, add to a denial by rules an explanation of how to see its reason."""
-        try:
-            yield
-        except RuleDenied as denied:
-            if self.dev and caller.kind is CallerKind.PUBLISHABLE and not caller.explain:
-                raise RuleDenied(f"{denied.detail} {HINT}", **denied.extra) from None
-            raise
+    def hinted(self, problem: Problem, caller: Caller) -> Problem:
+        """Return the problem. In dev mode, a denial by rules then explains how to see its reason."""
+        unexplained = caller.kind is CallerKind.PUBLISHABLE and not caller.explain
+        if self.dev and unexplained and isinstance(problem, RuleDenied):
+            return RuleDenied(f"{problem.detail} {HINT}", **problem.extra)
+        return problem
 
     async def check_created(self, caller: Caller, collection: str) -> None:
         """Check that the collection exists. Raises: CollectionNotFound.

@@ -103,8 +103,12 @@ class WriteService:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             if caller.limits is not None:
                 check_steps(caller, steps)
-            with discreet(caller, guard is not None), self.rights.hinting(caller):
+            try:
                 done = await self.committed(caller, steps, once)
+            except Problem as problem:
+                if (shown := self._shown(problem, caller, guard is not None)) is problem:
+                    raise
+                raise shown from None
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
             return DoneCommit(Commit(done.seq, results), receipt(done))
@@ -122,15 +126,20 @@ class WriteService:
         return document(written, created, receipt(done))
 
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
-        with discreet(caller, step.guard is not None), self.rights.hinting(caller):
+        try:
             try:
-                try:
-                    return await self.engine.commit(caller.project, (step,), caller.depth, once)
-                except Unanswered as asked:
-                    return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
-            except Problem as problem:
-                problem.extra.pop("write", None)  # the index of the write; there is only one
+                return await self.engine.commit(caller.project, (step,), caller.depth, once)
+            except Unanswered as asked:
+                return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
+        except Problem as problem:
+            problem.extra.pop("write", None)  # the index of the write; there is only one
+            if (shown := self._shown(problem, caller, step.guard is not None)) is problem:
                 raise
+            raise shown from None
+
+    def _shown(self, problem: Problem, caller: Caller, bound: bool) -> Problem:
+        """Return the problem as the caller may see it. Only failed writes pay for this."""
+        return self.rights.hinted(discreet(problem, caller, bound), caller)
 
     async def committed(self, caller: Caller, steps: tuple[CommitStep, ...], once: Attempt | None) -> Committed:
         """Do a commit whose answer has no bodies, after its functions have been asked."""

@@ -9,7 +9,7 @@ import apsw
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 
 KEYS_AT_ONCE: Final = 2000  # a slice takes 5 ms; dropping a table of a million keys at once took 2.3 s
-PAGES_AT_ONCE: Final = 500  # the rows of a slice of a text index; a row has 4 KB
+PAGES_AT_ONCE: Final = 500  # rows of a text index that one slice deletes; a row has 4 KB
 
 DROPPED: Final = "SELECT id, name FROM indexes WHERE collection = 0 LIMIT 1"
 KEYS: Final = "DELETE FROM keys_N WHERE k <= (SELECT k FROM keys_N ORDER BY k LIMIT 1 OFFSET ?)"

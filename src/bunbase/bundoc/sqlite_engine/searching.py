@@ -163,17 +163,28 @@ class Searching(Scanning):
         return self._read([*first, *sorted(tied)][:most], max_bytes)
 
     def _read_covered(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """Read the page like `_walk`, but without tests, because all documents belong to the result."""
+        """Read the page like `_walk`, but without tests, because all documents belong to the result.
+
+        The budget is charged once, for all documents that were read. The loop ends with the document that exceeds it.
+        """
         sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
+        limit, budget = self.search.limit, self.budget
         items: list[StoredDocument] = []
-        size, more = 0, False
-        for row in self.entries((f"{sql} LIMIT ?", (*params, self.search.limit + 1))):
-            self.budget.spend(1, len(row[4]))
-            if len(items) == self.search.limit or size >= max_bytes:
-                more = True
-                break
-            items.append(StoredDocument(*row))
-            size += len(row[4])
+        size, beyond, more = 0, 0, False
+        rows = self.connection.execute(f"{sql} LIMIT ?", (*params, min(limit, budget.left) + 1))
+        self.open.append(rows)
+        try:
+            for row in rows:
+                if len(items) == limit or size >= max_bytes:
+                    more, beyond = True, len(row[4])
+                    break
+                items.append(StoredDocument(*row))
+                size += len(row[4])
+                if size > budget.bytes_left:
+                    break
+        finally:
+            rows.close()
+        budget.spend(len(items) + more, size + beyond)
         return items, more, self.position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:

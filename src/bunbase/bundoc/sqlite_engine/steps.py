@@ -106,7 +106,7 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -
     before = _living(transaction, collection, table, write.id) if table is not None else None
     last = _last_revision(transaction, collection, table, before, write.id)
     met = Met(collection, before, transaction.now, last, transaction.work)
-    if table is not None and table.terms.schema is not None and isinstance(write, Create | Put):
+    if table is not None and not table.plain and isinstance(write, Create | Put) and table.terms.schema is not None:
         write = writes.with_defaults(write, table.terms.defaults)
     if step.guard is None:
         after = writes.outcome(write, met)

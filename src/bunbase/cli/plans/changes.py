@@ -97,7 +97,7 @@ def allowing(changes: Iterable[Change]) -> str:
 
 
 def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
-    """Raises: LosingChanges if `allowed` does not name all of them; Failure for changes that the server refuses."""
+    """Raises: LosingChanges if a losing change is not in `allowed`; Failure for changes that the server refuses."""
     changes = [one for one in changes if one.effect is ChangeClass.LOSING]
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change}{_counted(one)}" for one in blocked)

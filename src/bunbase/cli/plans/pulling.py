@@ -81,7 +81,7 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
     after = edited(text, changed)
     if after != text:
         files[path] = after
-    # bunbase.toml itself needs no check: it belongs to the folder, wherever a link leads
+    # bunbase.toml itself needs no check: it may be a symbolic link to a file outside of the folder
     for written in files.keys() - {path}:
         _check_inside(written, file.folder)
     removed = tuple(name for name in file.collections if name not in tables)

@@ -74,7 +74,10 @@ export type AggregateOptions = Readonly<{
   cursor?: string | null;
 }>;
 
-/** Conditions of a write. `ifRev`: the stored revision must be equal (0: no document exists). `ifAbsent`: no document may exist. */
+/**
+ * Conditions of a write. `ifRev`: the stored document must have this revision (0: no document may exist). `ifAbsent`:
+ * no document with this id may exist.
+ */
 export type WriteOptions = Readonly<{ ifRev?: number; ifAbsent?: boolean }>;
 
 export type Write = Readonly<{
@@ -127,8 +130,8 @@ type Written<D, N extends keyof D> = D[N] extends { write: infer W } ? W : never
 type Keys<R> = R extends unknown ? keyof R & string : never;
 type Dotted<R> = `${Keys<R>}.${string}`;
 type Operators = Readonly<Record<`$${string}`, unknown>>;
-// The type is joined with a patch by & and not by |, because the compiler computes every field of each member of a
-// union
+// A patch and the operators are joined with & instead of |, because the compiler computes every field of each member of
+// a union
 type UpdateOperators = Readonly<{ [O in `$${Operator}`]?: object } & { arrayFilters?: readonly object[] }>;
 type Operator =
   | ("set" | "unset" | "rename" | "setOnInsert" | "now" | "currentDate" | "inc" | "mul" | "min" | "max" | "bit")
@@ -136,8 +139,8 @@ type Operator =
 type Scalar = string | number | bigint | boolean | null | undefined;
 
 /**
- * A filter. The compiler checks fields and their values. Of dotted paths, it checks only the first name, and it does
- * not check operators.
+ * A filter. The compiler checks fields and their values. In a dotted path, the compiler checks only the first name. It
+ * does not check operators.
  */
 export type Where<R> = { readonly [K in Keys<R>]?: Compared<R extends Partial<Record<K, infer V>> ? V : never> } & {
   readonly [path: `$${string}`]: unknown;
@@ -248,8 +251,8 @@ export type Users = Readonly<{
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email?: string }>): Promise<ManagedUser>;
   /**
-   * Changes the named fields and keeps all other fields. If the change makes access tokens wrong, they end within a
-   * second.
+   * Changes the named fields and keeps all other fields. If the change affects the content of access tokens, the old
+   * access tokens become invalid within a second.
    */
   update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
@@ -295,8 +298,8 @@ export type Channels = Readonly<{
 }>;
 
 /**
- * The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook whose answer
- * BunBase waits for.
+ * The cause of a call that no request has caused. `due_at`: the planned time, as RFC 3339. `job`: the id of the job;
+ * empty if BunBase waits for the answer of a hook.
  */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
@@ -315,8 +318,8 @@ export type Change<T = AnyDocument & System> = Readonly<
 export type ChangeBatch<T = AnyDocument & System> = Readonly<{ events: readonly (Change<T> & Readonly<{ job: string }>)[] }>;
 
 /**
- * `key`: while a job of this function with the same key waits or runs, no second job is created. `attempts`: at most
- * 20.
+ * `key`: while a job of this function with the same key waits or runs, BunBase creates no second job. `attempts`: at
+ * most 20.
  */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
@@ -479,9 +482,9 @@ type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | vo
 
 /**
  * The hooks of a function: `export const hooks: Hooks = { … }`. The project's setting `hooks` names the function that
- * BunBase calls. For `beforeWrite`, the setting `before_write` of a collection names it. No request can call a hook. If
- * a hook throws, or does not answer in time, it has failed: then nobody is signed up or in, a mail or message is not
- * sent, and nothing is written. `D`: the `Database` that `bunbase gen types` writes.
+ * BunBase calls. For `beforeWrite`, the setting `before_write` of a collection names the function. No request can call
+ * a hook. If a hook throws, or does not answer in time, it has failed: then nobody is signed up or in, a mail or
+ * message is not sent, and nothing is written. `D`: the `Database` that `bunbase gen types` writes.
  */
 export type Hooks<D extends object = AnyDatabase> = Readonly<{
   /**

@@ -36,7 +36,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `begins_per_second`: the number of connections that may begin on average; further clients are told to connect again
     later.
     `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
-    Joins are counted separately, with the same limit. Further watches and joins wait until earlier projects have had
+    Joins are counted separately, up to the same number. Further watches and joins wait until earlier projects have had
     their turn. One project may use at most half of each limit.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.

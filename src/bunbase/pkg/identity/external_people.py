@@ -77,8 +77,8 @@ async def not_overtaken(
     """Return what `attempt` returns. Try again if it raises one of `taken`, because another sign-in was faster.
 
     A new person may sign in twice at once: in two tabs, or by two services. The second sign-in then starts again, and
-    finds the account that the first sign-in has opened. A link belongs to the account that asked for it, so it is not
-    tried again.
+    finds the account that the first sign-in has opened. The linking of an identity is not tried again: the identity
+    must go to the account that requested the linking, and not to another account that is found.
     """
     for _ in range(ATTEMPTS - 1):
         try:

@@ -36,8 +36,8 @@ class TokenError(msgspec.Struct, frozen=True):
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """The differences of a service from the standard. `asked`: further parameters for the browser. `scopes`: the
-    default scopes.
+    """The differences of a service from the standard. `asked`: further parameters of the authorization URL.
+    `scopes`: the default scopes.
 
     `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: makes the client secret.
     `person`: reads the claims.

@@ -111,7 +111,7 @@ FUNCTIONS: Final = {
     **dict.fromkeys(("affectedKeys", "addedKeys", "removedKeys", "changedKeys", "unchangedKeys"), (("diff",), "list")),
     **dict.fromkeys(("hasOnly", "hasAny", "hasAll"), (("list", "list"), "bool")),
 }
-# the types that the first argument may have, if not any
+# the types that the first argument of a function may have; a function that is missing here takes any type
 ACCEPTED: Final = {
     "timestamp": ("string", "timestamp"),
     "duration": ("string", "duration"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -15,9 +14,8 @@ from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 MAX_LOOKUPS: Final = 10  # the limit for one evaluation
 MAX_STEPS: Final = 1_000_000  # the limit for one evaluation; a step takes about 0.1 µs
 BYTES_FOR_A_STEP: Final = 16  # reading 16 bytes of a document takes as long as one step
-LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
-# A fast test for 19 digits in a row: it looks only at every 9th byte, and at least two of these must be digits.
-EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")
+LONG_NUMBER: Final = b"0" * 19  # after ONLY_DIGITS: 19 digits in a row
+ONLY_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))  # every digit becomes 0
 
 read_all: Final = msgspec.json.Decoder().decode
 
@@ -86,7 +84,7 @@ def json_value(text: bytes) -> Any:
     """Return the value of a JSON text. As in the database, an integer of more than 64 bits becomes a double."""
     effort.note(len(text))
     value = read_all(text)
-    return _settled(value) if EVERY_NINTH.search(text[::9]) and LONG_NUMBER.search(text) else value
+    return _settled(value) if LONG_NUMBER in text.translate(ONLY_DIGITS) else value
 
 
 def _settled(value: Any) -> Any:

@@ -17,7 +17,7 @@ async def change_users(operator: Injected[Caller], tenant_auth: Injected[TenantA
 
     `failed` lists users that do not exist; BunBase changes all other users. You can safely repeat the request. BunBase
     writes one entry to the audit log, with the number of users and the digest of their ids. If you use the session of a
-    member, it needs a fresh proof.
+    member, it needs recent reauthentication.
     """
     return await tenant_auth.change_users(operator, data)
 

@@ -149,8 +149,8 @@ async def exchange_user_code(
 async def create_user_link_ticket(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLink
 ) -> LinkTicket:
-    """Needs a fresh proof. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is valid for
-    five minutes.
+    """Needs recent reauthentication. Pass the ticket as the parameter `link` when you start the sign-in. The ticket is
+    valid for five minutes.
     """
     return await tenant_auth.create_user_link_ticket(client, data.provider)
 
@@ -170,7 +170,7 @@ async def list_user_identities(client: Injected[Caller], tenant_auth: Injected[T
 async def delete_user_identity(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], identity_id: IdentityId
 ) -> None:
-    """Needs a fresh proof. You cannot remove the user's last way to sign in."""
+    """Needs recent reauthentication. You cannot remove the user's last way to sign in."""
     await tenant_auth.delete_user_identity(client, identity_id)
 
 

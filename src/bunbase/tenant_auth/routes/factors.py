@@ -97,8 +97,8 @@ async def get_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAu
     security=SIGNED_IN_USER,
 )
 async def start_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> NewTotp:
-    """Needs a fresh proof. The new secret has no effect until you confirm it with its first code, within 15 minutes.
-    Until then, an authenticator app that the user already has keeps working.
+    """Needs recent reauthentication. The new secret has no effect until you confirm it with its first code, within 15
+    minutes. Until then, an authenticator app that the user already has keeps working.
     """
     return await tenant_auth.start_totp(client)
 
@@ -122,7 +122,7 @@ async def confirm_user_totp(
 
 @delete("/v1/auth/totp", summary="Turn a user's second factor off", tags=TAGS, security=SIGNED_IN_USER)
 async def remove_user_totp(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. The recovery codes stop working too; passkeys still work."""
+    """Needs recent reauthentication. The recovery codes stop working too; passkeys still work."""
     await tenant_auth.remove_totp(client)
 
 
@@ -134,7 +134,7 @@ async def remove_user_totp(client: Injected[Caller], tenant_auth: Injected[Tenan
     security=SIGNED_IN_USER,
 )
 async def new_user_recovery_codes(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> RecoveryCodes:
-    """Needs a fresh proof. All earlier recovery codes stop working."""
+    """Needs recent reauthentication. All earlier recovery codes stop working."""
     return await tenant_auth.new_recovery_codes(client)
 
 

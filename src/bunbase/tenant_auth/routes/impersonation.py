@@ -18,7 +18,7 @@ async def create_user_link(
     """Returns the link that BunBase would otherwise send by mail. BunBase sends no mail, so send the link yourself, for
     example in your own mail. The link works once, and for as long as a mailed link. The user's earlier links of this
     kind stop working. The person who opens the link confirms the address. If you use the session of a member, it needs
-    a fresh proof.
+    recent reauthentication.
     """
     return await tenant_auth.create_user_link(operator, user_id, data)
 
@@ -30,8 +30,8 @@ async def impersonate_user(
     """Returns one access token, and no refresh token. The token lives as long as an access token of the project, and at
     most an hour. Its claim `act.sub` is the id of the developer or key; rules see it as `auth.act`. A caller with this
     token cannot change the password, the address, the factors or the sessions of the user, and cannot delete the user.
-    The audit log and the list of the user's sessions show this session. If you use the session of a member, it needs a
-    fresh proof.
+    The audit log and the list of the user's sessions show this session. If you use the session of a member, it needs
+    recent reauthentication.
     """
     return await tenant_auth.impersonate_user(operator, user_id, data)
 

@@ -68,9 +68,9 @@ async def confirm_user_email(
 async def request_user_email_change(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserAddress
 ) -> Accepted:
-    """Needs a fresh proof. BunBase sends a mail to both addresses, and both must confirm the change. If the old address
-    was never verified, only the new address must confirm. The response does not reveal whether another user has the new
-    address.
+    """Needs recent reauthentication. BunBase sends a mail to both addresses, and both must confirm the change. If the
+    old address was never verified, only the new address must confirm. The response does not reveal whether another user
+    has the new address.
     """
     await tenant_auth.request_user_email_change(client, data.email)
     return Accepted()

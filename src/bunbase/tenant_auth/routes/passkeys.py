@@ -63,7 +63,7 @@ async def list_user_passkeys(client: Injected[Caller], tenant_auth: Injected[Ten
     security=SIGNED_IN_USER,
 )
 async def user_passkey_options(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> PasskeyOptions:
-    """Needs a fresh proof. The options work once, for five minutes."""
+    """Needs recent reauthentication. The options work once, for five minutes."""
     return await tenant_auth.passkey_options(client)
 
 
@@ -93,7 +93,7 @@ async def rename_user_passkey(
 async def delete_user_passkey(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], passkey_id: PasskeyId
 ) -> None:
-    """Needs a fresh proof. The passkey stops working at once; the sessions that it opened stay open."""
+    """Needs recent reauthentication. The passkey stops working at once; the sessions that it opened stay open."""
     await tenant_auth.delete_passkey(client, passkey_id)
 
 

@@ -24,7 +24,7 @@ class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current`: the current password. It may be null if the session has a fresh proof."""
+    """`current`: the current password. It may be null after recent reauthentication."""
 
     password: NewPassword
     current: str | None = None
@@ -57,8 +57,8 @@ async def reset_user_password(
 async def change_user_password(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserPasswordChange
 ) -> None:
-    """Needs the current password, or a fresh proof. Ends all other sessions of the user. The access tokens become
-    invalid too: exchange the refresh token for a new pair.
+    """Needs the current password, or recent reauthentication. Ends all other sessions of the user. The access tokens
+    become invalid too: exchange the refresh token for a new pair.
     """
     await tenant_auth.change_user_password(client, data.password, data.current)
 

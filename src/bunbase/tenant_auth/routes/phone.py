@@ -83,7 +83,7 @@ async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 async def request_phone_change(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneNumberRequest
 ) -> Accepted:
-    """Needs a fresh proof. BunBase sends a code to the new number. Only this user can use the code."""
+    """Needs recent reauthentication. BunBase sends a code to the new number. Only this user can use the code."""
     await tenant_auth.request_phone_change(client, data.phone, data.language)
     return Accepted()
 
@@ -110,7 +110,7 @@ async def confirm_phone_change(client: Injected[Caller], tenant_auth: Injected[T
     security=SIGNED_IN_USER,
 )
 async def remove_phone(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
-    """Needs a fresh proof.
+    """Needs recent reauthentication.
 
     If the number is the user's last way to sign in, the response is 409 `last_sign_in_method`.
     """

@@ -26,9 +26,10 @@ async def reauthenticate_user(
     client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Proof
 ) -> Reauthenticated:
     """Dangerous requests need a proof from the last ten minutes in the same session; a sign-in counts as a proof.
-    Without a fresh proof, the response to a dangerous request is 401 `reauthentication_required`, and `methods` lists
-    the proofs that the user can send. After a proof with a code or a passkey, the session has two factors: the access
-    token in the response has `aal` 2. Ten wrong proofs in a row end the session.
+    Without a recent sign-in or reauthentication, the response to a dangerous request is 401
+    `reauthentication_required`, and `methods` lists the proofs that the user can send. After a proof with a code or a
+    passkey, the session has two factors: the access token in the response has `aal` 2. Ten wrong proofs in a row end
+    the session.
     """
     return await tenant_auth.reauthenticate(client, data)
 

@@ -225,8 +225,8 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. All sessions end within a second. BunBase keeps the user's documents, unless the setting
-    `deletion` names them.
+    """Needs recent reauthentication. All sessions end within a second. BunBase keeps the user's documents, unless the
+    setting `deletion` names them.
     """
     await tenant_auth.delete_me(client)
 

@@ -137,7 +137,7 @@ def _version(if_match: str | None) -> int | None:
 async def rotate_user_keys(
     member: Injected[Caller], tenant_auth: Injected[TenantAuth], data: KeyRotation
 ) -> RotatedKeys:
-    """Needs a fresh proof. BunBase publishes the next key at once, and signs with it a few minutes later.
+    """Needs recent reauthentication. BunBase publishes the next key at once, and signs with it a few minutes later.
 
     All users stay signed in.
 

@@ -73,9 +73,9 @@ async def export_users(
 ) -> Stream:
     """Streams all users as NDJSON, ordered by id, in the form that an import takes.
 
-    The hashes of the passwords (`hashes`) need the secret key, or the role admin with a fresh proof. An export never
-    contains second factors, passkeys or sessions. To continue an interrupted export, send the id in its last complete
-    line as `after`.
+    The hashes of the passwords (`hashes`) need the secret key, or the role admin with recent reauthentication. An
+    export never contains second factors, passkeys or sessions. To continue an interrupted export, send the id in its
+    last complete line as `after`.
     """
     return await lines_answer(tenant_auth.export_users(operator, hashes, after))
 

@@ -51,7 +51,7 @@ async def administrator(bunauth: BunAuthService) -> Caller:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def admin(bunauth: BunAuthService, administrator: Caller) -> Caller:
-    """Return the administrator with a fresh proof."""
+    """Return the administrator, who has just reauthenticated."""
     await bunauth.reauthenticate(administrator, Proof(PASSWORD))
     return administrator
 
@@ -63,7 +63,7 @@ def email() -> str:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def own(bunauth: BunAuthService, administrator: Caller, email: str) -> Caller:
-    """Return the person who sits at the browser, in a session of their own."""
+    """Return the person who uses the browser, in a separate session."""
     return await caller_with(bunauth, (await registered(bunauth, email)).access_token)
 
 

@@ -41,7 +41,7 @@ from tests.pkg.waiting import until_true
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-# a request that is answered on a page, because nobody knows whether its redirect URI belongs to the client
+# BunBase answers this request on a page, because the redirect URI may not belong to the client
 MISTAKEN = (
     {"client_id": "oac_unknown"},
     {"client_id": "o'; DROP TABLE users; --\0"},
@@ -85,7 +85,7 @@ async def test_a_request_continues_only_in_its_own_browser_and_once(
     bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, clock: ManualClock
 ) -> None:
     thief = Visitor(bunauth, visitor.email)
-    await thief.code(shop)  # is signed in, in another browser
+    await thief.code(shop)  # this person is signed in, in another browser
     own = await visitor.sign_in(await visitor.to(shop, prompt="consent"))
 
     for stolen in (thief.cookie, "", "ops_invented"):
@@ -168,7 +168,7 @@ async def test_the_deletion_of_an_account_and_the_exchange_of_its_code_do_not_wa
     code, db = await visitor.code(shop), bunauth.stores.db
     owner = own.developer.id if own.developer else ""
 
-    async with db.transaction():  # as the deletion: first the account, then what it has
+    async with db.transaction():  # the same order as the deletion: first the account, then its rows
         await bunauth.stores.accounts.locked(owner)
         exchange = contextvars.Context().run(asyncio.create_task, exchanged(bunauth, shop, code))
         await until_true(lambda: db.value(WAITING))

@@ -1,4 +1,4 @@
-"""The OpenID Provider: what a client gets, what it does not get, and when it ends."""
+"""The OpenID Provider: the tokens and claims that a client gets, and when tokens end."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_the_operators_own_client_gets_a_session_without_consent(
     (session,) = [one for one in (await bunauth.sessions(own, 10, None)).items if one.current]
 
     assert (session.client, session.ip, session.agent) == ("Console", BROWSER.ip, BROWSER.agent)
-    with pytest.raises(InvalidToken):  # refreshed only by the client, which proves who it is
+    with pytest.raises(InvalidToken):  # only the client can refresh the token, because it must authenticate
         await bunauth.refresh(ANYONE, tokens.refresh_token)
     assert (await refreshed(bunauth, console, tokens.refresh_token)).access_token
     await bunauth.end_session(own, session.id)
@@ -307,7 +307,7 @@ async def test_of_two_answers_and_of_two_exchanges_at_once_one_counts(
 
     assert [type(one) for one in answers if one is not allowed] == [AuthorizationExpired] * 2
     assert [type(one) for one in exchanges if one is not tokens] == [OAuthRefused] * 2
-    with pytest.raises(InvalidToken):  # two parties had the code
+    with pytest.raises(InvalidToken):  # two parties used the code, so one of them has stolen it
         await bunauth.oauth_userinfo(tokens.access_token)
 
 
@@ -319,7 +319,7 @@ async def test_the_activity_shows_what_an_application_does_at_an_account(
     code = await visitor.code(shop)
     tokens = await exchanged(bunauth, shop, code)
     assert await refusal_of(bunauth, shop, code) == "invalid_grant"
-    await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)  # of the session that has ended
+    await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)  # of the ended session
     tokens = await exchanged(bunauth, shop, await visitor.code(shop))
     await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)
     (allowed,) = (await bunauth.authorizations(own)).items
@@ -371,8 +371,8 @@ async def test_a_refresh_token_follows_the_rule_of_sessions(
         await refreshed(bunauth, shop, first.refresh_token, scope="openid admin")
     second = await refreshed(bunauth, shop, first.refresh_token)
     clock.advance(600)
-    lost = await refreshed(bunauth, shop, first.refresh_token)  # the answer was lost: the same child again
-    await bunauth.oauth_userinfo(lost.access_token)  # which is used now
+    lost = await refreshed(bunauth, shop, first.refresh_token)  # its answer is lost
+    await bunauth.oauth_userinfo(lost.access_token)  # the new token is used now
     clock.advance(600)
     with pytest.raises(OAuthRefused):
         await refreshed(bunauth, shop, first.refresh_token)
@@ -380,7 +380,7 @@ async def test_a_refresh_token_follows_the_rule_of_sessions(
     assert too_much.value.extra["error"] == "invalid_scope"
     assert lost.refresh_token == second.refresh_token
     assert "nonce" not in unverified_claims(second.id_token)
-    with pytest.raises(OAuthRefused):  # the repeated parent has ended the session
+    with pytest.raises(OAuthRefused):  # the second use of the old token has ended the session
         await refreshed(bunauth, shop, second.refresh_token)
 
 

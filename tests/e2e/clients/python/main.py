@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found,import-untyped,unused-ignore"
-"""Writes, finds and misses a document with the client that openapi-python-client makes."""
+"""Writes a document, finds it, and looks for a missing document, with the client that openapi-python-client makes."""
 
 from __future__ import annotations
 

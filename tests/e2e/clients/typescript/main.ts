@@ -1,4 +1,7 @@
-/** Writes, finds and misses a document with the client that openapi-typescript and openapi-fetch make. */
+/**
+ * Writes a document, finds it, and looks for a missing document, with the client of openapi-typescript and
+ * openapi-fetch.
+ */
 import createClient from 'openapi-fetch'
 import type { components, paths } from './api.js'
 

@@ -1,4 +1,6 @@
-/** `bun bunbase.mjs <folder> <url> <key> <topic> [transport…]` follows a query with bunbase-js, and prints what happens. */
+/**
+ * `bun bunbase.mjs <folder> <url> <key> <topic> [transport…]` watches a query with bunbase-js, and prints each event.
+ */
 const [folder, url, key, topic, ...transports] = process.argv.slice(2);
 const { createClient } = await import(`${folder}/index.js`);
 const { createLive } = await import(`${folder}/live/index.js`);

@@ -1,4 +1,6 @@
-/** `node node.mjs ws|eventsource <url> <key> <watches>` prints what the client holds at each barrier, and each refusal. */
+/**
+ * `node node.mjs ws|eventsource <url> <key> <watches>` prints the client's result at each barrier, and each refusal.
+ */
 import { EventSource } from "eventsource";
 import WebSocket from "ws";
 

@@ -24,10 +24,10 @@ class AsyncAuth:
     ) -> Claims:
         """Return the claims of an access token that the project has signed and that has not expired.
 
-        The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
-        BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
-        `allow_service`: also accept service tokens: those of service accounts and keys. Raises: Denied. Needs
-        `bunbase-sdk[jwt]`.
+        The client keeps the public keys for an hour, so most calls send no request. The token can also be valid after
+        its session has ended: only BunBase itself refuses such a token within a second. `project`: the id (`prj_…`) of
+        the project, by default the client's project. `allow_service`: also accept service tokens, which service
+        accounts and keys get. Raises: Denied. Needs `bunbase-sdk[jwt]`.
 
         ```python
         claims = await client.auth.verify(token)

@@ -44,7 +44,7 @@ class AsyncChannels:
     async def publish(
         self, messages: Sequence[ChannelMessage], *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> list[PublishedMessage]:
-        """Publish 1 to 100 messages, all or none. A retry after a lost answer publishes nothing again.
+        """Publish 1 to 100 messages, all or none. A retry after a lost answer publishes no message twice.
 
         ```python
         await client.channels.publish([{"channel": "rooms/7", "data": {"text": "hello"}}])
@@ -60,12 +60,12 @@ class AsyncChannels:
         presence: object = None,
         stop_after: float | None = None,
     ) -> AsyncGenerator[HeardMessage, None]:
-        """Yield each message of a channel, once and in order, also over lost connections.
+        """Yield each message of a channel, once and in order. The loop continues after a lost connection.
 
         `lost` of a message is true if messages before it may be missing, for example after a restart of the server.
-        Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
-        members, with this value, as long as the loop runs. `stop_after`: the loop ends this many seconds after its
-        beginning, however many messages came.
+        `since`: by default, yield messages from now on; with "start", also all messages that the channel keeps.
+        `presence`: while the loop runs, the list of members contains this value. `stop_after`: the loop ends after this
+        many seconds, even if messages arrive.
 
         ```python
         async for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
@@ -77,7 +77,7 @@ class AsyncChannels:
     def members(
         self, channel: str, *, presence: object = None, stop_after: float | None = None
     ) -> AsyncGenerator[Members, None]:
-        """Yield everybody who is in a channel, and again whenever this changes. `stop_after`: seconds, as in `listen`.
+        """Yield the members of a channel, now and after each change. `stop_after`: seconds, as in `listen`.
 
         ```python
         async for members in client.channels.members("rooms/7"):
@@ -89,9 +89,9 @@ class AsyncChannels:
     async def set_presence(self, channel: str, presence: object, *, timeout: float | None = None) -> None:
         """Change the value that others see in the list of members. None leaves the list.
 
-        It is the value of each `listen` and `members` loop of this client that has entered this channel, and stays so
-        over lost connections. Call it in the loop, in another thread, or in another task. If the server refuses the
-        value, the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
+        The value applies to each `listen` and `members` loop of this client that has entered this channel, also after a
+        lost connection. Call this in the loop, in another thread, or in another task. If the server refuses the value,
+        the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
 
         ```python
         await client.channels.set_presence("rooms/7", {"name": "worker", "busy": True})

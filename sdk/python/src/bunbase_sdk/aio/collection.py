@@ -25,10 +25,10 @@ W = TypeVar("W", bound=Mapping[str, object])
 
 
 class AsyncCollection(Generic[D, W]):
-    """A collection. `D`: its documents as they are read; `W`: as they are written.
+    """A collection. `D`: the type of its documents as they are read. `W`: the type as they are written.
 
-    Every write has an idempotency key, so a retry takes effect once. A key of yours keeps that promise also over a
-    restart of your program.
+    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, this is true even after
+    a restart of your program.
     """
 
     def __init__(self, calls: core.CollectionCalls[D, W], driver: AsyncDriver) -> None:
@@ -43,7 +43,7 @@ class AsyncCollection(Generic[D, W]):
     async def get(self, id: str, *, expand: str | Sequence[str] = (), timeout: float | None = None) -> D:
         """Read a document. Raises: NotFound, also for a document that a rule hides.
 
-        `expand`: references whose documents are added.
+        `expand`: the references whose documents BunBase adds to the result.
 
         ```python
         post = await client.data.collection("posts").get("first")
@@ -112,7 +112,7 @@ class AsyncCollection(Generic[D, W]):
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
     ) -> AsyncGenerator[Page[D], None]:
-        """Yield page after page. `limit`: the size of a page. `timeout`: for each page.
+        """Yield page after page. `limit`: the size of a page. `timeout`: the timeout for each page.
 
         ```python
         async for page in client.data.collection("posts").pages(limit=500):
@@ -135,7 +135,7 @@ class AsyncCollection(Generic[D, W]):
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
     ) -> AsyncGenerator[D, None]:
-        """Yield all documents that match, page by page. `limit`: the size of a page. `timeout`: for each page.
+        """Yield all documents that match. `limit`: the size of a page. `timeout`: the timeout for each page.
 
         ```python
         async for post in client.data.collection("posts").all({"draft": True}):
@@ -177,9 +177,9 @@ class AsyncCollection(Generic[D, W]):
     ) -> AsyncGenerator[LiveResult[D], None]:
         """Yield the result of a query, and then each new result as soon as something changes.
 
-        The loop goes on over lost connections and restarts of the server; it misses no state that lasts. `limit`: at
-        most 500; without it, the result may have 1,000 documents. `stop_after`: the loop ends after this many
-        seconds; without it, only when you leave it. Not for `as_user(…)`.
+        The loop continues after a lost connection and after a restart of the server. It may skip states that lasted
+        only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`: the loop
+        ends after this many seconds; without it, the loop ends only when you leave it. Not available with `as_user(…)`.
 
         ```python
         async for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -221,7 +221,7 @@ class AsyncCollection(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Compute values over groups of documents. `limit`: only the first groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
 
         ```python
         totals = await client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
@@ -232,7 +232,7 @@ class AsyncCollection(Generic[D, W]):
         )
 
     async def create(self, document: W, *, idempotency_key: str | None = None, timeout: float | None = None) -> D:
-        """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second one.
+        """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second document.
 
         ```python
         post = await client.data.collection("posts").create({"title": "Hello"})
@@ -289,7 +289,7 @@ class AsyncCollection(Generic[D, W]):
         attempts: int = ATTEMPTS,
         timeout: float | None = None,
     ) -> D:
-        """Read a document, and change it unless somebody else has changed it meanwhile: then begin again.
+        """Read a document and change it. If somebody else has changed the document meanwhile, start again.
 
         `change` returns a patch or update operators, or None to leave the document as it is.
 

@@ -34,10 +34,10 @@ class AsyncData:
     @overload
     def collection(self, name: str, read: type[D], write: type[W]) -> AsyncCollection[D, W]: ...
     def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> AsyncCollection[Any, Any]:
-        """Return a collection. Nothing is sent.
+        """Return a collection. This sends no request.
 
-        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. They are for the
-        type checker only.
+        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. Only the type
+        checker uses these classes.
 
         ```python
         posts = client.data.collection("posts")
@@ -48,7 +48,7 @@ class AsyncData:
     async def commit(
         self, writes: Sequence[DocumentWrite], *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> Commit:
-        """Perform all writes, or none of them: at most 500.
+        """Perform all writes, or none of them. A commit contains at most 500 writes.
 
         ```python
         await client.data.commit(
@@ -70,8 +70,8 @@ class AsyncData:
     ) -> R:
         """Run `work` with reads and writes that belong together, and return its result.
 
-        If a document that it has read changes before the commit, nothing is written, and `work` runs again, up to five
-        times in all. So it should do nothing else than read and write.
+        If a document that `work` has read changes before the commit, nothing is written, and `work` runs again, up to
+        five times in all. So `work` should only read and write documents.
 
         ```python
         async def transfer(tx: AsyncTransaction) -> None:

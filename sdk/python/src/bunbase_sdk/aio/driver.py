@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class AsyncDriver:
-    """Tasks of one event loop may share it.
+    """Tasks of one event loop may share a driver.
 
-    `url`: the address of the server. `http`: a client of the caller, who then closes it.
+    `url`: the address of the server. `http`: a client of the caller, who must close it.
     """
 
     def __init__(self, url: str, http: httpx.AsyncClient | None = None) -> None:
@@ -35,7 +35,7 @@ class AsyncDriver:
             await self._http.aclose()
 
     async def run(self, flow: Flow[T]) -> T:
-        """Return the result of a call. A task that is cancelled closes its connection. Raises: Problem."""
+        """Return the result of a call. If the task is cancelled, its connection closes. Raises: Problem."""
         with closing(flow):
             async with AsyncExitStack() as opened:
                 ended = await self._until_emitted(flow, advanced(flow), opened)
@@ -44,7 +44,7 @@ class AsyncDriver:
                 return result
 
     async def items(self, flow: Items[T]) -> AsyncGenerator[T, None]:
-        """Yield what a call emits. Raises: Problem."""
+        """Yield the items that a call emits. Raises: Problem."""
         with closing(flow):
             async with AsyncExitStack() as opened:
                 step = await self._until_emitted(flow, advanced(flow), opened)

@@ -20,7 +20,7 @@ class AsyncEnv:
         self._driver = driver
 
     def list(self, *, reveal: bool = False, timeout: float | None = None) -> AsyncGenerator[Variable, None]:
-        """Yield the variables. `reveal`: with their values, which needs the scope `secrets`.
+        """Yield the variables. `reveal`: also return their values, which needs the scope `secrets`.
 
         ```python
         async for variable in client.env.list():
@@ -34,7 +34,7 @@ class AsyncEnv:
     ) -> Variable:
         """Set a variable; the next call of a function sees it. Idempotent.
 
-        `exposed`: if False, functions cannot read it, and name it only in a header of `fetch`.
+        `exposed`: if False, functions cannot read the value, and can only use the name in a header of `fetch`.
 
         ```python
         await client.env.set("GREETING", "Ahoy")

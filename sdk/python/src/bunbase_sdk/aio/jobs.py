@@ -14,7 +14,7 @@ from bunbase_sdk.models import Job, JobStatus, ScheduleState
 
 
 class AsyncJobs:
-    """The jobs of functions. All but `enqueue` need a personal access token."""
+    """The jobs of functions. All methods except `enqueue` need a personal access token."""
 
     def __init__(self, calls: core.JobsCalls, driver: AsyncDriver) -> None:
         self._calls = calls
@@ -34,7 +34,7 @@ class AsyncJobs:
     ) -> Job:
         """Run a function later. A retry after a lost answer adds no second job.
 
-        `key`: no second job is added while one with this key waits or runs. `attempts`: at most 20.
+        `key`: while a job with this key waits or runs, no second job is added. `attempts`: at most 20.
 
         ```python
         job = await client.jobs.enqueue("resize", {"image": "rye.jpg"}, delay_seconds=60)
@@ -56,7 +56,7 @@ class AsyncJobs:
     def list(
         self, *, function: str | None = None, state: JobStatus | None = None, timeout: float | None = None
     ) -> AsyncGenerator[Job, None]:
-        """Yield jobs without their payloads, page by page. Dead letters have the state `dead`.
+        """Yield jobs without their payloads, page by page. Jobs that have failed for good have the state `dead`.
 
         ```python
         async for job in client.jobs.list(state="dead"):
@@ -75,7 +75,7 @@ class AsyncJobs:
         return await self._driver.run(self._calls.get(job, timeout=timeout))
 
     async def replay(self, job: str, *, timeout: float | None = None) -> Job:
-        """Run a dead letter again. Raises: NotFound.
+        """Run a dead job again. Raises: NotFound.
 
         ```python
         await client.jobs.replay("job_1")

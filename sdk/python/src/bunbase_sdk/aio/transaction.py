@@ -58,7 +58,7 @@ class AsyncTransactionCollection(Generic[D, W]):
         return await self._driver.run(self._calls.get(id))
 
     async def find(self, id: str) -> D | None:
-        """Read a document, or return None. If there is one by the commit, the transaction begins again.
+        """Read a document, or return None. If the document exists at the commit, the transaction begins again.
 
         ```python
         account = await tx.collection("accounts").find("ada")
@@ -74,7 +74,7 @@ class AsyncTransactionCollection(Generic[D, W]):
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[D]:
-        """Return one page. The commit checks the documents of the page, but not whether others would match by then.
+        """Return one page. The commit checks the documents of the page, but not whether other documents match now.
 
         ```python
         page = await tx.collection("seats").query({"taken": False}, limit=1)

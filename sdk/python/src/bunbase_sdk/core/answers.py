@@ -1,4 +1,4 @@
-"""The value of an answer, or its problem."""
+"""Read the value or the problem from an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase_sdk.core.flow import Answer
 from bunbase_sdk.core.json_values import parsed
 from bunbase_sdk.problem import Problem, problem_of
 
-FUNCTION_VERSION: Final = "x-bunbase-function-version"  # a function itself answered; BunBase's refusals lack it
+FUNCTION_VERSION: Final = "x-bunbase-function-version"  # BunBase's own refusals do not have it
 
 
 def value_of(answer: Answer) -> Any:
@@ -27,7 +27,7 @@ def value_of(answer: Answer) -> Any:
 def problem_in(answer: Answer) -> Problem:
     """Return the problem of an answer that is not successful.
 
-    The answer of a function is always `function_answer`: no code of a function passes for one of BunBase.
+    For an answer of a function, the code is always `function_answer`, so a function cannot imitate a code of BunBase.
     """
     try:
         body = parsed(answer.content) if answer.is_json else None
@@ -43,7 +43,7 @@ def problem_in(answer: Answer) -> Problem:
 
 
 def _of_function(answer: Answer, body: object) -> Problem:
-    """Return the problem of a function that answered itself; its body is the answer, or has it as `answer`."""
+    """Return the problem for an answer of a function. Its body is the answer, or contains the answer as `answer`."""
     shown = answer.content.decode("utf-8", "replace") if body is None else body
     members = shown if isinstance(shown, dict) else {"answer": shown}
     texts = (members.get(name) for name in ("detail", "message", "error"))

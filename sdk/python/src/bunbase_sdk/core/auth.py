@@ -23,10 +23,10 @@ class AuthCalls:
     ) -> Flow[Claims]:
         """Return the claims of an access token that the project has signed and that has not expired.
 
-        The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
-        BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
-        `allow_service`: also accept service tokens: those of service accounts and keys. Raises: Denied. Needs
-        `bunbase-sdk[jwt]`.
+        The client keeps the public keys for an hour, so most calls send no request. The token can also be valid after
+        its session has ended: only BunBase itself refuses such a token within a second. `project`: the id (`prj_…`) of
+        the project, by default the client's project. `allow_service`: also accept service tokens, which service
+        accounts and keys get. Raises: Denied. Needs `bunbase-sdk[jwt]`.
 
         ```python
         claims = client.auth.verify(token)
@@ -36,7 +36,7 @@ class AuthCalls:
         name = project or self._transport.credential.project
         if not name:
             raise invalid_value("project", "Pass the id of the project (prj_…) here, or to the client.")
-        if not name.startswith("prj_"):  # tokens have the id, and no request is sent to find it
+        if not name.startswith("prj_"):  # tokens contain the id, not the slug
             raise invalid_value("project", f"{name} is a slug. Checks of tokens need the id of the project (prj_…).")
         return self._keys.verified(self._transport, token, name, allow_service, timeout)
 

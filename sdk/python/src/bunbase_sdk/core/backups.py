@@ -18,8 +18,8 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 class BackupsCalls:
     """The backups of the project's documents. They need a personal access token.
 
-    Making, verifying and restoring are jobs of the server: `create`, `verify` and `restore` return at once, and `wait`
-    returns the job when it has ended.
+    `create`, `verify` and `restore` start a job on the server and return at once. `wait` returns the job when it has
+    ended.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -46,7 +46,7 @@ class BackupsCalls:
         return self._json("GET", (backup,), timeout, repeatable=True)
 
     def create(self, *, timeout: float | None = None) -> Flow[BackupJob]:
-        """Begin a backup.
+        """Start a backup.
 
         ```python
         job = client.backups.create()
@@ -55,7 +55,7 @@ class BackupsCalls:
         return self._json("POST", (), timeout)
 
     def verify(self, backup: str, *, timeout: float | None = None) -> Flow[BackupJob]:
-        """Begin to read a backup, and to compare it with its manifest.
+        """Start a job that reads a backup and compares it with its manifest.
 
         ```python
         job = client.backups.verify("bkp_1")
@@ -66,10 +66,10 @@ class BackupsCalls:
     def restore(
         self, backup: str, *, from_project: str = "", unauthenticated: bool = False, timeout: float | None = None
     ) -> Flow[BackupJob]:
-        """Begin to replace all documents of the project by those of a backup. The present ones are backed up first.
+        """Start a job that backs up the present documents, and then replaces them by the documents of a backup.
 
-        `from_project`: the project to which the backup belongs; by default this one. `unauthenticated`: also restore a
-        backup of which nothing proves who wrote it.
+        `from_project`: the project to which the backup belongs; by default this project. `unauthenticated`: also
+        restore a backup if nothing proves that BunBase wrote it.
 
         ```python
         job = client.backups.restore("bkp_1")
@@ -88,7 +88,7 @@ class BackupsCalls:
         return self._json("GET", ("jobs", job), timeout, repeatable=True)
 
     def wait(self, job: str, *, timeout: float | None = None) -> Flow[BackupJob]:
-        """Return a job when it has ended; look at its `state` and `problem`. Raises: Unreachable, after the timeout.
+        """Return a job when it has ended: see its `state` and `problem`. Raises: Unreachable, after the timeout.
 
         ```python
         done = client.backups.wait("job_1", timeout=600)
@@ -114,7 +114,7 @@ class BackupsCalls:
         return self._json("DELETE", (backup,), timeout)
 
     def schedule(self, *, timeout: float | None = None) -> Flow[BackupScheduleState]:
-        """Return how often backups are made, and how many of them are kept.
+        """Return the schedule: how often BunBase makes backups, and how many backups it keeps.
 
         ```python
         schedule = client.backups.schedule()
@@ -123,7 +123,7 @@ class BackupsCalls:
         return self._json("GET", ("schedule",), timeout, repeatable=True)
 
     def set_schedule(self, every_hours: int, kept: int, *, timeout: float | None = None) -> Flow[BackupScheduleState]:
-        """Set a schedule for this project alone. `every_hours`: the time between backups, 0 for never. Idempotent.
+        """Set a schedule for this project only. `every_hours`: the time between backups, 0 for never. Idempotent.
 
         ```python
         client.backups.set_schedule(every_hours=6, kept=28)

@@ -18,7 +18,7 @@ WAIT_SECONDS: Final = 25.0
 def emitted_changes(
     transport: Transport, since: int, follow: bool, stop_after: float | None, timeout: float | None
 ) -> Items[Change]:
-    """Emit every change after `since`. With `follow`, wait for the next ones, also over lost connections."""
+    """Emit every change after `since`. With `follow`, wait for the next changes, also after a lost connection."""
     patience = Patience(stop_after)
     while True:
         wait = patience.left(WAIT_SECONDS) if follow else 0.0

@@ -55,7 +55,7 @@ class ChannelsCalls:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Flow[list[PublishedMessage]]:
-        """Publish 1 to 100 messages, all or none. A retry after a lost answer publishes nothing again.
+        """Publish 1 to 100 messages, all or none. A retry after a lost answer publishes no message twice.
 
         ```python
         client.channels.publish([{"channel": "rooms/7", "data": {"text": "hello"}}])
@@ -74,12 +74,12 @@ class ChannelsCalls:
         presence: object = None,
         stop_after: float | None = None,
     ) -> Items[HeardMessage]:
-        """Yield each message of a channel, once and in order, also over lost connections.
+        """Yield each message of a channel, once and in order. The loop continues after a lost connection.
 
         `lost` of a message is true if messages before it may be missing, for example after a restart of the server.
-        Without `since`, messages from now on; with "start", all that the channel keeps. `presence` enters the list of
-        members, with this value, as long as the loop runs. `stop_after`: the loop ends this many seconds after its
-        beginning, however many messages came.
+        `since`: by default, yield messages from now on; with "start", also all messages that the channel keeps.
+        `presence`: while the loop runs, the list of members contains this value. `stop_after`: the loop ends after this
+        many seconds, even if messages arrive.
 
         ```python
         for message in client.channels.listen("rooms/7", presence={"name": "worker"}):
@@ -90,7 +90,7 @@ class ChannelsCalls:
         return self._following(held, held.heard, stop_after)
 
     def members(self, channel: str, *, presence: object = None, stop_after: float | None = None) -> Items[Members]:
-        """Yield everybody who is in a channel, and again whenever this changes. `stop_after`: seconds, as in `listen`.
+        """Yield the members of a channel, now and after each change. `stop_after`: seconds, as in `listen`.
 
         ```python
         for members in client.channels.members("rooms/7"):
@@ -103,19 +103,19 @@ class ChannelsCalls:
     def set_presence(self, channel: str, presence: object, *, timeout: float | None = None) -> Flow[None]:
         """Change the value that others see in the list of members. None leaves the list.
 
-        It is the value of each `listen` and `members` loop of this client that has entered this channel, and stays so
-        over lost connections. Call it in the loop, in another thread, or in another task. If the server refuses the
-        value, the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
+        The value applies to each `listen` and `members` loop of this client that has entered this channel, also after a
+        lost connection. Call this in the loop, in another thread, or in another task. If the server refuses the value,
+        the loop ends with the problem. Raises: Problem `not_joined`, if there is no such loop.
 
         ```python
         client.channels.set_presence("rooms/7", {"name": "worker", "busy": True})
         ```
         """
-        joined: set[HeldChannel] = self._transport.joined.copy()  # other threads may change it
+        joined: set[HeldChannel] = self._transport.joined.copy()  # a copy, because other threads may change the set
         loops = [held for held in joined if held.channel == channel and held.enters]
         if not loops:
             raise Problem("not_joined", f"No loop of this client has entered {channel}: pass presence to listen first.")
-        written(presence)  # a value that cannot be sent changes nothing
+        written(presence)  # check all values first, so that a value that cannot be sent changes nothing
         within = self._transport.deadline(timeout)
         for held in loops:
             if (told := held.present(presence)) is None:
@@ -124,7 +124,7 @@ class ChannelsCalls:
             try:
                 yield from self._transport.answered(Wanted("POST", f"/v1/live{path(conn)}", body), within)
             except Problem as problem:
-                held.forget_sent()  # the connection is lost, or of another server: the next one begins with the value
+                held.forget_sent()  # the next connection sends the value
                 if problem.code != "live_connection_not_found" and not passes(problem):
                     raise
 

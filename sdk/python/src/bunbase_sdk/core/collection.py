@@ -24,10 +24,10 @@ COMBINING: Final = frozenset({"$and", "$or", "$nor", "$search"})
 
 
 class CollectionCalls(Generic[D, W]):
-    """A collection. `D`: its documents as they are read; `W`: as they are written.
+    """A collection. `D`: the type of its documents as they are read. `W`: the type as they are written.
 
-    Every write has an idempotency key, so a retry takes effect once. A key of yours keeps that promise also over a
-    restart of your program.
+    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, this is true even after
+    a restart of your program.
     """
 
     def __init__(self, name: str, requests: DataRequests) -> None:
@@ -43,7 +43,7 @@ class CollectionCalls(Generic[D, W]):
     def get(self, id: str, *, expand: str | Sequence[str] = (), timeout: float | None = None) -> Flow[D]:
         """Read a document. Raises: NotFound, also for a document that a rule hides.
 
-        `expand`: references whose documents are added.
+        `expand`: the references whose documents BunBase adds to the result.
 
         ```python
         post = client.data.collection("posts").get("first")
@@ -100,7 +100,7 @@ class CollectionCalls(Generic[D, W]):
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
     ) -> Items[Page[D]]:
-        """Yield page after page. `limit`: the size of a page. `timeout`: for each page.
+        """Yield page after page. `limit`: the size of a page. `timeout`: the timeout for each page.
 
         ```python
         for page in client.data.collection("posts").pages(limit=500):
@@ -126,7 +126,7 @@ class CollectionCalls(Generic[D, W]):
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
     ) -> Items[D]:
-        """Yield all documents that match, page by page. `limit`: the size of a page. `timeout`: for each page.
+        """Yield all documents that match. `limit`: the size of a page. `timeout`: the timeout for each page.
 
         ```python
         for post in client.data.collection("posts").all({"draft": True}):
@@ -175,9 +175,9 @@ class CollectionCalls(Generic[D, W]):
     ) -> Items[LiveResult[D]]:
         """Yield the result of a query, and then each new result as soon as something changes.
 
-        The loop goes on over lost connections and restarts of the server; it misses no state that lasts. `limit`: at
-        most 500; without it, the result may have 1,000 documents. `stop_after`: the loop ends after this many
-        seconds; without it, only when you leave it. Not for `as_user(…)`.
+        The loop continues after a lost connection and after a restart of the server. It may skip states that lasted
+        only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`: the loop
+        ends after this many seconds; without it, the loop ends only when you leave it. Not available with `as_user(…)`.
 
         ```python
         for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -226,7 +226,7 @@ class CollectionCalls(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> Flow[list[dict[str, Any]]]:
-        """Compute values over groups of documents. `limit`: only the first groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
@@ -250,7 +250,7 @@ class CollectionCalls(Generic[D, W]):
                 return groups
 
     def create(self, document: W, *, idempotency_key: str | None = None, timeout: float | None = None) -> Flow[D]:
-        """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second one.
+        """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second document.
 
         ```python
         post = client.data.collection("posts").create({"title": "Hello"})
@@ -304,7 +304,7 @@ class CollectionCalls(Generic[D, W]):
         attempts: int = ATTEMPTS,
         timeout: float | None = None,
     ) -> Flow[D]:
-        """Read a document, and change it unless somebody else has changed it meanwhile: then begin again.
+        """Read a document and change it. If somebody else has changed the document meanwhile, start again.
 
         `change` returns a patch or update operators, or None to leave the document as it is.
 
@@ -341,7 +341,7 @@ class CollectionCalls(Generic[D, W]):
         wanted = self._conditional("DELETE", id, NOTHING, if_rev)
         yield from self._requests.write(wanted, idempotency_key, self._requests.transport.deadline(timeout))
 
-    # the rest is for this package only
+    # only this package uses the following methods
 
     def read(self, id: str, within: Deadline, expand: str | Sequence[str] = ()) -> Flow[D]:
         where = f"{self._path}{path(id)}{search({'expand': ','.join(names(expand)) or None})}"
@@ -369,7 +369,8 @@ class CollectionCalls(Generic[D, W]):
 def names(given: str | Sequence[str]) -> list[str]:
     """Return a list of names. One name may be passed without a list. Raises: Problem, for a dict or a set.
 
-    `{"likes": -1}`, as in MongoDB, would else sort by likes in ascending order, because a dict iterates over its keys.
+    Without this check, MongoDB's form `{"likes": -1}` would sort by likes in ascending order, because a dict iterates
+    over its keys.
     """
     if isinstance(given, Mapping | Set):
         detail = (
@@ -380,7 +381,7 @@ def names(given: str | Sequence[str]) -> list[str]:
 
 
 def filter_of(where: Mapping[str, object] | None) -> Mapping[str, object] | None:
-    """Return the filter. Raises: Problem, if it is the body of a query (`{"where": …}`), which would find nothing."""
+    """Return the filter. Raises: Problem, if it is a whole query (`{"where": …}`), which would match nothing."""
     inner = None if where is None else where.get("where")
     if isinstance(inner, Mapping) and not any(name.startswith("$") and name not in COMBINING for name in inner):
         detail = 'Pass the filter without where. For a field of this name, write {"where": {"$eq": …}}.'

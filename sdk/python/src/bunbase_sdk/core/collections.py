@@ -44,9 +44,9 @@ class CollectionsCalls:
     def put(
         self, name: str, spec: CollectionSpec, *, wait: bool = True, timeout: float | None = None
     ) -> Flow[CollectionInfo]:
-        """Create or change a collection. Members that are left out stay as they are; None removes them.
+        """Create or change a collection. Settings that are left out stay unchanged; None removes a setting.
 
-        `wait`: until its indexes are built.
+        `wait`: wait until all indexes are built.
 
         ```python
         client.collections.put("posts", {"indexes": [{"fields": ["author"]}], "rules": {"list": "true"}})
@@ -73,7 +73,7 @@ class CollectionsCalls:
         strict: bool | None = None,
         timeout: float | None = None,
     ) -> Items[Misfit]:
-        """Yield the documents that do not match a schema; by default that of the collection. `timeout`: for each page.
+        """Yield the documents that violate a schema, by default the saved schema. `timeout`: the timeout for each page.
 
         ```python
         for misfit in client.collections.misfits("posts", schema={"required": ["title"]}):
@@ -93,13 +93,13 @@ class CollectionsCalls:
 
 
 class RuleTestsCalls:
-    """Tests of rules. No document is written."""
+    """Tests of rules. They write no document."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def test(self, case: OneCase, *, timeout: float | None = None) -> Flow[OneDecision]:
-        """Return the decision of the rules about one case, with the value of each part of the rule.
+        """Return the decision about one case, with the value of each part of the rule.
 
         ```python
         decision = client.rules.test({"collection": "posts", "op": "create", "auth": None, "next": {"n": 1}})
@@ -116,9 +116,10 @@ class RuleTestsCalls:
         documents: dict[str, dict[str, dict[str, Any]]] | None = None,
         timeout: float | None = None,
     ) -> Flow[Decisions]:
-        """Return the decisions about up to 1,000 cases, and which parts of the rules they have used.
+        """Return the decisions about up to 1,000 cases, and the parts of the rules that the cases have used.
 
-        `rules`: replace those of the collections. `documents`: replace the stored ones when a rule looks one up.
+        `rules`: used in place of the saved rules. `documents`: used in place of the stored documents when a rule looks
+        up a document.
 
         ```python
         decisions = client.rules.test_many([{"collection": "posts", "op": "list", "auth": {"uid": "u1"}}])

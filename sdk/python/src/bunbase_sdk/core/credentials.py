@@ -1,4 +1,4 @@
-"""The credentials of a program: what it sends to prove itself."""
+"""The credentials with which a program proves its identity."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ServiceAccount:
             raise invalid_value("ServiceAccount", "It has a client_id, and either a client_secret or a private_key.")
 
     def proof(self, audience: str) -> dict[str, str]:
-        """Return the members of a token request that prove the account (RFC 6749 §2.3.1, RFC 7523)."""
+        """Return the members of a token request that prove the account's identity (RFC 6749 §2.3.1, RFC 7523)."""
         if self.client_secret:
             return {"client_id": self.client_id, "client_secret": self.client_secret}
         return {"client_assertion_type": ASSERTION, "client_assertion": self._assertion(audience)}
@@ -64,9 +64,11 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """`headers`: what proves each request. `account`: gets a token for the requests instead.
+    """`headers`: the headers that authenticate each request.
 
-    `administers`: it reaches the routes below /api.
+    `account`: a service account, which gets a token for the requests instead.
+
+    `administers`: true if the credential can use the routes below /api.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -81,12 +83,12 @@ class Credential:
             raise invalid_value("key", "This call needs a personal access token (bpt_…), and the id of the project.")
 
     def check_is_of_program(self) -> None:
-        """Raises: Problem, for the token of a person, which functions do not accept."""
+        """Raises: Problem, for a personal access token, because functions do not accept it."""
         if self.administers:
             raise invalid_value("key", "A personal access token calls no functions. Use a secret key (sk_…).")
 
     def proof(self, audience: str) -> dict[str, str]:
-        """Return the members of a token request. Raises: Problem, if the credential gets no tokens."""
+        """Return the members of a token request. Raises: Problem, if the credential cannot get tokens."""
         if self.account:
             return self.account.proof(audience)
         if self.secret_key:
@@ -95,7 +97,7 @@ class Credential:
 
 
 def credential_of(key: str | ServiceAccount, project: str | None) -> Credential:
-    """Return the credential for a key. Raises: Problem, for a key that is of no use in a program."""
+    """Return the credential for a key. Raises: Problem, for a key that programs cannot use."""
     if isinstance(key, ServiceAccount):
         return Credential({}, project, account=key)
     if not isinstance(key, str) or not key or not (key.isascii() and key.isprintable()):
@@ -115,7 +117,7 @@ def credential_of(key: str | ServiceAccount, project: str | None) -> Credential:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The address and the credential that the environment names."""
+    """The address and the credential from environment variables."""
 
     url: str
     key: str | ServiceAccount = field(repr=False)
@@ -123,9 +125,9 @@ class Found:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Found:
-    """Return what BUNBASE_URL and one of BUNBASE_SECRET_KEY, BUNBASE_SERVICE_ACCOUNT and BUNBASE_TOKEN name.
+    """Read BUNBASE_URL and one of BUNBASE_SECRET_KEY, BUNBASE_SERVICE_ACCOUNT and BUNBASE_TOKEN.
 
-    Raises: Problem, if they are missing, name several credentials, or if others can read the file.
+    Raises: Problem, if a variable is missing, if several credentials are set, or if others can read the file.
     """
     given = os.environ if environment is None else environment
     names = ("BUNBASE_SECRET_KEY", "BUNBASE_SERVICE_ACCOUNT", "BUNBASE_TOKEN")
@@ -142,9 +144,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Found:
 
 
 def account_in(file: Path, url: str = "", project: str | None = None) -> Found:
-    """Return what the file of a service account has: `url`, `project`, `client_id`, `client_secret` or `private_key`.
+    """Return the contents of a service account's file: `url`, `project`, `client_id`, `client_secret` or `private_key`.
 
-    `url`, `project`: replace those of the file. Raises: Problem.
+    `url`, `project`: used in place of the values in the file. Raises: Problem.
     """
     try:
         if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & OTHERS:
@@ -152,7 +154,7 @@ def account_in(file: Path, url: str = "", project: str | None = None) -> Found:
         content = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise invalid_value(str(file), f"The file cannot be read: {error.strerror}.") from error
-    except ValueError:  # it has the text of the file, with the secret
+    except ValueError:  # this exception contains the text of the file, with the secret
         raise invalid_value(str(file), "The file is not JSON.") from None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise invalid_value(str(file), "The file is an object of texts: url, client_id, client_secret.")

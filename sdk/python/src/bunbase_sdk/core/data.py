@@ -32,10 +32,10 @@ class DataCalls:
     @overload
     def collection(self, name: str, read: type[D], write: type[W]) -> CollectionCalls[D, W]: ...
     def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> CollectionCalls[Any, Any]:
-        """Return a collection. Nothing is sent.
+        """Return a collection. This sends no request.
 
-        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. They are for the
-        type checker only.
+        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. Only the type
+        checker uses these classes.
 
         ```python
         posts = client.data.collection("posts")
@@ -46,7 +46,7 @@ class DataCalls:
     def commit(
         self, writes: Sequence[DocumentWrite], *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> Flow[Commit]:
-        """Perform all writes, or none of them: at most 500.
+        """Perform all writes, or none of them. A commit contains at most 500 writes.
 
         ```python
         client.data.commit(
@@ -68,8 +68,8 @@ class DataCalls:
     ) -> Flow[R]:
         """Run `work` with reads and writes that belong together, and return its result.
 
-        If a document that it has read changes before the commit, nothing is written, and `work` runs again, up to five
-        times in all. So it should do nothing else than read and write.
+        If a document that `work` has read changes before the commit, nothing is written, and `work` runs again, up to
+        five times in all. So `work` should only read and write documents.
 
         ```python
         def transfer(tx: Transaction) -> None:

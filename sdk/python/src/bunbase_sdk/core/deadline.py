@@ -1,4 +1,4 @@
-"""The time of one call, with all of its requests and pauses."""
+"""The time limit of one call, with all its requests and pauses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_SECONDS: Final = 86_400
 
 
 class Deadline:
-    """Counts from the moment in which it is made."""
+    """The time counts from the creation of this object."""
 
     def __init__(self, seconds: float) -> None:
         if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_SECONDS:
@@ -20,7 +20,7 @@ class Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left. Raises: Unreachable, if there are none."""
+        """Return the seconds that are left. Raises: Unreachable, if no time is left."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.over()

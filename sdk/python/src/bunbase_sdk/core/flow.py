@@ -1,7 +1,7 @@
 """The steps of a call.
 
-A call is written once, as a generator: it yields steps, and receives what each step brought. The generator does no
-input or output itself. A driver (`sync/driver.py`, `aio/driver.py`) carries the steps out:
+The code of a call exists once, as a generator. The generator yields steps, and receives the result of each step. The
+generator does no input or output itself. A driver (`sync/driver.py`, `aio/driver.py`) carries the steps out:
 
     Send  → Answer      a request; its body is read, unless `stream` is set
     Read  → bytes|None  the next bytes of a streamed answer, None at its end
@@ -22,14 +22,14 @@ from typing import Any, Generic, TypeAlias, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# a signature with one of these is written for each face: the comments have its types in `sync` and in `aio`
+# for a signature with one of these types, `make gen` writes the types of the comments: for `sync`, and for `aio`
 Reply: TypeAlias = R | Awaitable[R]  # R, or Awaitable[R]
 Maybe: TypeAlias = R | Awaitable[R]  # R, or R | Awaitable[R]
 Source: TypeAlias = Iterable[R] | AsyncIterable[R]  # Iterable[R], or Iterable[R] | AsyncIterable[R]
 
 
 class Broken(Exception):
-    """A request that brought no whole answer. `timed_out`: because its time was over."""
+    """A request without a complete answer. `timed_out`: true if the time of the request was over."""
 
     def __init__(self, reason: str, timed_out: bool = False) -> None:
         super().__init__(reason)
@@ -38,7 +38,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body that is sent in parts. `encode` makes bytes of one item and its number. `first`: that of the first one."""
+    """A body that is sent in parts. `encode`: returns the bytes of an item with its number."""
 
     items: Source[Any]
     encode: Callable[[int, Any], bytes]
@@ -47,7 +47,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """`seconds`: the time for the whole answer, or for each part of one that streams."""
+    """`seconds`: the timeout for the whole answer, or for each part of a streamed answer."""
 
     method: str
     url: str
@@ -59,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers`: names in lower case. `content`: empty if the answer streams."""
+    """`headers`: their names are in lower case. `content`: the body, empty if the answer is streamed."""
 
     status: int
     headers: Mapping[str, str]
@@ -88,7 +88,7 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Alone(Generic[T]):
-    """`lock`: the name of a lock of the driver."""
+    """`lock`: the name of the driver's lock that the flow needs."""
 
     lock: str
     flow: Generator[Step, Any, T]
@@ -124,7 +124,7 @@ def read(answer: Answer) -> Flow[bytes | None]:
 
 
 def alone(lock: str, flow: Flow[T]) -> Flow[T]:
-    """Run a flow while no other one holds the lock."""
+    """Run a flow while no other flow holds the lock."""
     result: T = yield Alone(lock, flow)
     return result
 

@@ -1,4 +1,4 @@
-"""The state of a channel in the client: its place among the messages, and the members (docs/live-protocol.md)."""
+"""The state of a channel in the client: the number of the last message, and the members (docs/live-protocol.md)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Final, TypeAlias
 from bunbase_sdk.channel_values import HeardMessage, Member, Members
 from bunbase_sdk.core.live_stream import Reconnect, ended
 
-JOIN: Final = 1  # the only channel of a connection
-PRESENCE: Final = 2  # every change of the presence
+JOIN: Final = 1  # the id of the join; a connection has only one channel
+PRESENCE: Final = 2  # the id of each change of the presence
 Since: TypeAlias = Mapping[str, object] | str | None
 
 
 class HeldChannel:
-    """`since`: where to begin, or the place of the last message. `members`: by name, None above 500.
+    """`since`: the position at which the client begins. `members`: by name; None if there are more than 500.
 
-    `lost`: messages were lost, and the next one tells of it. `enters`: the client is a member, or was one. `conn`: the
-    last connection; `open`: it is the present one. `sent`: the presence that the server has, or has been sent.
+    `lost`: messages were lost, so the next message gets `lost`. `enters`: the client is or was a member. `conn`: the
+    name of the last connection. `open`: true if this connection is still open. `sent`: the presence that was sent last.
     """
 
     def __init__(self, channel: str, since: Since, presence: object) -> None:
@@ -36,7 +36,7 @@ class HeldChannel:
         self.told: Members | None = None
 
     def body(self) -> Mapping[str, object]:
-        """Return the body of a request that joins the channel, and goes on after the last message."""
+        """Return the body of a request that joins the channel, and continues after the last message."""
         join: dict[str, object] = {"t": "join", "id": JOIN, "channel": self.channel}
         since: Since = {"epoch": self.epoch, "offset": self.offset} if self.epoch else self.since
         join |= {} if since is None else {"since": since}
@@ -45,9 +45,9 @@ class HeldChannel:
         return {"send": [join], **({"resume": self.conn} if self.conn else {})}
 
     def present(self, presence: object) -> tuple[str, Mapping[str, object]] | None:
-        """Change the presence. Return the name of the connection and the body of a request that tells it.
+        """Change the presence. Return the name of the connection, and the body of a request that sends the presence.
 
-        Return None if no connection is open: the next one begins with it.
+        Return None if no connection is open: the next connection sends the new presence when it begins.
         """
         self.presence = presence
         if not self.open or self.conn is None:
@@ -57,17 +57,17 @@ class HeldChannel:
         return self.conn, {"send": [{"t": "presence", "id": PRESENCE, "channel": self.channel, **data}]}
 
     def forget_sent(self) -> None:
-        """Begin a connection anew with the next message: the server did not take the presence."""
+        """Note that the server did not accept the presence, so the next message begins a new connection."""
         self.open = False
 
     def heard(self, message: Mapping[str, Any]) -> Sequence[HeardMessage] | None:
-        """Take one message. Return the messages of the channel that it brings. Raises: Problem, Reconnect."""
+        """Process one message. Return the messages of the channel that it contains. Raises: Problem, Reconnect."""
         match message["t"]:
             case "joined":
                 return self._joined(message)
             case "msg" if message["c"] == self.handle and message["offset"] > self.offset:
                 if message["offset"] > self.offset + 1:
-                    raise Reconnect(0)  # one is lost: the channel may still keep it
+                    raise Reconnect(0)  # a message is lost, but the channel may still keep it
                 self.offset = message["offset"]
                 return [self._heard(message)]
             case _:
@@ -75,7 +75,7 @@ class HeldChannel:
                 return None
 
     def seen(self, message: Mapping[str, Any]) -> Sequence[Members] | None:
-        """Take one message. Return the members if they have changed. Raises: Problem, Reconnect."""
+        """Process one message. Return the members if they have changed. Raises: Problem, Reconnect."""
         match message["t"]:
             case "joined":
                 self._joined(message)
@@ -101,7 +101,7 @@ class HeldChannel:
 
     def _joined(self, message: Mapping[str, Any]) -> list[HeardMessage]:
         if self.presence != self.sent:
-            raise Reconnect(0)  # it was changed while the join was on its way
+            raise Reconnect(0)  # the presence changed while the join was on its way
         same = self.epoch == message["epoch"]
         known = self.offset if same else -1
         news = [one for one in message.get("messages", ()) if one["offset"] > known]
@@ -120,7 +120,7 @@ class HeldChannel:
         if whole is not None:
             self.members = {}
         elif self.members is None or not {"enter", "update", "leave"} & message.keys():
-            self.members = None  # there are too many for a list
+            self.members = None  # there are too many members for a list
         if self.members is not None:
             for one in (*(whole or ()), *message.get("enter", ()), *message.get("update", ())):
                 self.members[one["m"]] = _member(one)

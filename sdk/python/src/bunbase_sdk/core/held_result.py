@@ -13,9 +13,11 @@ MAX_HAVE: Final = 1000
 
 
 class HeldResult:
-    """`at`: the last barrier. `group`, `turn`: the last difference. `told`: the result that `take` returned last.
+    """`at`: the last barrier. `group`, `turn`: the group and the number of the last difference.
 
-    `why`: why the query is watched again: `gap` for a lost difference, `check` for a wrong result, "" for no fault.
+    A barrier is a message after which the result belongs to one state of the project. `told`: the result that `take`
+    returned last. `why`: the reason for watching the query again: `gap` for a lost difference, `check` for a wrong
+    result, "" if there was no error.
     """
 
     def __init__(self) -> None:
@@ -29,18 +31,18 @@ class HeldResult:
         self.told_count: int | None = None
 
     def resume(self) -> dict[str, object]:
-        """Return the members of `watch` that tell what is held. Without a barrier, nothing is."""
+        """Return the members of `watch` that describe the held result. Before the first barrier, there is none."""
         why = {"why": self.why} if self.why else {}
         if not self.at or not self.group or len(self.items) > MAX_HAVE:
             return {**why}
         return {"at": self.at, "g": self.group, "have": [item["_id"] for item in self.items], **why}
 
     def forget(self) -> None:
-        """Hold nothing; the next result is a whole one. The result that was told is kept."""
+        """Drop the held result, so that the next result is a whole one. Keep `told`."""
         self.items, self.group, self.at = [], "", ""
 
     def now(self, message: Mapping[str, Any]) -> None:
-        """Take a result, whole or as a difference from what was sent as `have`."""
+        """Process a result: a whole result, or a difference from the documents that were sent as `have`."""
         self.group, self.turn, self.why = message["g"], message["turn"], ""
         self.count = message.get("n")
         if message.get("resumed"):
@@ -49,7 +51,7 @@ class HeldResult:
             self.items = list(message["docs"])
 
     def diff(self, message: Mapping[str, Any]) -> bool:
-        """Apply a difference. Return False if the one before it is missing."""
+        """Apply a difference. Return False if the previous difference is missing."""
         if message["g"] != self.group or message["turn"] <= self.turn:
             return True
         if message["turn"] != self.turn + 1:
@@ -60,7 +62,7 @@ class HeldResult:
         return True
 
     def agrees(self, message: Mapping[str, Any]) -> bool:
-        """True if a `check` is about another turn, or if it describes what is held."""
+        """True if a `check` describes the held result, or if it is about another turn."""
         if message["g"] != self.group or message["turn"] != self.turn:
             return True
         lines = "".join([f"{item['_id']} {item['_rev']}\n" for item in self.items])
@@ -68,7 +70,7 @@ class HeldResult:
         return (message["n"], message["h"]) == (len(self.items), digest)
 
     def take(self, at: str) -> LiveResult[Any] | None:
-        """Note a barrier. Return the result and what has changed since the last call; None if nothing has."""
+        """Process a barrier. Return the result and its changes since the last call, or None without changes."""
         self.at = at
         before, now = self.told, {item["_id"]: item for item in self.items}
         same = before is not None and self.told_count == self.count and list(before) == list(now)

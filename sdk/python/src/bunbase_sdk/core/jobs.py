@@ -16,7 +16,7 @@ PAGE: Final = 100
 
 
 class JobsCalls:
-    """The jobs of functions. All but `enqueue` need a personal access token."""
+    """The jobs of functions. All methods except `enqueue` need a personal access token."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -35,7 +35,7 @@ class JobsCalls:
     ) -> Flow[Job]:
         """Run a function later. A retry after a lost answer adds no second job.
 
-        `key`: no second job is added while one with this key waits or runs. `attempts`: at most 20.
+        `key`: while a job with this key waits or runs, no second job is added. `attempts`: at most 20.
 
         ```python
         job = client.jobs.enqueue("resize", {"image": "rye.jpg"}, delay_seconds=60)
@@ -50,7 +50,7 @@ class JobsCalls:
     def list(
         self, *, function: str | None = None, state: JobStatus | None = None, timeout: float | None = None
     ) -> Items[Job]:
-        """Yield jobs without their payloads, page by page. Dead letters have the state `dead`.
+        """Yield jobs without their payloads, page by page. Jobs that have failed for good have the state `dead`.
 
         ```python
         for job in client.jobs.list(state="dead"):
@@ -71,7 +71,7 @@ class JobsCalls:
         return cast("Job", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
 
     def replay(self, job: str, *, timeout: float | None = None) -> Flow[Job]:
-        """Run a dead letter again. Raises: NotFound.
+        """Run a dead job again. Raises: NotFound.
 
         ```python
         client.jobs.replay("job_1")

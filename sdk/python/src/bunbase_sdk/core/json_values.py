@@ -17,12 +17,12 @@ MAX_DEPTH: Final = 200
 
 
 def written(value: object, path: str = "") -> bytes:
-    """Return a value as JSON. Raises: Problem `invalid_value`, with the path of what cannot be written."""
+    """Return a value as JSON. Raises: Problem `invalid_value`, with the path of the value that JSON cannot express."""
     return json.dumps(plain(value, path), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def plain(value: object, path: str = "", depth: int = 0) -> Any:
-    """Return a value whose parts are all of JSON: times become RFC 3339, tuples lists. Raises: Problem."""
+    """Return a value in types of JSON: times become RFC 3339, and tuples become lists. Raises: Problem."""
     match value:
         case None | bool():
             return value
@@ -55,8 +55,8 @@ def plain(value: object, path: str = "", depth: int = 0) -> Any:
 def moment(value: datetime, path: str) -> str:
     """Return a time in RFC 3339, as a text that sorts by time: in UTC, and with milliseconds as JavaScript writes it.
 
-    A time with microseconds keeps them, so it sorts before other times of its millisecond. Raises: Problem, for a time
-    without a zone.
+    If a time has microseconds, the text keeps them, so the text sorts before other times of the same millisecond.
+    Raises: Problem, for a time without a zone.
     """
     if value.tzinfo is None or value.utcoffset() is None:
         raise invalid_value(path, "The time has no zone. Use datetime.now(UTC), or replace(tzinfo=…).")

@@ -13,7 +13,7 @@ from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.problem import Problem
 
 T = TypeVar("T")
-WATCH: Final = 1  # the only watch of a connection
+WATCH: Final = 1  # the id of the watch; a connection has only one watch
 NO_ACTOR: Final = (
     "as_user(…) has no live queries. Use live of client.data, for which no rules apply, or read again with as_user."
 )
@@ -25,7 +25,7 @@ def emitted_results(
     shape: Callable[[LiveResult[Any]], T],
     stop_after: float | None,
 ) -> Items[T]:
-    """Emit what `shape` makes of the result of a query, and then of each new one, also over lost connections.
+    """Emit `shape(result)` for the result of a query and for each new result, also after a lost connection.
 
     `asked`: the member `query` or `doc` of a message `watch`. Raises: Problem, if the server refuses or ends the query,
     and at once for `as_user(…)`.
@@ -45,7 +45,7 @@ def emitted_results(
 
 
 def _taken(message: Mapping[str, Any], held: HeldResult) -> LiveResult[Any] | None:
-    """Take one message. Return the result at a barrier that has changed it. Raises: Problem, Reconnect."""
+    """Process one message. At a barrier, return the result if it has changed. Raises: Problem, Reconnect."""
     match message["t"]:
         case "now":
             held.now(message)

@@ -1,4 +1,4 @@
-"""One stream of a live connection after another, over server-sent events (docs/live-protocol.md)."""
+"""A live connection over server-sent events, with a new stream after each loss (docs/live-protocol.md)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bunbase_sdk.core.transport import Transport, Wanted
 from bunbase_sdk.problem import Problem, problem_of
 
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # the server sends a sign of life every 15 s; then the connection is dead
+SILENCE_SECONDS: Final = 45.0  # three heartbeats are missing: the connection is lost
 ACCEPT: Final = {"Accept": "text/event-stream"}
-# a watch or a channel that ended because of the server: it begins again
+# codes with which the server ends a watch or a channel for a temporary reason: the client starts it again
 AGAIN: Final = frozenset({"user_changed", "bundoc_busy", "unreachable", "no_channel_stream"})
 
 
 class Reconnect(Exception):
-    """This connection is no longer of use. `seconds`: how long to wait; None for a random time."""
+    """The client must connect again. `seconds`: the wait before this; None for a random time."""
 
     def __init__(self, seconds: float | None = None) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ def emitted(
     """Emit what `taken` makes of each message, also over lost connections. `body`: the body of the request for a
     stream.
 
-    `taken` returns None for a message that shows nothing of the progress of the caller. It may raise `Reconnect`.
+    `taken` returns None for a message that does not count as progress. It may raise `Reconnect`.
     Raises: Problem, if the server refuses.
     """
     patience = Patience(stop_after)
@@ -56,7 +56,7 @@ def emitted(
 
 
 def ended(message: Mapping[str, Any]) -> Reconnect:
-    """Return how to go on after `end` or `error`. Raises: Problem, if trying again is of no use."""
+    """Return the exception for `end` or `error` if the client can connect again. Raises: Problem, if it cannot."""
     body = message["problem"]
     problem = problem_of(body["code"], body.get("detail", ""), status=body.get("status", 0), body=body)
     if problem.code not in AGAIN and not passes(problem):

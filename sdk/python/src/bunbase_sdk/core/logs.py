@@ -1,4 +1,4 @@
-"""The log lines of functions, and the lines as they are written."""
+"""The log lines of functions: stored lines, and new lines as they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase_sdk.core.streams import Events
 from bunbase_sdk.core.transport import Transport, Wanted, search
 from bunbase_sdk.problem import Problem
 
-SILENCE_SECONDS: Final = 45.0  # three heartbeats: the server sends one every 15 s; then the connection is dead
+SILENCE_SECONDS: Final = 45.0  # three heartbeats are missing: the connection is lost
 PAGE: Final = 100
 
 
@@ -27,7 +27,7 @@ def log_lines(
     stop_after: float | None,
     timeout: float | None,
 ) -> Items[Any]:
-    """Emit log lines: the stored ones, the newest first, or with `follow` the coming ones, the oldest first."""
+    """Emit log lines: stored lines, the newest first; or with `follow` new lines, the oldest first."""
     if not follow:
         return all_listed(transport, where, {**values, "limit": PAGE, "after": after}, timeout, administers=True)
     return _followed(transport, where, values, after, Patience(stop_after))
@@ -62,6 +62,6 @@ def _followed(
 
 
 def _newest(transport: Transport, where: str, within: Deadline) -> Flow[int]:
-    """Return the number of the newest line, 0 if there is none."""
+    """Return the number of the newest line, or 0 if there is no line."""
     page = yield from listed(transport, where, {"limit": 1}, within, administers=True)
     return page.items[0]["seq"] if page.items else 0

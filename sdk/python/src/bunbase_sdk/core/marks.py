@@ -1,4 +1,4 @@
-"""The newest write of a client, so that its reads see it wherever the answer comes from."""
+"""The mark of a client's newest write. Reads send the mark, so that each answer contains this write."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Marks:
         self._lock, self._process = threading.Lock(), os.getpid()
 
     def note(self, mark: str | None) -> None:
-        """Keep the mark if it is newer. A mark of another epoch replaces it: a backup was restored."""
+        """Store the mark if it is newer. A mark of another epoch always counts, because a backup was restored."""
         if not mark or not _number(mark):
             return
-        if self._process != os.getpid():  # a lock that another thread held at the fork stays locked in the child
+        if self._process != os.getpid():  # another thread may have held the old lock at the fork
             self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             if epoch_of(mark) != epoch_of(self.newest) or _number(mark) > _number(self.newest):

@@ -20,7 +20,7 @@ def page_of(value: Any) -> Page[Any]:
 def listed(
     transport: Transport, path: str, values: Mapping[str, object], within: Deadline, administers: bool = False
 ) -> Flow[Page[Any]]:
-    """Return one page of a list. `values`: the parameters of the address; those that are None are left out."""
+    """Return one page of a list. `values`: the parameters of the address, without those that are None."""
     wanted = Wanted("GET", path + search(values), repeatable=True, administers=administers)
     return page_of((yield from transport.json(wanted, within)))
 
@@ -32,7 +32,7 @@ def all_listed(
     timeout: float | None,
     administers: bool = False,
 ) -> Items[Any]:
-    """Emit each item of a list, page by page. `timeout`: for each page."""
+    """Emit each item of a list, page by page. `timeout`: the timeout for each page."""
     cursor: str | None = None
     while True:
         within = transport.deadline(timeout)

@@ -1,4 +1,4 @@
-"""The time of a loop that goes on over lost connections."""
+"""The time limit and the pauses of a loop that continues after a lost connection."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from bunbase_sdk.core.retry import backoff
 from bunbase_sdk.problem import Problem, Unreachable
 
 FIRST_PAUSE_SECONDS: Final = 0.5
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # of a server that is busy or restarting
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # the statuses of a server that is busy or restarting
 
 
 def passes(problem: Problem) -> bool:
-    """True if a loop should go on after this problem."""
+    """True if a loop should continue after this problem."""
     return isinstance(problem, Unreachable) or problem.status in PASSING
 
 
 class Patience:
-    """The loop goes on until the caller ends it, or until `stop_after` seconds have passed."""
+    """The loop continues until the caller ends it, or until `stop_after` seconds have passed."""
 
     def __init__(self, stop_after: float | None) -> None:
         self._end = None if stop_after is None else time.monotonic() + stop_after
         self._failures = 0
 
     def left(self, most: float) -> float:
-        """Return how long to wait, at most until the end; 0 if it is over."""
+        """Return the time to wait, at most until the end of the loop; 0 if the loop's time is over."""
         return most if self._end is None else max(0.0, min(most, self._end - time.monotonic()))
 
     def worked(self) -> None:
         self._failures = 0
 
     def pause(self) -> Sleep:
-        """Return the pause after a failure: from half a second to ten."""
+        """Return the pause after a failure: half a second to ten seconds."""
         self._failures += 1
         return self.sleep(backoff(self._failures - 1, FIRST_PAUSE_SECONDS))
 
     def sleep(self, seconds: float) -> Sleep:
-        """Return a pause of these seconds, at most until the end."""
+        """Return a pause of these seconds, at most until the end of the loop."""
         return Sleep(self.left(seconds))

@@ -1,4 +1,4 @@
-"""The client: where every call begins."""
+"""The client: every call begins with one of its members."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ActorCalls:
 
 
 class ProjectCalls:
-    """All that one credential reaches. `Client` and `AsyncClient` are made of it."""
+    """Every part of the project that one credential can use. It becomes `Client` and `AsyncClient`."""
 
     def __init__(self, transport: Transport, keys: Keys) -> None:
         self._transport = transport
@@ -110,14 +110,14 @@ class ProjectCalls:
         return BackupsCalls(self._transport)
 
     def as_user(self, user: str | None) -> ActorCalls:
-        """Return the project as this user sees it; None stands for a visitor who is not signed in. Nothing is sent.
+        """Return the project as this user sees it; None means a visitor who is not signed in. This sends no request.
 
         ```python
         posts = client.as_user("usr_1").data.collection("posts")
         ```
         """
         if user is not None:
-            path(user)  # refuses an empty id, which would stand for nobody
+            path(user)  # refuses an empty id, which would mean a visitor
         return ActorCalls(self._transport, {AS: NOBODY if user is None else user})
 
     def changes(
@@ -131,9 +131,9 @@ class ProjectCalls:
         """Yield every change of documents after `since`, the oldest first, in order and without gaps.
 
         Keep the `seq` of the change that you have handled, and pass it as `since` when your program starts again.
-        `follow`: wait for the next changes, also if the connection breaks or the server starts again. `stop_after`: end
-        after so many seconds. Raises: Problem `resync_required`, if the server has deleted the changes after `since`;
-        its `body["last"]` is where to go on after you have read the collections.
+        `follow`: wait for the next changes, even if the connection breaks or the server restarts. `stop_after`: end
+        after this many seconds. Raises: Problem `resync_required`, if the server has deleted the changes after `since`:
+        then read the collections, and continue with the problem's `body["last"]`.
 
         ```python
         for change in client.changes(since=0, follow=True, stop_after=60):
@@ -145,10 +145,11 @@ class ProjectCalls:
     def export(
         self, collection: str | None = None, *, after: str | None = None, timeout: float | None = None
     ) -> Items[dict[str, object]]:
-        """Yield the documents of a collection, or of all: then each is `{"collection": …, "document": {…}}`.
+        """Yield all documents, or the documents of one collection.
 
-        A broken connection is resumed, and no document is lost. `after`: continue after this id, or after
-        `<collection>/<id>`. `timeout`: for each part.
+        Without `collection`, each item is `{"collection": …, "document": {…}}`. If the connection breaks, the client
+        continues after the last document. `after`: continue after this id, or after `<collection>/<id>`. `timeout`: the
+        timeout for each part.
 
         ```python
         for document in client.export("posts"):
@@ -175,9 +176,9 @@ class ProjectCalls:
     ) -> Flow[Imported]:
         """Import documents as an export yields them. `errors` of the result has the lines that were refused.
 
-        The documents are sent while they are read. `mode`: what happens to a document that exists already.
-        `from_line`: the number of the first document, if you send only the rest after an import that broke;
-        `last_line` of the problem tells where that is.
+        The client sends the documents while it reads them. `mode`: what happens if a document already exists.
+        `from_line`: the number of the first document, if you send only the rest after a broken import; the problem's
+        `last_line` is the last document that was processed.
 
         ```python
         result = client.import_([{"_id": "first", "title": "Hello"}], "posts", mode="replace")
@@ -188,7 +189,7 @@ class ProjectCalls:
         return cast("Imported", (yield from uploaded(self._transport, where, documents, from_line, timeout)))
 
     def token(self, scopes: Sequence[str] = (), *, timeout: float | None = None) -> Flow[ServiceToken]:
-        """Trade the credential down to a token with these scopes, which lives for ten minutes, for handing on.
+        """Return a token with only these scopes for another program. The token is valid for ten minutes.
 
         ```python
         token = client.token(["data:posts:read"])
@@ -205,7 +206,7 @@ class ProjectCalls:
 
 
 def _place(line: Mapping[str, object], collection: str | None) -> str:
-    """Return where an export goes on after this line."""
+    """Return the position after this line, at which an export continues."""
     if collection is not None:
         return str(line["_id"])
     document = line["document"]

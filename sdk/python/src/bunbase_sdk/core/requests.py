@@ -1,7 +1,7 @@
 """Reads and writes of documents.
 
-Every write has an idempotency key, so that a retry takes effect once. Every read names the newest write of this client,
-so that it sees this write wherever the answer comes from.
+Every write has an idempotency key, so that a retry takes effect once. Every read sends the mark of the client's newest
+write, so that the answer contains this write, whichever process answers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST_PAUSE_SECONDS: Final = 0.02
 
 
 class DataRequests:
-    """`actor`: headers that name the user for whom the requests are made."""
+    """`actor`: the headers with the user for whom the requests act."""
 
     def __init__(self, transport: Transport, actor: Mapping[str, str]) -> None:
         self.transport = transport
@@ -41,7 +41,7 @@ class DataRequests:
             if problem.code != "not_yet":
                 raise
             marks.note(problem.body.get("seq"))
-            # a backup was restored: the write of this client does not exist any more, so the read begins a new history
+            # a backup was restored, so the client's newest write no longer exists, and the client forgets its mark
             if epoch_of(marks.newest) == epoch_of(asked):
                 raise
         return (yield from self.read(wanted, within))
@@ -61,7 +61,7 @@ def new_key() -> str:
 
 
 def again(attempts: int, within: Deadline, work: Callable[[], Flow[T]]) -> Flow[T]:
-    """Run `work` until its write meets no other change, at most `attempts` times and within the time of the call."""
+    """Run `work` until no other change conflicts with its write: at most `attempts` times, within the deadline."""
     for attempt in range(1, attempts):
         try:
             return (yield from work())

@@ -1,4 +1,4 @@
-"""The decision whether a request is sent again, and after how long."""
+"""Decide whether the client sends a request again, and after how long."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
 def pause_before(attempt: int, problem: Problem) -> float | None:
-    """Return the seconds before the next try, or None if there is none. Only for requests that may be repeated.
+    """Return the seconds before the next try, or None if there is no next try.
 
-    An answer that asks for a longer wait than ten seconds is raised at once, with `retry_after`.
+    Call this only for requests that may be repeated.
+
+    If the server asks for a wait of more than ten seconds, the problem is raised at once, with `retry_after`.
     """
-    # a query that was too slow, or an answer that was not ready in time, would only take its time again
+    # a query that was too slow, or an answer that was not ready in time, would take as long again
     if problem.code in ("query_too_slow", "deadline_exceeded"):
         return None
-    # without a time, the state that the read asks for will never come
+    # without a time to wait, the server will never have the state that the read asks for
     if problem.code == "not_yet" and problem.retry_after is None:
         return None
     if problem.code not in ("network", "idempotency_busy") and problem.status not in AGAIN:
@@ -31,5 +33,5 @@ def pause_before(attempt: int, problem: Problem) -> float | None:
 
 
 def backoff(attempt: int, first: float) -> float:
-    """Return a pause that doubles with each attempt, up to ten seconds, less a random part of up to a half."""
+    """Return a pause that doubles with each attempt, up to ten seconds, minus a random part of at most half."""
     return min(first * 2.0**attempt, MAX_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -17,10 +17,10 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
 
 def emitted_lines(transport: Transport, address: Callable[[object], str], timeout: float | None) -> Items[Any]:
-    """Emit the value of each line. `address`: where to go on after the last value, or to begin, for None.
+    """Emit the value of each line. `address`: returns the address for the lines after a value, or for all with None.
 
-    If the connection breaks, the next one goes on after the last whole line. Raises: Problem, if several connections in
-    a row bring no line.
+    If the connection breaks, the client connects again and continues after the last complete line. Raises: Problem, if
+    several connections in a row bring no line.
     """
     last: object = None
     failures = 0
@@ -53,7 +53,7 @@ def uploaded(
     from_line: int | None,
     timeout: float | None,
 ) -> Flow[Any]:
-    """Send each item as a line, and return the answer. Not repeated: nobody can read the items again."""
+    """Send each item as a line, and return the answer. There are no retries: the items can be read only once."""
     upload = Upload(items, _line, 1 if from_line is None else from_line)
     wanted = Wanted("POST", where, content=upload, headers=NDJSON)
     answer = yield from transport.answered(wanted, transport.deadline(timeout))
@@ -61,12 +61,12 @@ def uploaded(
 
 
 class Events:
-    """Reads server-sent events (HTML Standard §9.2): the part of the format that BunBase uses."""
+    """Read server-sent events (HTML Standard §9.2), only the part of the format that BunBase uses."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._data: list[str] = []
-        self._size = 0  # of the data so far
+        self._size = 0  # the size of the data so far
 
     def fed(self, part: bytes) -> list[str]:
         """Return the data of the events that are complete with these bytes."""

@@ -1,4 +1,4 @@
-"""Service tokens: got when a call needs one, kept for 80 % of their life, and got once for all threads or tasks."""
+"""Service tokens. All threads or tasks share one token, and use it for 80 % of its lifetime."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """A token for handing on. `value`: the token itself, which `repr` leaves out. `expires_at`: seconds since 1970.
+    """A token for another program. `value`: the token, which `repr` does not show. `expires_at`: seconds since 1970.
 
-    `scopes`: what it may do.
+    `scopes`: the rights of the token.
     """
 
     value: str = field(repr=False)
@@ -32,7 +32,7 @@ class ServiceToken:
 
 
 class Tokens:
-    """The headers that prove a request. A service account gets a token for them."""
+    """The headers that authenticate a request. A service account gets a token for them."""
 
     def __init__(self, credential: Credential) -> None:
         self._credential = credential
@@ -45,7 +45,7 @@ class Tokens:
         return _bearer((yield from self._value(url, "", within)))
 
     def renewed(self, url: str, refused: Mapping[str, str], within: Deadline) -> Flow[Mapping[str, str] | None]:
-        """Return headers with another token than the refused one, or None if there cannot be another."""
+        """Return headers with a new token in place of the refused token, or None if the credential gets no tokens."""
         if self._credential.account is None:
             return None
         return _bearer((yield from self._value(url, refused["Authorization"].removeprefix("Bearer "), within)))
@@ -59,7 +59,7 @@ class Tokens:
     def _got(self, url: str, refused: str, within: Deadline) -> Flow[str]:
         kept = self._kept
         if kept and kept[0] != refused and time.monotonic() < kept[1]:
-            return kept[0]  # another thread or task was faster
+            return kept[0]  # another thread or task has already got a new token
         began = time.monotonic()
         token = yield from exchange(url, self._credential, (), within)
         self._kept = token.value, began + KEPT * (token.expires_at - time.time())
@@ -67,7 +67,7 @@ class Tokens:
 
 
 def exchange(url: str, credential: Credential, scopes: Sequence[str], within: Deadline) -> Flow[ServiceToken]:
-    """Get a token (RFC 6749 §4.4). `scopes`: empty for all of the credential. Raises: Problem, Broken."""
+    """Get a token (RFC 6749 §4.4). `scopes`: empty for all scopes of the credential. Raises: Problem, Broken."""
     address = f"{url}/v1/auth/token"
     form = {"grant_type": "client_credentials", **credential.proof(url)}
     if scopes:

@@ -25,7 +25,7 @@ class Kept:
         self._writes: list[dict[str, object]] = []
 
     def saw(self, collection: str, id: str, rev: int) -> None:
-        """Raises: Problem, for a document that the transaction has written before."""
+        """Raises: Problem, if the transaction has already written the document."""
         if any(write["collection"] == collection and write.get("id") == id for write in self._writes):
             detail = "Read a document before you write it: a read does not see the writes of its transaction."
             raise invalid_value(f"{collection}/{id}", detail)
@@ -36,7 +36,7 @@ class Kept:
         self._writes.append({"op": op, "collection": collection, **members})
 
     def writes(self) -> list[dict[str, object]]:
-        """Return the commit: the checks of all reads, then the writes. Empty if nothing was written."""
+        """Return the commit: the checks of all reads, then the writes. The list is empty if there are no writes."""
         return [*self._seen.values(), *self._writes] if self._writes else []
 
 
@@ -84,7 +84,7 @@ class TransactionCollectionCalls(Generic[D, W]):
         return self._read((yield from self._collection.read(id, self._within)))
 
     def find(self, id: str) -> Flow[D | None]:
-        """Read a document, or return None. If there is one by the commit, the transaction begins again.
+        """Read a document, or return None. If the document exists at the commit, the transaction begins again.
 
         ```python
         account = tx.collection("accounts").find("ada")
@@ -104,7 +104,7 @@ class TransactionCollectionCalls(Generic[D, W]):
         limit: int = 20,
         cursor: str | None = None,
     ) -> Flow[Page[D]]:
-        """Return one page. The commit checks the documents of the page, but not whether others would match by then.
+        """Return one page. The commit checks the documents of the page, but not whether other documents match now.
 
         ```python
         page = tx.collection("seats").query({"taken": False}, limit=1)

@@ -1,4 +1,4 @@
-"""Every request of the client: headers, credentials, time, retries, and problems.
+"""Send every request of the client, with headers, credentials, time limits, retries and problems.
 
 The life of one call: the body is written (or refused) → the credential adds its headers, and gets a token first if it
 needs one → the request is sent → a 401 about the token renews it once and repeats the request once → a failure that may
@@ -28,16 +28,16 @@ TIMEOUT_SECONDS: Final = 30.0
 RETRIES: Final = 2
 MAX_PROBLEM_BYTES: Final = 1024 * 1024
 AGENT: Final = "bunbase-sdk-python/0.1.0"
-HALF: Final = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot write
+HALF: Final = re.compile("[\ud800-\udfff]")  # half of a surrogate pair, which UTF-8 cannot encode
 NOTHING: Final = object()
 EXPIRED: Final = frozenset({"token_expired", "invalid_token", "unauthenticated"})
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request. `body`: sent as JSON. `content`: sent as it is. `repeatable`: it may be sent twice.
+    """A request. `body`: sent as JSON. `content`: sent unchanged. `repeatable`: true if it may be sent twice.
 
-    `administers`: the path is below /api, which only the token of a person reaches.
+    `administers`: true if the path is below /api, which needs a personal access token.
     """
 
     method: str
@@ -63,7 +63,7 @@ class Transport:
     ) -> None:
         try:
             parts = urlsplit(url)
-        except ValueError:  # as for half an IPv6 address
+        except ValueError:  # for example for an incomplete IPv6 address
             parts = urlsplit("")
         if (
             parts.scheme not in ("http", "https")
@@ -73,7 +73,7 @@ class Transport:
             or parts.fragment
             or "@" in parts.netloc
         ):
-            shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # without a password
+            shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # leaves out the user name and the password
             raise invalid_value("url", f"{shown!r} is no address such as https://api.example.com.")
         self.url = url.rstrip("/")
         self.credential = credential
@@ -82,7 +82,7 @@ class Transport:
         self.headers = dict(headers or {})
         self.marks = Marks()
         self.tokens = Tokens(credential)
-        self.joined: set[Any] = set()  # the HeldChannel of each loop that runs
+        self.joined: set[Any] = set()  # the HeldChannel of each running loop
 
     def with_options(self, timeout: float | None, retries: int | None, headers: Mapping[str, str]) -> Transport:
         """Return a transport with other options, and with the same token and the same marks."""
@@ -123,7 +123,7 @@ class Transport:
         raise AssertionError("the last attempt returns or raises")
 
     def sent(self, wanted: Wanted, within: Deadline, stream: bool = False) -> Flow[Answer]:
-        """Return the answer, whatever its status. A token that the server does not know is renewed once.
+        """Return the answer, whatever its status. If the server refuses the token, the client renews it once.
 
         Raises: Problem, Broken.
         """
@@ -148,7 +148,7 @@ class Transport:
         return answer
 
     def unreachable(self, broken: Broken, within: Deadline) -> Problem:
-        """Return the problem of a request that brought no answer."""
+        """Return the problem for a request without an answer."""
         if broken.timed_out:
             problem = within.over()
         else:
@@ -167,7 +167,7 @@ def _is_host(host: str) -> bool:
 
 
 def path(*parts: str) -> str:
-    """Return a path with each part escaped. Raises: Problem, for a part that is empty or no text."""
+    """Return a path with each part escaped. Raises: Problem, if a part is empty or not a text."""
     for part in parts:
         if not isinstance(part, str) or part in ("", ".", "..") or HALF.search(part):
             raise invalid_value("", f"An id or a name is a text that is not empty, and not {part!r}.")
@@ -175,7 +175,7 @@ def path(*parts: str) -> str:
 
 
 def search(values: Mapping[str, object]) -> str:
-    """Return `?name=value&…` without what is None, or "". Times are written in RFC 3339."""
+    """Return `?name=value&…` without values that are None, or "". Times become RFC 3339."""
     given = [(name, _parameter(name, value)) for name, value in values.items() if value is not None]
     return f"?{urlencode(given)}" if given else ""
 

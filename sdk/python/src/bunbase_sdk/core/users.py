@@ -138,9 +138,11 @@ class UsersCalls:
         return self._json("POST", "", timeout, user)
 
     def update(self, user: str, *, timeout: float | None = None, **changes: Unpack[UserChanges]) -> Flow[ManagedUser]:
-        """Change the named fields and keep all others. Access tokens that the change makes wrong end within a second.
+        """Change the named fields and keep all others.
 
-        `banned=True` bans, and `banned_until` gives the ban an end.
+        If the change affects the content of access tokens, the old tokens end within a second.
+
+        `banned=True` bans the user, and `banned_until` is the end of the ban.
 
         ```python
         client.users.update("usr_1", role="editor", banned=False)
@@ -177,7 +179,7 @@ class UsersCalls:
         return all_listed(self._transport, USERS + path(user, "sessions"), {"limit": PAGE}, timeout)
 
     def activity(self, user: str, *, timeout: float | None = None) -> Items[ManagedActivityEntry]:
-        """Yield sign-ins, refused sign-ins and changes of the ways to sign in, the newest first.
+        """Yield sign-ins, refused sign-ins and changes of the sign-in methods, the newest first.
 
         ```python
         for entry in client.users.activity("usr_1"):
@@ -187,7 +189,7 @@ class UsersCalls:
         return all_listed(self._transport, USERS + path(user, "activity"), {"limit": PAGE}, timeout)
 
     def impersonate(self, user: str, *, reason: str = "", timeout: float | None = None) -> Flow[Impersonated]:
-        """Return a token with which you use the app in the user's place. The audit log has the reason.
+        """Return a token with which you use the app in the user's place. BunBase logs the reason in the audit log.
 
         ```python
         session = client.users.impersonate("usr_1", reason="ticket 4711")
@@ -198,7 +200,7 @@ class UsersCalls:
     def create_link(
         self, user: str, kind: LinkKind, *, redirect_to: str | None = None, timeout: float | None = None
     ) -> Flow[HandedLink]:
-        """Return the link of a mail, and send no mail. `redirect_to`: one of the project's `redirect_urls`.
+        """Return the link of a mail, without sending the mail. `redirect_to`: one of the project's `redirect_urls`.
 
         ```python
         link = client.users.create_link("usr_1", "password_reset")
@@ -226,7 +228,7 @@ class UsersCalls:
         cursor: str | None = None,
         timeout: float | None = None,
     ) -> Flow[BulkResult]:
-        """Ban, unban, delete or sign out up to 1,000 users: those of `ids`, or the next ones for whom `filter` holds.
+        """Ban, unban, delete or sign out up to 1,000 users: the users in `ids`, or the next users that match `filter`.
 
         ```python
         result = client.users.change_many("sign_out", filter={"role": "guest"})
@@ -238,9 +240,12 @@ class UsersCalls:
     def export(
         self, *, hashes: bool = False, after: str | None = None, timeout: float | None = None
     ) -> Items[UserLine]:
-        """Yield all users, in the order of their ids. A broken connection is resumed, and no user is lost.
+        """Yield all users, in the order of their ids.
 
-        `hashes`: with the hashes of their passwords. `after`: continue after this id. `timeout`: for each part.
+        If the connection breaks, the client continues after the last user.
+
+        `hashes`: also export the hashes of passwords. `after`: continue after this id. `timeout`: the timeout for each
+        part.
 
         ```python
         for user in client.users.export():
@@ -265,8 +270,8 @@ class UsersCalls:
     ) -> Flow[ImportedUsers]:
         """Import users with their ids and the hashes of their passwords. `errors` of the result has the refused lines.
 
-        The users are sent while they are read. `from_line`: the number of the first user, if you send only the rest
-        after an import that broke.
+        The client sends the users while it reads them. `from_line`: the number of the first user, if you send only the
+        rest after a broken import.
 
         ```python
         result = client.users.import_([{"id": "u1", "email": "eve@example.com"}], on_conflict="update")

@@ -1,4 +1,4 @@
-"""Check access tokens by the public keys of their project, without a request for each of them."""
+"""Check access tokens with the public keys of their project, without a request for each token."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CURVES: Final[dict[str, str | None]] = {"RSA": None, "EC": "P-256", "OKP": "Ed25
 
 
 class Claims(TypedDict):
-    """The contents of an access token. Tokens of service accounts have `scope`, and not what a user has."""
+    """The contents of an access token. Tokens of service accounts have `scope` in place of the user's claims."""
 
     sub: str
     aud: str
@@ -45,7 +45,7 @@ class Claims(TypedDict):
 
 
 class Keys:
-    """The public keys of projects. They are kept for an hour, and fetched once for all threads or tasks."""
+    """The public keys of projects. They are kept for an hour, and all threads or tasks share one request."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
@@ -58,7 +58,7 @@ class Keys:
         parts = _parts(token)
         head, claims = _object(parts[0]), _object(parts[1])
         kid = head.get("kid")
-        if not isinstance(kid, str) or "crit" in head or "b64" in head:  # no extension is understood (RFC 7515 §4.1.11)
+        if not isinstance(kid, str) or "crit" in head or "b64" in head:  # no extension is supported (RFC 7515 §4.1.11)
             raise _refused("This is no access token.")
         key = yield from self._key(transport, kid, project, timeout)
         # the algorithm comes from the key, never from the token: a token could name a weaker one
@@ -81,8 +81,8 @@ class Keys:
     def _fetched(self, transport: Transport, kid: str, project: str, timeout: float | None) -> Flow[Kept]:
         kept = self._kept.get(project)
         if kept and kept.answers(kid):
-            return kept  # another thread or task was faster
-        if kept:  # also if the server does not answer, a flood of unknown keys must not become a flood of requests
+            return kept  # another thread or task has already fetched the keys
+        if kept:  # many tokens with unknown keys must not cause many requests, even if the server does not answer
             self._kept[project] = replace(kept, tried_at=time.monotonic())
         wanted = Wanted("GET", f"/v1/auth/jwks.json{search({'project': project})}", repeatable=True)
         answer = yield from transport.json(wanted, transport.deadline(timeout))
@@ -93,14 +93,14 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """`tried_at`: the last request for the keys, also if it has failed."""
+    """`tried_at`: the time of the last request for the keys, even if the request failed."""
 
     keys: dict[str, dict[str, Any]]
     fetched_at: float
     tried_at: float
 
     def answers(self, kid: str) -> bool:
-        """True if the keys need not be fetched again. Anybody can name an unknown key, so that waits a minute."""
+        """True if no request is needed. For an unknown key, which anybody can invent, a request waits a minute."""
         if kid in self.keys:
             return time.monotonic() - self.fetched_at < KEEP_SECONDS
         return time.monotonic() - self.tried_at < REFETCH_SECONDS

@@ -15,8 +15,8 @@ from bunbase_sdk.sync.driver import Driver
 class Backups:
     """The backups of the project's documents. They need a personal access token.
 
-    Making, verifying and restoring are jobs of the server: `create`, `verify` and `restore` return at once, and `wait`
-    returns the job when it has ended.
+    `create`, `verify` and `restore` start a job on the server and return at once. `wait` returns the job when it has
+    ended.
     """
 
     def __init__(self, calls: core.BackupsCalls, driver: Driver) -> None:
@@ -43,7 +43,7 @@ class Backups:
         return self._driver.run(self._calls.get(backup, timeout=timeout))
 
     def create(self, *, timeout: float | None = None) -> BackupJob:
-        """Begin a backup.
+        """Start a backup.
 
         ```python
         job = client.backups.create()
@@ -52,7 +52,7 @@ class Backups:
         return self._driver.run(self._calls.create(timeout=timeout))
 
     def verify(self, backup: str, *, timeout: float | None = None) -> BackupJob:
-        """Begin to read a backup, and to compare it with its manifest.
+        """Start a job that reads a backup and compares it with its manifest.
 
         ```python
         job = client.backups.verify("bkp_1")
@@ -63,10 +63,10 @@ class Backups:
     def restore(
         self, backup: str, *, from_project: str = "", unauthenticated: bool = False, timeout: float | None = None
     ) -> BackupJob:
-        """Begin to replace all documents of the project by those of a backup. The present ones are backed up first.
+        """Start a job that backs up the present documents, and then replaces them by the documents of a backup.
 
-        `from_project`: the project to which the backup belongs; by default this one. `unauthenticated`: also restore a
-        backup of which nothing proves who wrote it.
+        `from_project`: the project to which the backup belongs; by default this project. `unauthenticated`: also
+        restore a backup if nothing proves that BunBase wrote it.
 
         ```python
         job = client.backups.restore("bkp_1")
@@ -86,7 +86,7 @@ class Backups:
         return self._driver.run(self._calls.job(job, timeout=timeout))
 
     def wait(self, job: str, *, timeout: float | None = None) -> BackupJob:
-        """Return a job when it has ended; look at its `state` and `problem`. Raises: Unreachable, after the timeout.
+        """Return a job when it has ended: see its `state` and `problem`. Raises: Unreachable, after the timeout.
 
         ```python
         done = client.backups.wait("job_1", timeout=600)
@@ -104,7 +104,7 @@ class Backups:
         self._driver.run(self._calls.delete(backup, timeout=timeout))
 
     def schedule(self, *, timeout: float | None = None) -> BackupScheduleState:
-        """Return how often backups are made, and how many of them are kept.
+        """Return the schedule: how often BunBase makes backups, and how many backups it keeps.
 
         ```python
         schedule = client.backups.schedule()
@@ -113,7 +113,7 @@ class Backups:
         return self._driver.run(self._calls.schedule(timeout=timeout))
 
     def set_schedule(self, every_hours: int, kept: int, *, timeout: float | None = None) -> BackupScheduleState:
-        """Set a schedule for this project alone. `every_hours`: the time between backups, 0 for never. Idempotent.
+        """Set a schedule for this project only. `every_hours`: the time between backups, 0 for never. Idempotent.
 
         ```python
         client.backups.set_schedule(every_hours=6, kept=28)

@@ -34,10 +34,10 @@ class Data:
     @overload
     def collection(self, name: str, read: type[D], write: type[W]) -> Collection[D, W]: ...
     def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> Collection[Any, Any]:
-        """Return a collection. Nothing is sent.
+        """Return a collection. This sends no request.
 
-        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. They are for the
-        type checker only.
+        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. Only the type
+        checker uses these classes.
 
         ```python
         posts = client.data.collection("posts")
@@ -48,7 +48,7 @@ class Data:
     def commit(
         self, writes: Sequence[DocumentWrite], *, idempotency_key: str | None = None, timeout: float | None = None
     ) -> Commit:
-        """Perform all writes, or none of them: at most 500.
+        """Perform all writes, or none of them. A commit contains at most 500 writes.
 
         ```python
         client.data.commit(
@@ -66,8 +66,8 @@ class Data:
     ) -> R:
         """Run `work` with reads and writes that belong together, and return its result.
 
-        If a document that it has read changes before the commit, nothing is written, and `work` runs again, up to five
-        times in all. So it should do nothing else than read and write.
+        If a document that `work` has read changes before the commit, nothing is written, and `work` runs again, up to
+        five times in all. So `work` should only read and write documents.
 
         ```python
         def transfer(tx: Transaction) -> None:

@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 class Driver:
-    """Threads may share it. After a fork, the child opens its own connections: two processes cannot share one.
+    """Threads may share a driver. After a fork, the child opens its own connections: two processes cannot share one.
 
-    `url`: the address of the server. `http`: a client of the caller, who then closes it.
+    `url`: the address of the server. `http`: a client of the caller, who must close it.
     """
 
     def __init__(self, url: str, http: httpx.Client | None = None) -> None:
@@ -49,19 +49,19 @@ class Driver:
         items = self._steps(flow)
         try:
             while True:
-                next(items)  # a call emits nothing
+                next(items)  # this kind of flow emits no items
         except StopIteration as end:
             result: T = end.value
             return result
 
     def items(self, flow: Items[T]) -> Iterator[T]:
-        """Yield what a call emits. Leaving the loop closes its connection. Raises: Problem."""
+        """Yield the items that a call emits. If the caller leaves the loop, the connection closes. Raises: Problem."""
         if self._process != os.getpid():
             self._begin()
         yield from self._steps(flow)
 
     def _steps(self, flow: Generator[Step, Any, Any]) -> Generator[Any, None, Any]:
-        """Carry out each step, yield what the flow emits, and return its result."""
+        """Carry out each step, yield the items that the flow emits, and return the flow's result."""
         with closing(flow), ExitStack() as opened:
             step = advanced(flow)
             while not isinstance(step, Ended):

@@ -20,7 +20,7 @@ class Env:
         self._driver = driver
 
     def list(self, *, reveal: bool = False, timeout: float | None = None) -> Iterator[Variable]:
-        """Yield the variables. `reveal`: with their values, which needs the scope `secrets`.
+        """Yield the variables. `reveal`: also return their values, which needs the scope `secrets`.
 
         ```python
         for variable in client.env.list():
@@ -32,7 +32,7 @@ class Env:
     def set(self, name: str, value: str, *, exposed: bool | None = None, timeout: float | None = None) -> Variable:
         """Set a variable; the next call of a function sees it. Idempotent.
 
-        `exposed`: if False, functions cannot read it, and name it only in a header of `fetch`.
+        `exposed`: if False, functions cannot read the value, and can only use the name in a header of `fetch`.
 
         ```python
         client.env.set("GREETING", "Ahoy")

@@ -16,7 +16,7 @@ from bunbase_sdk.sync.driver import Driver
 
 
 class Functions:
-    """The functions of the project. All but `invoke`, `fetch` and `stream` need a personal access token."""
+    """The functions of the project. All methods except `invoke`, `fetch` and `stream` need a personal access token."""
 
     def __init__(self, calls: core.FunctionsCalls, driver: Driver) -> None:
         self._calls = calls
@@ -33,12 +33,12 @@ class Functions:
         idempotency_key: str | None = None,
         timeout: float | None = None,
     ) -> Any:
-        """Call a function with a JSON value, and return its answer: JSON, a text, or None for an empty one.
+        """Call a function with a JSON value, and return its answer: JSON, a text, or None for an empty answer.
 
-        Raises a Problem `function_answer` if its status is not 2xx: `status` is that of the function, and `body` its
-        answer, or `{"answer": …}` if that is no JSON object. A call is not repeated when it fails, because the function
-        may have done its work. With `retries` it is, and then it has an idempotency key: BunBase runs it once, and
-        repeats the answer.
+        Raises a Problem `function_answer` if the status is not 2xx: its `status` is the function's status. Its `body`
+        is the function's answer, or `{"answer": …}` if the answer is not a JSON object. A failed call is not repeated,
+        because the function may have done its work. With `retries`, the client repeats a failed call with an
+        idempotency key: BunBase runs the function once, and repeats the answer.
 
         ```python
         total = client.functions.invoke("checkout", {"basket": "b1"})["total"]
@@ -81,7 +81,7 @@ class Functions:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Iterator[bytes]:
-        """Call a function, and yield its answer in parts as they arrive. `timeout`: for each part.
+        """Call a function, and yield the parts of its answer as they arrive. `timeout`: the timeout for each part.
 
         Raises a Problem if its status is not 2xx.
 
@@ -131,7 +131,7 @@ class Functions:
         return self._driver.run(self._calls.deploy(name, bundle, config=config, source_map=source_map, timeout=timeout))
 
     def rollback(self, name: str, version: int | None = None, *, timeout: float | None = None) -> FunctionVersion:
-        """Make another version the active one: the version before, or the named one.
+        """Make another version active: the previous version, or the version that you name.
 
         ```python
         client.functions.rollback("hello", 3)
@@ -170,7 +170,7 @@ class Functions:
     def runs(
         self, name: str, *, kind: str | None = None, outcome: str | None = None, timeout: float | None = None
     ) -> Iterator[Run]:
-        """Yield the runs that triggers caused, the newest first.
+        """Yield the runs of schedules, jobs and changes, the newest first.
 
         ```python
         for run in client.functions.runs("resize", outcome="error"):
@@ -200,11 +200,11 @@ class Functions:
         stop_after: float | None = None,
         timeout: float | None = None,
     ) -> Iterator[LogLine]:
-        """Yield log lines, the newest first; of one function, or of all.
+        """Yield log lines of one function or of all functions, the newest first.
 
-        `follow`: yield new lines as they are written, the oldest first, each of them once, also after the connection
-        broke or the server started again. `after`: begin after the line with this `seq`. `stop_after`: end after so
-        many seconds.
+        `follow`: yield new lines as they are written, the oldest first. Each line comes once, even if the connection
+        breaks or the server restarts. `after`: begin after the line with this `seq`. `stop_after`: end after this many
+        seconds.
 
         ```python
         for line in client.functions.logs("hello", follow=True, stop_after=60):

@@ -1,4 +1,4 @@
-"""The invitations of the project's future users.
+"""The invitations of people who have no account in the project yet.
 
 Written by `make gen` from core/invites.py.
 """
@@ -43,8 +43,9 @@ class Invites:
     ) -> UserInvite:
         """Invite a person by mail. The result has the link of the mail.
 
-        `redirect_to`: the address of the app to which the page behind the link leads back. `inviter` and `target`: the
-        name of the person who invites and what for, for the texts of the mail; at most 100 characters each.
+        `redirect_to`: the address of your app that the page of the link opens at the end. `inviter`: the name of the
+        inviting person. `target`: the name of the thing to which the mail invites. The texts of the mail may contain
+        both; each has at most 100 characters.
 
         ```python
         invite = client.users.invites.create("fred@example.com", role="editor")

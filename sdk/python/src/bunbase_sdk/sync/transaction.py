@@ -56,7 +56,7 @@ class TransactionCollection(Generic[D, W]):
         return self._driver.run(self._calls.get(id))
 
     def find(self, id: str) -> D | None:
-        """Read a document, or return None. If there is one by the commit, the transaction begins again.
+        """Read a document, or return None. If the document exists at the commit, the transaction begins again.
 
         ```python
         account = tx.collection("accounts").find("ada")
@@ -72,7 +72,7 @@ class TransactionCollection(Generic[D, W]):
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[D]:
-        """Return one page. The commit checks the documents of the page, but not whether others would match by then.
+        """Return one page. The commit checks the documents of the page, but not whether other documents match now.
 
         ```python
         page = tx.collection("seats").query({"taken": False}, limit=1)

@@ -3,6 +3,6 @@ import { WebClient } from "@slack/web-api";
 
 export default async (at) => {
   const client = new WebClient("token", { slackApiUrl: at + "/api/", retryConfig: { retries: 0 } });
-  // The site does not answer as Slack does ({"ok": true}), so the client reports an error of the API.
+  // The site does not send Slack's answer ({"ok": true}), so the client reports an error of the API.
   await assert.rejects(client.chat.postMessage({ channel: "c", text: "t" }), { code: "slack_webapi_platform_error" });
 };
