@@ -180,11 +180,11 @@ async def test_conditions_decide_inside_the_transaction(storage: Storage) -> Non
     with pytest.raises(ObjectChanged):
         await put(storage, "one", b"three", conditions=Conditions(if_match=f'"{first.etag}"'))
     with pytest.raises(ObjectChanged):
-        await storage.delete_object(SECRET, Place("files", "one"), f'"{first.etag}"')
+        await storage.delete_object(SECRET, Place("files", "one"), Conditions(if_match=f'"{first.etag}"'))
     known = Conditions(if_none_match=f'"{hashlib.md5(b"two").hexdigest()}"')
     opened, found = await read(storage, "one", conditions=known)
     assert (opened.status, found) == (304, b"")
-    await storage.delete_object(SECRET, Place("files", "one"), "*")
+    await storage.delete_object(SECRET, Place("files", "one"), Conditions(if_match="*"))
     with pytest.raises(ObjectNotFound):
         await read(storage, "one")
     with pytest.raises(ObjectNotFound):

@@ -86,9 +86,11 @@ def test_a_pattern_of_types_that_is_none_is_refused(mime: str) -> None:
 async def test_a_page_has_a_budget_of_steps(deciding: Deciding) -> None:
     visible = deciding.visible(ADA, bucket_with(list="object.owner == auth.uid"))
     assert visible(ROW)
+    assert not visible.spent
     visible.left = 0
 
-    assert not visible(ROW)
+    assert visible.spent
+    assert visible(ROW)  # the page ends, but the budget hides no object
 
 
 async def test_a_caller_who_may_know_it_sees_why_a_rule_denies(deciding: Deciding) -> None:

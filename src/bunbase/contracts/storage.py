@@ -229,6 +229,9 @@ class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
     if_unmodified_since: str | None = None
 
 
+ALWAYS: Final = Conditions()
+
+
 class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
@@ -418,7 +421,7 @@ class Storage(Protocol):
         """
         ...
 
-    async def delete_object(self, caller: Caller, place: Place, if_match: str | None = None) -> None:
+    async def delete_object(self, caller: Caller, place: Place, conditions: Conditions = ALWAYS) -> None:
         """Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey."""
         ...
 

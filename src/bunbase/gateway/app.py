@@ -37,6 +37,8 @@ from bunbase.pkg.errors import Forbidden
 
 PREFLIGHT_SECONDS: Final = 7200  # Chromium caches a preflight for at most this long
 EXPOSED: Final = [
+    "Content-Disposition",
+    "Content-Range",
     "ETag",
     "Idempotency-Replayed",
     "Location",
@@ -44,6 +46,7 @@ EXPOSED: Final = [
     "Server-Timing",
     "X-Bunbase-Function-Version",
     "X-Bunbase-Invocation",
+    "X-Bunbase-Metadata",
     "X-Bunbase-Seq",
     "X-Request-Id",
 ]

@@ -2,6 +2,7 @@
 
 RFC 9110 §9.1 requires HEAD wherever there is GET. The route answers as it answers GET, and its body is dropped. As soon
 as the head is sent, the answer counts as complete. So the route sees that the client needs no more, and stops a stream.
+A route whose body is expensive looks for IS_HEAD in the state of the request, and makes none.
 Functions receive HEAD and OPTIONS themselves.
 """
 
@@ -15,6 +16,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from bunbase.gateway.project_hosts import FUNCTIONS
+from bunbase.pkg.http import IS_HEAD
 
 ALLOW: Final = b"allow"
 END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -34,7 +36,7 @@ class Methods:
             await self.app(scope, receive, self._with_allow(scope, send))
 
     async def _head(self, scope: Any, receive: Any, send: Any) -> None:
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})[IS_HEAD] = True
         asked = {**scope, "method": "GET"}
         sending = self._with_allow(asked, send)
         started = False

@@ -16,6 +16,9 @@ T = TypeVar("T")
 # The key in a scope's state for the slug of the project, if the request was sent to the project's own host.
 HOST_SLUG: Final = "host_slug"
 
+# The key in a scope's state that is there if the request is HEAD. A route itself sees GET (gateway/methods.py).
+IS_HEAD: Final = "is_head"
+
 # A parameter that the gateway fills in by its name: a Caller, or the service of a room. Litestar does not check its
 # type. The type is a Protocol, so a check would look up all its methods, which costs more than the call itself.
 Injected = SkipValidation[NamedDependency[T]]

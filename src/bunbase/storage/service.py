@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.storage import (
+    ALWAYS,
     Bucket,
     BucketChanges,
     Buckets,
+    Conditions,
     Copying,
     DeletedObject,
     Listing,
@@ -81,8 +83,8 @@ class StorageService:
     def read(self, caller: Caller, reading: Reading) -> AsyncIterator[Opened | Piece]:
         return self.downloads.read(caller, reading)
 
-    async def delete_object(self, caller: Caller, place: Place, if_match: str | None = None) -> None:
-        await self.removing.delete(caller, place, if_match)
+    async def delete_object(self, caller: Caller, place: Place, conditions: Conditions = ALWAYS) -> None:
+        await self.removing.delete(caller, place, conditions)
 
     async def delete_objects(self, caller: Caller, bucket: str, keys: tuple[str, ...]) -> tuple[DeletedObject, ...]:
         return await self.removing.delete_many(caller, bucket, keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,18 +11,31 @@ import msgspec
 import pytest
 
 from bunbase.contracts.bundoc.problems import DiskFull
+from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.contracts.storage import (
     MAX_BUCKETS,
     PIECE_BYTES,
+    BucketChanges,
+    BucketRules,
+    ContentTypeRefused,
+    Copying,
+    InvalidLink,
+    KeptPlace,
+    Listing,
     NewBucket,
+    NewLink,
     NewObject,
+    ObjectTooLarge,
     Place,
     TooManyBuckets,
+    TooManyUploads,
     UploadNotFound,
 )
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.storage.acts.uploads import MIN_RATE
 from bunbase.storage.service import StorageService
 from tests.fakes import FakeKms
+from tests.rooms import publishable_caller
 from tests.storage.room import SECRET, opened_storage, put, read
 
 HERE = Place("files", "a")
@@ -47,6 +62,59 @@ async def test_a_silent_upload_is_given_up(storage: StorageService) -> None:
     await storage.feed_upload(SECRET, busy, b"x")
     await storage.finish_upload(SECRET, busy)
     assert not storage.uploads.running
+
+
+async def test_an_upload_that_is_too_slow_is_given_up(storage: StorageService) -> None:
+    now = [0.0]
+    storage.uploads.monotonic = lambda: now[0]
+    slow = await storage.begin_upload(SECRET, HERE, NewObject())
+    steady = await storage.begin_upload(SECRET, HERE, NewObject())
+    for _ in range(20):
+        now[0] += 60
+        await storage.uploads.end_idle()
+        with contextlib.suppress(UploadNotFound):
+            await storage.feed_upload(SECRET, slow, b"x")
+        await storage.feed_upload(SECRET, steady, bytes(60 * MIN_RATE))
+
+    assert [one.id for one in storage.uploads.running.values()] == [steady]
+
+
+async def test_nobody_keeps_all_others_from_uploading(storage: StorageService) -> None:
+    everybody = BucketChanges(rules=BucketRules(create="true"))
+    await storage.update_bucket(SECRET, "files", everybody)
+    most = storage.holdings.settings.max_uploads
+
+    async def begun(caller: Caller, number: int) -> int:
+        """Return the number of uploads that the caller could begin."""
+        for done in range(number):
+            try:
+                await storage.begin_upload(caller, Place("files", f"{caller.ip} {done}"), NewObject())
+            except TooManyUploads:
+                return done
+        return number
+
+    users = [publishable_caller("prj_a", EndUser(name, None, "user", {}, "ses")) for name in "abcd"]
+    visitor = publishable_caller("prj_a")
+
+    assert [await begun(user, most) for user in users[:2]] == [most // 4] * 2
+    assert await begun(visitor, most) == most // 4
+    assert await begun(msgspec.structs.replace(visitor, ip="127.0.0.2"), most) == 0
+    assert await begun(users[2], 1) == 0
+    assert await begun(SECRET, most) == most // 4
+    assert len(storage.uploads.running) == most
+
+
+async def test_many_writes_of_one_key_at_the_same_time_all_succeed(storage: StorageService) -> None:
+    copying = Copying(KeptPlace("files", "b"), KeptPlace("files", "a"))
+    await put(storage, "b", b"b")
+
+    writes = [put(storage, "a", str(number).encode()) for number in range(20)]
+    copies = [storage.copy_object(SECRET, copying, moves=False) for _ in range(20)]
+    written = await asyncio.gather(*writes, *copies)
+
+    assert sum([one.created for one in written]) == 1
+    used = await storage.stored(SECRET)
+    assert used.objects == 2
 
 
 async def test_a_piece_has_a_limit(storage: StorageService) -> None:
@@ -77,6 +145,39 @@ async def test_an_upload_into_a_bucket_that_was_deleted_and_made_again_arrives_t
     await storage.finish_upload(SECRET, upload)
 
     assert await read(storage, "a") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("new", "problem"),
+    [
+        (NewBucket(name="files", max_bytes=1), ObjectTooLarge),
+        (NewBucket(name="files", mime=("image/*",)), ContentTypeRefused),
+        (NewBucket(name="files", mime=("text/plain",)), ContentTypeRefused),
+    ],
+)
+async def test_the_limits_of_a_bucket_that_was_made_again_hold_for_running_uploads(
+    storage: StorageService, new: NewBucket, problem: type[Problem]
+) -> None:
+    upload = await storage.begin_upload(SECRET, HERE, NewObject("text/plain"))
+    await storage.feed_upload(SECRET, upload, b"<html>")
+    await storage.delete_bucket(SECRET, "files")
+    await storage.create_bucket(SECRET, new)
+
+    with pytest.raises(problem):
+        await storage.finish_upload(SECRET, upload)
+    assert (await storage.objects(SECRET, "files", Listing())).items == ()
+
+
+async def test_a_link_ends_with_its_bucket_also_for_a_running_upload(storage: StorageService) -> None:
+    link = await storage.sign(SECRET, NewLink("files", "a", method="PUT"))
+    anybody = Caller(CallerKind.ANONYMOUS, project="prj_a")
+    upload = await storage.begin_upload(anybody, Place("files", "a", link.token), NewObject())
+    await storage.feed_upload(anybody, upload, b"x")
+    await storage.delete_bucket(SECRET, "files")
+    await storage.create_bucket(SECRET, NewBucket(name="files"))
+
+    with pytest.raises(InvalidLink):
+        await storage.finish_upload(anybody, upload)
 
 
 async def test_a_project_has_a_limited_number_of_buckets(storage: StorageService) -> None:

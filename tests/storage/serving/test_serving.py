@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 
@@ -92,6 +93,21 @@ def test_a_condition_on_the_etag_replaces_the_one_on_the_time() -> None:
     assert not is_unchanged(Conditions(if_match='"e"', if_unmodified_since=earlier), "e", AT)
     with pytest.raises(ObjectChanged):
         is_unchanged(Conditions(if_unmodified_since=earlier), "e", AT)
+
+
+def test_times_are_compared_in_whole_seconds_as_headers_have_them() -> None:
+    sent, now = last_modified(AT), AT.replace(microsecond=999_000)
+
+    check_write(Conditions(if_unmodified_since=sent), "e", now)
+    assert is_unchanged(Conditions(if_modified_since=sent, if_unmodified_since=sent), "e", now)
+    assert is_same(sent, "e", now)
+
+
+def test_metadata_have_only_printable_characters_in_a_header() -> None:
+    text = ascii_json({"\x7f": "\x7f\r\n\0\u0080é\u2028\U0001f600"})
+
+    assert all(" " <= one <= "~" for one in text)
+    assert json.loads(text) == {"\x7f": "\x7f\r\n\0\u0080é\u2028\U0001f600"}
 
 
 def test_if_range_names_the_same_object() -> None:
@@ -231,9 +247,24 @@ def test_only_public_objects_are_kept_by_shared_caches() -> None:
     assert download_headers(opened(stored=stored))["cache-control"] == "private, max-age=60"
     assert download_headers(opened(stored=stored, public=True))["cache-control"] == "public, max-age=60"
     assert download_headers(opened())["cache-control"] == "private, no-cache"
-    assert download_headers(opened(stored=stored, link_seconds=7))["cache-control"] == "private, max-age=7"
-    assert "vary" in download_headers(opened())
-    assert "vary" not in download_headers(opened(public=True))
+    assert download_headers(opened(link_seconds=-1))["cache-control"] == "private, max-age=0"
+    assert "X-Bunbase-Key" in download_headers(opened())["vary"]
+    assert download_headers(opened(public=True))["vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("stored", "served"),
+    [
+        ("public, max-age=60, s-maxage=100", "private, max-age=7"),
+        ("MAX-AGE = 5, immutable", "private, max-age=5, immutable"),
+        ("max-age=x", "private, max-age=7"),
+        ("no-store", "private, no-store"),
+        ("no-cache", "private, no-cache"),
+        ("", "private, max-age=7"),
+    ],
+)
+def test_the_answer_to_a_link_is_kept_as_stored_but_not_longer_than_the_link_is_valid(stored: str, served: str) -> None:
+    assert download_headers(opened(stored=stored, link_seconds=7))["cache-control"] == served
 
 
 def test_a_part_names_its_place_and_metadata_are_ascii() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.pkg import metrics
 from bunbase.pkg.modules import Rooms
 from bunbase.storage.module import MODULE
 from bunbase.storage.service import StorageService
@@ -174,6 +175,28 @@ async def test_an_upload_and_its_headers(client: Client) -> None:
     assert status == 200
 
 
+async def test_a_delete_obeys_all_conditions(client: Client) -> None:
+    headers = (await client("PUT", OBJECTS + "kept", b"x"))[1]
+    path, past = OBJECTS + "kept", "Mon, 01 Jan 2001 00:00:00 GMT"
+
+    for sent in ({"If-Unmodified-Since": past}, {"If-None-Match": "*"}, {"If-Match": '"other"'}):
+        status, _, body = await client("DELETE", path, headers={**WITH_KEY, **sent})
+        assert (status, json.loads(body)["code"]) == (412, "object_changed")
+    since = (await client("HEAD", path))[1]["last-modified"]
+    sent = {"If-Unmodified-Since": since, "If-Match": headers["etag"]}
+    assert (await client("DELETE", path, headers={**WITH_KEY, **sent}))[0] == 204
+
+
+async def test_head_has_no_range_and_decrypts_nothing(client: Client) -> None:
+    await client("PUT", OBJECTS + "ten", b"0123456789")
+    decrypted = metrics.storage_bytes.labels("out")._value.get()
+
+    status, headers, _ = await client("HEAD", OBJECTS + "ten", headers={**WITH_KEY, "Range": "bytes=0-1"})
+
+    assert (status, headers["content-length"]) == (200, "10")
+    assert metrics.storage_bytes.labels("out")._value.get() == decrypted
+
+
 async def test_a_chunked_upload_needs_no_length_and_obeys_the_limit(client: Client) -> None:
     assert (await client("POST", "/v1/storage/buckets", {"name": "small", "max_bytes": 100_000}))[0] == 201
     path = "/v1/storage/objects/small/a"
@@ -254,6 +277,7 @@ async def test_a_public_key_has_no_access_without_rules_and_a_scope_none_without
         ({"X-Bunbase-Metadata": json.dumps({"a": "x" * 3000})}, "invalid_input"),
         ({"Content-MD5": "abc"}, "invalid_input"),
         ({"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, "content_digest_mismatch"),
+        ({"Content-Range": "bytes 0-0/10"}, "invalid_input"),
         ({"Content-Type": "x" * 201}, "invalid_input"),
         ({"Cache-Control": "x" * 201}, "invalid_input"),
     ],

@@ -91,5 +91,12 @@ def owner_of(caller: Caller) -> str | None:
     return caller.user.uid if caller.kind is CallerKind.PUBLISHABLE and caller.user is not None else None
 
 
+def holder_of(caller: Caller) -> str:
+    """Return the user or the address to which an upload counts; "" for servers and members."""
+    if caller.kind in (CallerKind.SECRET, CallerKind.DEVELOPER) or caller.act:
+        return ""
+    return caller.user.uid if caller.user is not None else f"address {caller.ip}"
+
+
 def no_object(key: str) -> ObjectNotFound:
     return ObjectNotFound(f"There is no object {key[:200]!r} in this bucket, or you may not see it.")

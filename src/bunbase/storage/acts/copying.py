@@ -52,8 +52,9 @@ class CopyActs:
         check_metadata(copying.metadata or {}, "/metadata")
         ruled = self.access.is_ruled(caller, Act.OBJECT_WRITE)
         self.access.is_ruled(caller, Act.OBJECT_READ)
-        for _ in range(ATTEMPTS):
-            async with self.holdings.bucket_of(caller.project, copying.source.bucket) as (file, source_bucket):
+        for number in range(ATTEMPTS):
+            of_bucket = self.holdings.bucket_of(caller.project, copying.source.bucket)
+            async with of_bucket as (file, source_bucket), file.attempt(number):
                 plan = await self._planned(caller, ruled, file, source_bucket, copying, keys)
                 await self._check(caller, ruled, file, plan, copying, moves)
                 task = asyncio.ensure_future(self._written(caller, file, plan, keys[1], moves))
@@ -98,9 +99,9 @@ class CopyActs:
     ) -> None:
         """Raises: RuleDenied, ObjectNotFound, ObjectChanged, ObjectTooLarge, ContentTypeRefused."""
         if ruled:
-            owner = plan.source.owner if moves else owner_of(caller)
             place = (plan.bucket.name, copying.to.key)
-            next = self.access.proposed(place, plan.new, plan.target, owner)
+            row = plan.target or (plan.source if moves else None)  # the object whose owner and age the target has
+            next = self.access.proposed(place, plan.new, row, owner_of(caller))
             await self.access.need_write(caller, plan.bucket, plan.target, next)
             if moves:
                 await self.access.need_delete(caller, plan.source_bucket, plan.source, copying.source.key)
@@ -135,13 +136,13 @@ class CopyActs:
             source = find(connection, plan.source.bucket, plan.source.key)
             if source is None or source.state != plan.source.state:
                 raise Moved
-            before = state
+            before, id = state, source.id
             if moves and place != (source.bucket, source.key):
                 move(connection, source, place, state, now)
                 arrived = find(connection, *place)
                 assert arrived is not None
-                before = arrived.state
-            parts = parts_of(connection, source.id)
+                before, id = arrived.state, arrived.id
+            parts = parts_of(connection, id)
             return put(connection, place, before, plan.new, parts, owner_of(caller), now, quota)
 
         return await file.write(write)

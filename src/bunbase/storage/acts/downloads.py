@@ -183,8 +183,9 @@ def _answered(row: ObjectRow, reading: Reading) -> tuple[int, int, int]:
 
     Raises: ObjectChanged, RangeNotSatisfiable.
     """
-    updated = time_of(row.updated).replace(microsecond=0)  # headers have whole seconds
+    updated = time_of(row.updated)
     if is_unchanged(reading.conditions, row.etag, updated):
         return 0, 0, 304
-    asked = asked_range(reading.range, row.size) if is_same(reading.if_range, row.etag, updated) else None
+    ranged = not reading.head and is_same(reading.if_range, row.etag, updated)  # ranges are only for GET
+    asked = asked_range(reading.range, row.size) if ranged else None
     return (0, row.size, 200) if asked is None else (*asked, 206)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from bunbase.contracts.storage import StorageUnreadable
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.storage.acts.uploads import Uploads
+from bunbase.storage.blobs.store import BlobMissing
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.objects import due_blobs, forget_blobs, totals, unknown_blobs
@@ -56,8 +56,8 @@ class Sweeping:
                 await self._delete_due(project, file)
                 if orphans:
                     await self._delete_orphans(project, file)
-        except (Problem, StorageUnreadable) as problem:
-            log.warning("a project could not be swept", project=project, reason=problem.detail)
+        except (Problem, BlobMissing, OSError) as fault:  # files may vanish at any time, for example drafts that end
+            log.warning("a project could not be swept", project=project, reason=repr(fault)[:300])
 
     async def _delete_due(self, project: str, file: ProjectFile) -> None:
         settings = self.holdings.settings

@@ -47,7 +47,7 @@ from bunbase.contracts.storage import (
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
-from bunbase.storage.acts.access import Access, owner_of
+from bunbase.storage.acts.access import Access, holder_of, owner_of
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.blobs.store import BlobWriter, new_blob_id
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
@@ -60,6 +60,7 @@ from bunbase.storage.store.objects import BlobPart, Moved, ObjectRow, Properties
 log = logger("storage")
 
 INLINE_BYTES: Final = 32 << 10  # sealing and hashing this much takes 0.06 ms; more is done in a thread
+MIN_RATE: Final = 1 << 10  # bytes a second on average; a slower upload holds a place of the project for too long
 UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a transaction may have been committed
 
 
@@ -83,7 +84,9 @@ class Upload:
         self.beginning = b""
         self.types: tuple[str, ...] = ()
         self.turn = asyncio.Lock()
-        self.touched_at = 0.0
+        self.bucket = 0  # the number of the bucket; another bucket may get its name
+        self.holder = holder_of(caller)
+        self.began_at = self.touched_at = 0.0
         self.sealer: Sealer
         self.writer: BlobWriter
 
@@ -144,10 +147,11 @@ class Uploads:
             self._end(one)
 
     async def end_idle(self) -> None:
-        """End the uploads that get no data."""
+        """End the uploads that get no data, or on average less than MIN_RATE."""
         before = self.monotonic() - self.holdings.settings.idle_upload_seconds
         for one in list(self.running.values()):
-            if one.touched_at < before and not one.turn.locked():
+            slow = one.size < MIN_RATE * (before - one.began_at)
+            if (one.touched_at < before or slow) and not one.turn.locked():
                 self._end(one)
 
     def end_project(self, project: str) -> None:
@@ -168,7 +172,7 @@ class Uploads:
     async def _prepare(self, one: Upload) -> None:
         try:
             async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
-                one.limit, one.types = bucket.spec.max_bytes, bucket.spec.mime
+                one.bucket, one.limit, one.types = bucket.id, bucket.spec.max_bytes, bucket.spec.mime
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
                 row, held = await file.read(
@@ -254,8 +258,10 @@ class Uploads:
     async def _swap(self, one: Upload) -> WrittenObject:
         etag = one.md5.hexdigest()
         new, parts = one.properties(one.size, etag), [BlobPart(0, one.blob, one.size)]
-        for _ in range(ATTEMPTS):
-            async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
+        for number in range(ATTEMPTS):
+            of_bucket = self.holdings.bucket_of(one.caller.project, one.place.bucket)
+            async with of_bucket as (file, bucket), file.attempt(number):
+                _check_replaced(one, bucket)
                 place = (bucket.id, one.key)
                 row = await file.read(lambda connection, place=place: find(connection, *place))  # type: ignore[misc]
                 await self._decide(one, bucket, row, one.size, etag)
@@ -293,14 +299,19 @@ class Uploads:
             raise DiskFull("The disk of the server is almost full. Free some space, then try again.")
 
     def _enter(self, one: Upload) -> None:
-        """Raises: TooManyUploads."""
+        """Register the upload. A quarter of the places is kept for servers and members, and one user (or one
+        address, for visitors and links) has at most a quarter: so nobody can keep all others from uploading.
+
+        Raises: TooManyUploads.
+        """
         limit = self.holdings.settings.max_uploads
-        project = one.caller.project
-        if sum([other.caller.project == project for other in self.running.values()]) >= limit:
-            raise TooManyUploads(
-                f"A project may have {limit} uploads at the same time; try again.", limit=limit, retry_after_seconds=1
-            )
-        one.touched_at = self.monotonic()
+        others = [other.holder for other in self.running.values() if other.caller.project == one.caller.project]
+        share = max(1, limit // 4)
+        if one.holder and others.count(one.holder) >= share:
+            raise _too_many(f"A user, or an address, may have {share} uploads at the same time; try again.", share)
+        if len(others) >= limit or (one.holder and len(others) - others.count("") >= limit - limit // 4):
+            raise _too_many(f"A project may have {limit} uploads at the same time; try again.", limit)
+        one.began_at = one.touched_at = self.monotonic()
         self.running[one.id] = one
         metrics.storage_uploads.set(len(self.running))
 
@@ -354,6 +365,27 @@ def _check_type(one: Upload) -> None:
     """Raises: ContentTypeRefused if the first bytes contradict the declared type, in a bucket that limits types."""
     if one.types and not fits(one.content_type, one.beginning):
         raise refused_type(sniffed(one.beginning) or one.content_type, one.types)
+
+
+def _check_replaced(one: Upload, bucket: OpenBucket) -> None:
+    """Check an upload again if its bucket was deleted meanwhile, and another one has the name: a link is only for the
+    old bucket, and the limits of the new one hold. Raises: InvalidLink, ObjectTooLarge, ContentTypeRefused.
+    """
+    if bucket.id == one.bucket:
+        return
+    if one.place.link:
+        raise InvalidLink(REFUSED)
+    if one.size > bucket.spec.max_bytes:
+        limit = bucket.spec.max_bytes
+        raise ObjectTooLarge(f"An object of this bucket has at most {limit} bytes.", limit=limit)
+    if not matches(one.content_type, bucket.spec.mime):
+        raise refused_type(one.content_type, bucket.spec.mime)
+    one.types = bucket.spec.mime
+    _check_type(one)
+
+
+def _too_many(detail: str, limit: int) -> TooManyUploads:
+    return TooManyUploads(detail, limit=limit, retry_after_seconds=1)
 
 
 def refused_type(found: str, types: tuple[str, ...]) -> ContentTypeRefused:

@@ -211,10 +211,18 @@ def _faults() -> Iterator[None]:
 
 def _delete_drafts(directory: Path, before: float) -> int:
     found = [path for path in directory.glob("??/*#*") if DRAFT.fullmatch(path.name)]
-    old = [path for path in found if path.stat().st_mtime < before]
+    old = [path for path in found if _written_at(path) < before]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
+
+
+def _written_at(path: Path) -> float:
+    """Return the time of the last write; infinity for a draft that has become a blob meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _delete_tree(directory: Path) -> None:

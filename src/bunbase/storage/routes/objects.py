@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -27,7 +28,7 @@ from bunbase.contracts.storage import (
     StoredObject,
 )
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import IS_HEAD, Injected
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.object_paths import object_key
@@ -36,6 +37,7 @@ from bunbase.storage.routes.answer import ObjectAnswer, written_answer
 from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
 
 FEED_BYTES: Final = 512 << 10
+FEED_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 60.0
 MAX_LENGTH: Final = 2**63 - 1
 METADATA: Final = "X-Bunbase-Metadata"
@@ -145,7 +147,7 @@ async def get_object(
         conditions,
         request.headers.get("range", ""),
         request.headers.get("if-range", ""),
-        request.method == "HEAD",
+        IS_HEAD in request.scope["state"],
     )
     parts = storage.read(guest, reading)
     opened = await anext(parts)
@@ -162,8 +164,8 @@ async def delete_object(
     key: Key,
     if_match: IfMatch = None,
 ) -> None:
-    """Deletes an object. Its bytes are deleted from the disk later."""
-    await storage.delete_object(accessor, Place(bucket, sent_key(request)), request.headers.get("if-match"))
+    """Deletes an object, if the conditions of the request hold. Its bytes are deleted from the disk later."""
+    await storage.delete_object(accessor, Place(bucket, sent_key(request)), sent_conditions(request))
 
 
 def sent_key(request: AnyRequest) -> str:
@@ -176,13 +178,16 @@ def sent_key(request: AnyRequest) -> str:
 
 
 def sent_conditions(request: AnyRequest) -> Conditions:
+    """Return the conditional headers. Several headers of one name are one list (RFC 9110 §5.3)."""
     names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
-    return Conditions(*[request.headers.get(name) for name in names])
+    return Conditions(*[", ".join(request.headers.getall(name, [])) or None for name in names])
 
 
 def new_object(request: AnyRequest) -> NewObject:
     """Return the properties in the headers of an upload. Raises: InvalidInput."""
     headers = request.headers
+    if "content-range" in headers:  # RFC 9110 §14.5: a part must not replace the whole object
+        raise InvalidInput.at("Content-Range", "An upload has the whole object: send all bytes without this header.")
     return NewObject(
         headers.get("content-type", ""),
         whole_number(headers.get("content-length", ""), MAX_LENGTH),
@@ -194,12 +199,16 @@ def new_object(request: AnyRequest) -> NewObject:
 
 
 async def _feed(storage: Storage, caller: Caller, upload: str, request: AnyRequest) -> None:
-    waiting = bytearray()
+    """Pass the body to the upload. Pieces that arrive slowly are not collected for long, so that a slow upload does not
+    look like a silent one.
+    """
+    waiting, fed_at = bytearray(), time.monotonic()
     async for piece in request.stream():
         waiting += piece
-        while len(waiting) >= FEED_BYTES:
+        while len(waiting) >= FEED_BYTES or (waiting and time.monotonic() - fed_at >= FEED_SECONDS):
             await storage.feed_upload(caller, upload, bytes(waiting[:FEED_BYTES]))
             del waiting[:FEED_BYTES]
+            fed_at = time.monotonic()
     if waiting:
         await storage.feed_upload(caller, upload, bytes(waiting))
 

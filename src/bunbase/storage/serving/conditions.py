@@ -1,4 +1,7 @@
-"""Conditional requests: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since (RFC 9110 §13)."""
+"""Conditional requests: If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since (RFC 9110 §13).
+
+Headers have whole seconds, so the time of an object is compared in whole seconds, too.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ def check_write(conditions: Conditions, etag: str | None, updated: datetime | No
             raise ObjectChanged(MISSING)
         if not _has(conditions.if_match, etag, strong=True):
             raise ObjectChanged(STALE)
-    elif (since := http_date(conditions.if_unmodified_since)) is not None and updated is not None and updated > since:
+    elif updated is not None and _is_later(updated, conditions.if_unmodified_since):
         raise ObjectChanged(STALE)
     if conditions.if_none_match is not None and etag is not None and _has(conditions.if_none_match, etag):
         raise ObjectChanged(THERE)
@@ -41,12 +44,11 @@ def is_unchanged(conditions: Conditions, etag: str, updated: datetime) -> bool:
     if conditions.if_match is not None:
         if not _has(conditions.if_match, etag, strong=True):
             raise ObjectChanged(STALE)
-    elif (since := http_date(conditions.if_unmodified_since)) is not None and updated > since:
+    elif _is_later(updated, conditions.if_unmodified_since):
         raise ObjectChanged(STALE)
     if conditions.if_none_match is not None:
         return _has(conditions.if_none_match, etag)
-    since = http_date(conditions.if_modified_since)
-    return since is not None and updated <= since
+    return http_date(conditions.if_modified_since) is not None and not _is_later(updated, conditions.if_modified_since)
 
 
 def is_same(if_range: str, etag: str, updated: datetime) -> bool:
@@ -55,7 +57,7 @@ def is_same(if_range: str, etag: str, updated: datetime) -> bool:
         return True
     if if_range.startswith(('"', "W/")):
         return if_range == f'"{etag}"'
-    return http_date(if_range) == updated
+    return http_date(if_range) == updated.replace(microsecond=0)
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -72,6 +74,12 @@ def http_date(text: str | None) -> datetime | None:
 def last_modified(updated: datetime) -> str:
     """Return the time as the header Last-Modified, which has whole seconds."""
     return format_datetime(updated.astimezone(UTC), usegmt=True)
+
+
+def _is_later(updated: datetime, header: str | None) -> bool:
+    """True if the object was changed after the time of the header; False without a valid time."""
+    since = http_date(header)
+    return since is not None and updated.replace(microsecond=0) > since
 
 
 def _has(header: str, etag: str, strong: bool = False) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from bunbase.contracts.storage import Opened
+from bunbase.pkg.numbers import whole_number
 from bunbase.storage.serving.conditions import last_modified
 from bunbase.storage.serving.media_types import INLINE, essence
 
@@ -35,9 +36,8 @@ def download_headers(opened: Opened) -> dict[str, str]:
         "content-security-policy": POLICY,
         "x-content-type-options": "nosniff",
         "accept-ranges": "bytes",
+        "vary": "Origin" if opened.public else CREDENTIALS,  # the CORS headers depend on the page that asks
     }
-    if not opened.public:
-        headers["vary"] = CREDENTIALS
     if found.metadata:
         headers[METADATA] = ascii_json(found.metadata)
     if opened.status == 206:
@@ -46,12 +46,27 @@ def download_headers(opened: Opened) -> dict[str, str]:
 
 
 def cache_control(opened: Opened) -> str:
-    """Return the stored Cache-Control, which only objects that everybody may read can share among callers."""
-    if opened.link_seconds is not None:
-        return f"private, max-age={max(0, opened.link_seconds)}"
-    parts = [part.strip() for part in (opened.cache_control or DEFAULT_CACHING).split(",")]
-    kept = [part for part in parts if part and part.partition("=")[0].strip().lower() not in SHARED]
+    """Return the stored Cache-Control, which only objects that everybody may read can share among callers. Nobody
+    keeps the answer to a signed link for longer than the link is valid.
+    """
+    left = None if opened.link_seconds is None else max(0, opened.link_seconds)
+    default = DEFAULT_CACHING if left is None else f"max-age={left}"
+    parts = [part.strip() for part in (opened.cache_control or default).split(",")]
+    kept = [part for part in parts if part and _name(part) not in SHARED]
+    if left is not None:
+        kept = [_capped(part, left) for part in kept]
     return ", ".join(["public" if opened.public else "private", *kept])
+
+
+def _name(directive: str) -> str:
+    return directive.partition("=")[0].strip().lower()
+
+
+def _capped(directive: str, most: int) -> str:
+    if _name(directive) != "max-age":
+        return directive
+    sent = whole_number(directive.partition("=")[2].strip(), most)
+    return f"max-age={most if sent is None else sent}"
 
 
 def disposition(key: str, content_type: str) -> str:
@@ -63,9 +78,9 @@ def disposition(key: str, content_type: str) -> str:
 
 
 def ascii_json(value: object) -> str:
-    """Return JSON in ASCII, because headers have no other characters."""
+    """Return JSON in printable ASCII, because headers have no other characters (RFC 9110 §5.5)."""
     text = msgspec.json.encode(value).decode()
-    return "".join([one if one.isascii() else _escaped(one) for one in text])
+    return "".join([one if one.isascii() and one.isprintable() else _escaped(one) for one in text])
 
 
 def _escaped(character: str) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -53,6 +54,7 @@ class ProjectFile:
             raise
         self.readers = Scanners(lambda: connect(path, key))
         self.turn = asyncio.Lock()
+        self.again = asyncio.Lock()
         self.key = key
         self.wrapped = ""
         self.proven_at = 0.0
@@ -105,9 +107,16 @@ class ProjectFile:
                 await self.turn.acquire()
         except TimeoutError:
             raise StorageBusy("Too many writes wait in this project; try again.", retry_after_seconds=1) from None
+        self.enter()  # a cancelled caller leaves the file, which must stay open until the transaction has ended
         task = asyncio.ensure_future(self._in_thread(self._transaction, work))
         task.add_done_callback(self._write_ended)  # a cancelled caller must not let the next write begin too early
         return await asyncio.shield(task)
+
+    def attempt(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Return the turn for an attempt of a write that reads, decides and writes. The first attempt (0) needs none.
+        Later ones wait for each other, so that many writes of one key at the same time all succeed.
+        """
+        return self.again if number else nullcontext()
 
     def close(self) -> None:
         """Close all connections. Idempotent; two threads may call it."""
@@ -126,6 +135,7 @@ class ProjectFile:
 
     def _write_ended(self, task: asyncio.Future[object]) -> None:
         self.turn.release()
+        self.leave()
         if not task.cancelled():
             task.exception()
 

@@ -6,8 +6,8 @@ when it has seen one visible object of it. So a group of a million objects costs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
 
 import apsw
 import msgspec
@@ -16,7 +16,23 @@ from bunbase.storage.store.objects import COLUMNS, ObjectRow, row_of
 
 BATCH: Final = 200
 
-Visible = Callable[[ObjectRow], bool]
+
+class Visible(Protocol):
+    """Decides which objects the caller may see. `spent`: True if the page must end because this took too long."""
+
+    @property
+    def spent(self) -> bool: ...
+
+    def __call__(self, row: ObjectRow, /) -> bool: ...
+
+
+class Everything:
+    """Shows each object."""
+
+    spent = False
+
+    def __call__(self, _row: ObjectRow) -> bool:
+        return True
 
 
 class PageRequest(msgspec.Struct, frozen=True):
@@ -43,11 +59,13 @@ class Page(msgspec.Struct):
 
 
 def read_page(connection: apsw.Connection, asked: PageRequest, visible: Visible) -> Page:
-    """Return a page. It ends early when the budget is used up; then `next` goes on after the last examined object."""
+    """Return a page. It ends early when the budget or the time of `visible` is used up. Then `next` goes on after the
+    last examined object, so that no object is left out.
+    """
     page, at, examined = Page(), max(asked.start, asked.prefix), 0
     while True:
         for row in _rows(connection, asked, at):
-            if page.count >= asked.limit or examined >= asked.budget:
+            if page.count >= asked.limit or examined >= asked.budget or visible.spent:
                 page.next = row.key
                 return page
             examined += 1

@@ -67,6 +67,9 @@ class Quota(msgspec.Struct, frozen=True):
     bytes: int
 
 
+NO_LIMIT: Final = Quota(1 << 62, 1 << 62)  # of a move, which never makes a project larger
+
+
 class Totals(msgspec.Struct, frozen=True):
     objects: int
     bytes: int
@@ -138,12 +141,18 @@ def put(
 
 
 def move(connection: apsw.Connection, source: ObjectRow, place: tuple[int, bytes], before: State, now: int) -> None:
-    """Move an object to another bucket and key. An object that is there is replaced. Raises: Moved."""
+    """Move an object to another bucket and key. An object that is there is replaced, and keeps its owner: otherwise a
+    caller who may update an object could become its owner. Raises: Moved.
+    """
     found = find(connection, *place)
     _check_state(found, before)
     _check_bucket(connection, place[0])
     if found is not None:
-        remove(connection, found, found.state, now)
+        _check_state(find(connection, source.bucket, source.key), source.state)
+        same = Properties(source.size, source.etag, source.content_type, source.cache_control, source.metadata)
+        put(connection, place, before, same, parts_of(connection, source.id), None, now, NO_LIMIT)
+        remove(connection, source, source.state, now)
+        return
     connection.execute(
         "UPDATE objects SET bucket = ?, key = ?, updated = ?, change = change + 1 WHERE id = ? AND change = ?",
         (*place, now, source.id, source.change),
