@@ -164,7 +164,7 @@ class WireChecker:
                 await self.commit()
 
     async def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Send a write until the server answers. The server performs it once, and every answer has the same number."""
+        """Repeat a write until the server answers. The server performs it once: each answer has the same number."""
         headers = {**self.server, "Idempotency-Key": f"{self.random.getrandbits(64):x}"}
         until = time.monotonic() + RESTART_SECONDS
         while True:
