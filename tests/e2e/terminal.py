@@ -37,7 +37,7 @@ class Machine:
         return Terminal(words, self.home, self.environment)
 
     def says(self, *words: str, typed: Sequence[tuple[str, str]] = (), code: int = 0) -> str:
-        """Run `bunbase`, and answer its questions: each is a part of the question, and the line to type.
+        """Run `bunbase`, and answer its questions. `typed`: a part of each question, and the line to type.
 
         Return everything that the command printed. Raises: AssertionError if the exit code is different.
         """

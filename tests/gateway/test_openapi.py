@@ -319,7 +319,7 @@ def test_every_header_of_an_answer_has_a_schema() -> None:
 
 # fields of requests that take any text: a wrong address finds nobody, and the answer does not tell
 ANY_EMAIL = {"Login", "UserLogin", "CodeLogin", "BulkFilter", "Who"}
-PRESENT_PASSWORD = {"Login", "UserLogin", "Proof", "RegisterByInvite"}  # also the empty one
+PRESENT_PASSWORD = {"Login", "UserLogin", "Proof", "RegisterByInvite"}  # also the empty password
 
 
 def request_types() -> set[str]:

@@ -51,7 +51,7 @@ class Definitions:
             _check_different(kinds)
 
     def of(self, name: str) -> tuple[ChannelKind, dict[str, str]]:
-        """Return the kind of the channel `name`, and its parameters. The most literal pattern that matches counts."""
+        """Return the kind of the channel `name`, and its parameters. The most literal matching pattern decides."""
         segments = name.split("/")
         for kind in self._by_length.get(len(segments), ()):
             if (params := kind.pattern.params(segments)) is not None:

@@ -146,7 +146,9 @@ def misfits(
     name: Named,
     /,
     *,
-    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="The most documents to show.")] = 20,
+    limit: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=500), help="The maximum number of documents to show.")
+    ] = 20,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
     """List the documents that do not match the collection's schema. The exit code is 1 if there are any.

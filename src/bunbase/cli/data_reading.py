@@ -51,7 +51,9 @@ def query(
         ),
     ] = "",
     select: Annotated[str, Parameter(show_default=False, help="Show only these fields, separated by commas.")] = "",
-    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=PAGE), help="The most documents to show.")] = 20,
+    limit: Annotated[
+        int, Parameter(validator=Number(gte=1, lte=PAGE), help="The maximum number of documents to show.")
+    ] = 20,
     cursor: Annotated[str, Parameter(show_default=False, help="Show the page that begins at this cursor.")] = "",
     all: Annotated[
         bool, Parameter(name="--all", negative="", show_default=False, help="Show all documents, page after page.")
