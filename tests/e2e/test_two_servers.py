@@ -28,7 +28,7 @@ from tests.e2e.instance import SECRET, SETUP_TOKEN, START_SECONDS, Instance, fre
 AT_ONCE: Final = 4  # requests of each act to each server
 PASSWORD: Final = "correct horse battery"
 ROOMS: Final = ("bunkms", "bunauth", "tenant_auth", "platform", "gateway")
-ALONE: Final = ("bundoc", "buncast", "functions")  # only the first server runs them
+ALONE: Final = ("bundoc", "buncast", "functions", "storage")  # only the first server runs them
 ROOT: Final = {"email": "root@example.com", "password": PASSWORD}
 MAX_KEYS, MAX_MEMBERS = 6, 4
 

@@ -19,6 +19,7 @@ CHILD: Final = re.compile(r"(?:/[a-z-]+)?")  # the resource itself, or one actio
 
 # by operation: the operations that a link leads to, with the parameters that no path shows
 JOB: Final = {"getBackupJob": {"project": "$request.path.project", "job": "$response.body#/id"}}
+BUCKET: Final = {"bucket": "$response.body#/name"}
 MORE: Final[dict[str, dict[str, dict[str, str]]]] = {
     "putCollection": {
         "createDocument": {"collection": "$request.path.collection"},
@@ -26,6 +27,7 @@ MORE: Final[dict[str, dict[str, dict[str, str]]]] = {
         "queryDocuments": {"collection": "$request.path.collection"},
     },
     "createBackup": JOB,
+    "createBucket": {"getBucket": BUCKET, "updateBucket": BUCKET, "deleteBucket": BUCKET},
     "restoreBackup": JOB,
 }
 LATER: Final = frozenset({"createBackup"})  # the answer names a resource that a job makes later

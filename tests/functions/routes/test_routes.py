@@ -449,15 +449,3 @@ async def test_the_code_of_a_version_is_returned_as_it_was_deployed(web: httpx.A
     assert found.headers["content-type"].startswith("application/javascript")
     assert found.headers["x-content-type-options"] == "nosniff"
     assert [reply.json()["code"] for reply in missing] == ["version_not_found"] * 4
-
-
-async def test_the_number_of_a_version_has_only_one_form(web: httpx.AsyncClient) -> None:
-    path = f"{CONTROL}/functions/numbered"
-    (await web.put(path, files={"bundle": ("x", CODE)})).raise_for_status()
-    others = ("+1", "%D9%A1", "%201", "01", "1_", "one", "1.5", str(2**70))
-
-    right = await web.get(f"{path}/versions/1/bundle")
-    refused = [(await web.get(f"{path}/versions/{other}/bundle")).status_code for other in others]
-
-    assert right.status_code == 200
-    assert [status for status in refused if status not in (404, 422)] == []

@@ -81,7 +81,7 @@ async def list_versions(
 
 
 @get(
-    "/api/projects/{project:str}/functions/{name:str}/versions/{version:str}/bundle",
+    "/api/projects/{project:str}/functions/{name:str}/versions/{version:int}/bundle",
     summary="Get a version's code",
     tags=TAGS,
     media_type="application/javascript",
