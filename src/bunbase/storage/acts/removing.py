@@ -41,7 +41,7 @@ class Removing:
         for number in range(ATTEMPTS):
             of_bucket = self.holdings.bucket_of(caller.project, place.bucket)
             async with of_bucket as (file, bucket), file.attempt(number):
-                row = await file.read(lambda connection, id=bucket.id: find(connection, id, key))  # type: ignore[misc]
+                row = await file.read(partial(find, bucket=bucket.id, key=key))
                 await self._need(caller, ruled, bucket, row, place.key)
                 if row is None:
                     raise no_object(place.key)

@@ -7,6 +7,7 @@ deletion. `sweep_everything` visits every project, and also deletes orphans: blo
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from bunbase.pkg import metrics
@@ -67,7 +68,7 @@ class Sweeping:
             if not due:
                 break
             await self.holdings.blobs.delete(project, due)
-            await file.write(lambda connection, due=due: forget_blobs(connection, due))  # type: ignore[misc]
+            await file.write(partial(forget_blobs, blobs=due))
             metrics.storage_swept.labels("deleted").inc(len(due))
         if not (await file.read(totals)).waiting_bytes:
             self.noted.discard(project)

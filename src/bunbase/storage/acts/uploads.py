@@ -18,6 +18,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import apsw
@@ -263,7 +264,7 @@ class Uploads:
             async with of_bucket as (file, bucket), file.attempt(number):
                 _check_replaced(one, bucket)
                 place = (bucket.id, one.key)
-                row = await file.read(lambda connection, place=place: find(connection, *place))  # type: ignore[misc]
+                row = await file.read(partial(find, bucket=bucket.id, key=one.key))
                 await self._decide(one, bucket, row, one.size, etag)
 
                 def swap(
