@@ -13,5 +13,5 @@ T = TypeVar("T")
 def parts_of(cursor: str, position: type[T]) -> tuple[str, T]:
     """Return the query of a cursor, and its position."""
     packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]
+    query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]  # a type of run time
     return query, where

@@ -344,4 +344,4 @@ async def test_a_credential_that_ends_at_one_server_is_refused_at_the_other_one(
             for _ in range(3):
                 other.get(path, headers=headers).raise_for_status()
             pair.http.delete(end[0], headers=end[1]).raise_for_status()
-            poll(lambda: other.get(path, headers=headers).status_code == 401, 10, f"{path} is refused")  # noqa: B023
+            poll(lambda: other.get(path, headers=headers).status_code == 401, 10, f"{path} is refused")  # noqa: B023  # ends in this turn

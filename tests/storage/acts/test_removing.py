@@ -37,7 +37,7 @@ async def test_other_requests_run_between_the_rules_of_many_objects(
     async def noted(*asked: object) -> bool:
         order.append("rule")
         loop.call_soon(order.append, "other")
-        return await allows(*asked)  # type: ignore[arg-type]
+        return await allows(*asked)  # type: ignore[arg-type]  # the same arguments
 
     monkeypatch.setattr(storage.removing.access.deciding, "allows", noted)
 
