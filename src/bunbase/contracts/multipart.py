@@ -65,6 +65,13 @@ class NewPart(msgspec.Struct, frozen=True):
     md5: str = ""
 
 
+class BegunPart(msgspec.Struct, frozen=True):
+    """`upload`: the id for `feed_upload` and `finish_part`. `algorithm`: of the upload in parts, or empty."""
+
+    upload: str
+    algorithm: str
+
+
 class WrittenPart(msgspec.Struct, frozen=True):
     """`checksum`: in base64, or empty."""
 
@@ -158,8 +165,8 @@ class MultipartMethods(Protocol):
         """
         ...
 
-    async def begin_part(self, caller: Caller, new: NewPart) -> str:
-        """Return an id for `feed_upload` and `finish_part`. Raises: as `begin_upload`; UploadNotFound."""
+    async def begin_part(self, caller: Caller, new: NewPart) -> BegunPart:
+        """Begin a part. Raises: as `begin_upload`; UploadNotFound."""
         ...
 
     async def finish_part(self, caller: Caller, upload: str, checksum: str) -> WrittenPart:

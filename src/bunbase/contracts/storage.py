@@ -451,8 +451,8 @@ class Storage(MultipartMethods, Protocol):
         ...
 
     async def finish_upload(self, caller: Caller, upload: str, checksum: Checksum | None = None) -> WrittenObject:
-        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row are
-        on disk. An upload that fails leaves nothing.
+        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row
+        are on disk. An upload that fails leaves nothing.
 
         Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
         StorageUnreachable.
