@@ -37,7 +37,7 @@ from bunbase.storage.routes.s3.operations import Level, Operation, operation_of
 log = logger("storage")
 
 SILENCE_SECONDS: Final = 60.0
-ANONYMOUS: Final = "anonymous"
+UNKNOWN: Final = "unknown"  # the name of a request that was refused before its operation was known
 NO_BODY: Final = (204, 304)
 
 Handler = Callable[[S3Call], Awaitable[Answer]]
@@ -89,7 +89,7 @@ class S3App:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        request_id, started, name = new_id("req"), time.perf_counter(), ANONYMOUS
+        request_id, started, name = new_id("req"), time.perf_counter(), UNKNOWN
         context.request_id.set(request_id)
         headers = _headers(scope)
         try:
@@ -101,9 +101,9 @@ class S3App:
                 answer = await self._preflight(scope, bucket, query, headers)
                 name = "preflight"
             else:
+                call = await self._call(scope, receive, bucket, key, query, headers)
                 operation = operation_of(level, scope["method"], query, headers)
                 name = operation.name
-                call = await self._call(scope, receive, bucket, key, query, headers)
                 answer = await self._answered(operation, call)
                 await self._share(call, answer)
             code = "OK"
@@ -137,6 +137,12 @@ class S3App:
     ) -> S3Call:
         """Return the request, after checking its signature. Raises: S3Error, RateLimited, Unreachable."""
         raw: bytes = scope["raw_path"].partition(b"?")[0]
+        if "AWSAccessKeyId" in query or headers.get("authorization", "").startswith("AWS "):
+            raise S3Error(
+                "InvalidRequest",
+                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256; in "
+                'boto3: Config(signature_version="s3v4").',
+            )
         signed = parse(scope["method"], raw, scope["query_string"], scope["headers"])
         address = self.door.address(scope)
         holder = await self.door.holder(signed.access_key, address)
@@ -221,7 +227,6 @@ def _refused(error: S3Error, scope: Any, request_id: str) -> Answer:
 async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
     headers = {
         "x-amz-request-id": request_id,
-        "server": "BunBase",
         "x-content-type-options": "nosniff",
         **answer.headers,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from bunbase.contracts.multipart import InvalidPart
@@ -93,10 +94,8 @@ async def head_object(call: S3Call) -> Answer:
 async def delete_object(call: S3Call) -> Answer:
     check_version(call)
     place, conditions = Place(call.bucket, call.key), conditions_of(call.headers)
-    try:
+    with suppress(ObjectNotFound):  # a deletion of a missing object succeeds
         await call.storage.delete_object(call.caller, place, conditions)
-    except ObjectNotFound:
-        pass  # a deletion of a missing object succeeds
     return Answer(204)
 
 

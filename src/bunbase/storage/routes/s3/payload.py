@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Buffer
+from collections.abc import AsyncIterator
 from typing import Final
 
 from bunbase.contracts.object_extras import Checksum
@@ -95,7 +95,7 @@ class Body:
         for running in self.running.values():
             running.update(piece)
 
-    async def _received(self) -> AsyncIterator[Buffer]:
+    async def _received(self) -> AsyncIterator[bytes | memoryview]:
         more = True
         while more:
             message = await self.call.receive()
