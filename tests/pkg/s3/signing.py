@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from bunbase.pkg.s3.errors import S3Error
-from bunbase.pkg.s3.signature import Payload, Signed, parse, verify
+from bunbase.pkg.s3.signature import Payload, SignedRequest, parse, verify
 from bunbase.pkg.s3.uri import Pair
 
 KEY: Final = "AKIAIOSFODNN7EXAMPLE"
@@ -36,7 +36,7 @@ class Request:
         return replace(self, headers=(*(pair for pair in self.headers if pair[0] != name), (name, value)))
 
 
-def check(request: Request, now: datetime = NOW) -> tuple[Signed, Payload]:
+def check(request: Request, now: datetime = NOW) -> tuple[SignedRequest, Payload]:
     """Parse and verify a request, as a server with one credential does."""
     signed = parse(request.method, request.path, request.query, request.headers)
     if signed.access_key != KEY:
