@@ -26,7 +26,7 @@ TAG: Final = re.compile(r"[\w .:/=+\-@]*")
 
 
 class CompletedPart(msgspec.Struct, frozen=True):
-    """`etag`: without quotes. `checksums`: in Base64, as the client sent them."""
+    """`etag`: without quotes. `checksums`: the values that the client sent, in Base64."""
 
     number: int
     etag: str
