@@ -80,7 +80,7 @@ async def open_gateway(
     async with identity.following(), auditor.refusals.counting(), running(flush_key_use), live.running():
         door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
-        door.s3_door = S3Door(identity, limits, proxies, auditor, rooms[Platform])
+        door.s3_door = S3Door(identity, limits, proxies, auditor.entry, rooms[Platform])
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, live_door, site.dev)
             door.serving["protocol"] = partial(FastLane, lane)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bunbase.contracts.acts import Act
@@ -9,7 +10,6 @@ from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.s3_credentials import S3Holder
-from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.credentials import FORWARDED_HEADER, caller_address
 from bunbase.gateway.identity import Identity, in_time
 from bunbase.gateway.login_limits import LoginLimits
@@ -19,15 +19,18 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
+BeginEntry = Callable[[Caller, Act, AuditedAct], Awaitable[str]]
+
 
 class S3Door:
     def __init__(
-        self, identity: Identity, limits: LoginLimits, proxies: Proxies, auditor: Auditor, platform: Platform
+        self, identity: Identity, limits: LoginLimits, proxies: Proxies, entry: BeginEntry, platform: Platform
     ) -> None:
+        """`entry`: begins an entry of the audit log, and returns its id."""
         self.identity = identity
         self.limits = limits
         self.proxies = proxies
-        self.auditor = auditor
+        self.entry = entry
         self.platform = platform
 
     async def holder(self, access_key_id: str, address: str) -> S3Holder:
@@ -49,7 +52,7 @@ class S3Door:
 
     async def begin_act(self, caller: Caller, act: Act, target: str) -> str:
         """Begin an entry of the audit log, and return its id. Raises: AuditUnavailable."""
-        return await self.auditor.entry(caller, act, AuditedAct(act.value, target, context.request_id.get()))
+        return await self.entry(caller, act, AuditedAct(act.value, target, context.request_id.get()))
 
     async def end_act(self, id: str, status: int) -> None:
         """Store the outcome. Never raises: the act is done, and an entry without an outcome shows it as unknown."""

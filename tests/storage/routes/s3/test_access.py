@@ -1,4 +1,4 @@
-"""Who may use the S3 port: signatures, presigned URLs, and the limits of credentials."""
+"""Access to the S3 port: signatures, presigned URLs, and the limits of credentials."""
 
 from __future__ import annotations
 
