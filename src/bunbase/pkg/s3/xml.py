@@ -133,4 +133,4 @@ def _write(content: Content, out: list[str]) -> None:
     for name, inner in content:
         out.append(f"<{name}>")
         _write(inner, out)
-        out.append(f"</{name}>")
+        out.append(f"</{name.partition(' ')[0]}>")  # a name may have attributes
