@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -33,38 +32,38 @@ bucket prefix = bun-{{random}}-
 iam name prefix = s3-tests-
 iam path prefix = /s3-tests/
 [s3 main]
-display_name = {main}
-user_id = {main}
+display_name = {main_owner}
+user_id = {main_owner}
 email = main@example.com
 api_name = us-east-1
 access_key = {main}
 secret_key = {main_secret}
 [s3 alt]
-display_name = {alt}
-user_id = {alt}
+display_name = {alt_owner}
+user_id = {alt_owner}
 email = alt@example.com
 access_key = {alt}
 secret_key = {alt_secret}
 [s3 tenant]
-display_name = {alt}
-user_id = {alt}
+display_name = {alt_owner}
+user_id = {alt_owner}
 email = alt@example.com
 tenant = none
 access_key = {alt}
 secret_key = {alt_secret}
 [iam]
-display_name = {alt}
-user_id = {alt}
+display_name = {alt_owner}
+user_id = {alt_owner}
 email = alt@example.com
 access_key = {alt}
 secret_key = {alt_secret}
 [iam root]
-user_id = {alt}
+user_id = {alt_owner}
 email = alt@example.com
 access_key = {alt}
 secret_key = {alt_secret}
 [iam alt root]
-user_id = {alt}
+user_id = {alt_owner}
 email = alt@example.com
 access_key = {alt}
 secret_key = {alt_secret}
@@ -101,6 +100,8 @@ def run(suites: Path, target: Target, python: Path) -> Tally:
         CONFIG.format(
             host=target.host,
             port=target.port,
+            main_owner=target.main.owner,
+            alt_owner=target.alt.owner,
             main=target.main.access_key,
             main_secret=target.main.secret,
             alt=target.alt.access_key,
@@ -126,10 +127,6 @@ def run(suites: Path, target: Target, python: Path) -> Tally:
     for test in known:
         tally.check(False, test, "ceph.toml names this test, but it is not in the selection")
     return tally
-
-
-def compared(suites: Path, ours: Target, peer: Iterator[Target]) -> Iterator[Tally]:
-    raise NotImplementedError
 
 
 def _count(tally: Tally, case: ElementTree.Element, known: dict[str, str]) -> None:

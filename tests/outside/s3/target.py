@@ -14,13 +14,17 @@ from typing import Final
 
 import msgspec
 
-from tests.outside.project import Project
+from tests.e2e.conftest import dev_instance
+from tests.outside.project import ACCOUNT
 
 START_SECONDS: Final = 30.0
 ROOT: Final = {"ROOT_ACCESS_KEY": "rootrootroot", "ROOT_SECRET_KEY": "rootsecretrootsecret"}
 
 
 class Credential(msgspec.Struct, frozen=True):
+    """`owner`: the id of the owner in access control lists."""
+
+    owner: str
     access_key: str
     secret: str
 
@@ -51,8 +55,8 @@ def versitygw(binary: Path) -> Iterator[Target]:
             "versitygw 1.8.0",
             "127.0.0.1",
             port,
-            Credential("mainmainmain", "mainsecretmainsecret"),
-            Credential("altaltaltalt", "altsecretaltsecret"),
+            Credential("mainmainmain", "mainmainmain", "mainsecretmainsecret"),
+            Credential("altaltaltalt", "altaltaltalt", "altsecretaltsecret"),
         )
         command = (binary, "--port", f"127.0.0.1:{port}", "--iam-dir", home / "iam", "posix", home / "data")
         with (home / "log").open("wb") as log:
@@ -74,9 +78,24 @@ def versitygw(binary: Path) -> Iterator[Target]:
             server.wait(START_SECONDS)
 
 
-def bunbase(project: Project) -> Target:
-    """Return the S3 port of a running BunBase, with credentials of two projects."""
-    raise NotImplementedError(project.id)
+@contextmanager
+def bunbase() -> Iterator[Target]:
+    """Start BunBase with the S3 port open, and two projects of one developer."""
+    with dev_instance() as instance:
+        port = _free_port()
+        instance.commands["dev"][1].update({"BUNBASE_S3__ENABLED": "true", "BUNBASE_S3__PORT": str(port)})
+        instance.start()
+        account = instance.http.post("/api/auth/register", json=ACCOUNT).raise_for_status().json()
+        bearer = {"Authorization": f"Bearer {account['access_token']}"}
+
+        def credential(name: str) -> Credential:
+            made = instance.http.post("/api/projects", json={"name": name}, headers=bearer).raise_for_status().json()
+            place = f"/api/projects/{made['id']}/storage/credentials"
+            created = instance.http.post(place, json={"name": "suites", "access": "write"}, headers=bearer)
+            answer = created.raise_for_status().json()
+            return Credential(made["id"], answer["access_key_id"], answer["secret_access_key"])
+
+        yield Target("BunBase", "127.0.0.1", port, credential("Main"), credential("Alt"))
 
 
 def _free_port() -> int:

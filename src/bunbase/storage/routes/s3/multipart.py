@@ -16,7 +16,7 @@ from bunbase.contracts.multipart import (
 )
 from bunbase.contracts.storage import MAX_UPLOAD_BYTES, Conditions, ObjectChanged, Place, UploadNotFound
 from bunbase.pkg.numbers import whole_number
-from bunbase.pkg.s3.checksums import Algorithm, algorithm_named, expected, kind_named
+from bunbase.pkg.s3.checksums import Algorithm, algorithm_named, announced, kind_named
 from bunbase.pkg.s3.documents import MAX_LARGE_BYTES, completed_parts
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer, iso_time, owner, quoted, xml_answer
@@ -89,13 +89,13 @@ async def complete(call: S3Call) -> Answer:
     algorithm = page.upload.algorithm if page is not None else ""
     parts = tuple([NamedPart(one.number, one.etag, _checksum_of(one.checksums, algorithm)) for one in asked])
     conditions = Conditions(call.headers.get("if-match"), call.headers.get("if-none-match"))
-    announced = expected(call.headers)
+    sums = announced(call.headers)
     completing = Completing(
         place,
         parts,
         conditions.if_match,
         conditions.if_none_match,
-        announced.value,
+        sums.value,
         _size(call),
     )
     kind = call.headers.get("x-amz-checksum-type", "")

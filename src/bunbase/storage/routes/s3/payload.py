@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.contracts.object_extras import Checksum
 from bunbase.pkg.numbers import whole_number
-from bunbase.pkg.s3.checksums import Algorithm, Expected, check_md5, check_value, encoded, expected
+from bunbase.pkg.s3.checksums import Algorithm, Announced, announced, check_md5, check_value, encoded
 from bunbase.pkg.s3.chunked import Decoder, decoder
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import Protection
@@ -31,7 +31,7 @@ class Body:
         protection, headers = call.payload.protection, call.headers
         self.decoder: Decoder | None = decoder(call.payload, headers) if protection.chunked else None
         trailers = [name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()]
-        self.expected = expected(headers, trailers)
+        self.expected = announced(headers, trailers)
         self.length = _length(call, self.decoder)
         self.sha256 = hashlib.sha256() if protection is Protection.HASHED else None
         self.received = 0
@@ -110,8 +110,8 @@ class Body:
                     yield piece
 
 
-def _algorithms(announced: Expected, wanted: str) -> set[Algorithm]:
-    found = {announced.algorithm} if announced.algorithm is not None else set()
+def _algorithms(sent: Announced, wanted: str) -> set[Algorithm]:
+    found = {sent.algorithm} if sent.algorithm is not None else set()
     return found | {Algorithm(wanted)} if wanted else found
 
 
