@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.storage.routes.s3.port import Port, running_port
+
+NUMBERS = count(1)
 
 
 @pytest.fixture(scope="package")
@@ -16,8 +19,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Port]:
 
 
 @pytest.fixture
-def bucket(port: Port, request: pytest.FixtureRequest) -> str:
-    """A new bucket for one test."""
-    name = "b-" + request.node.name.lower().replace("_", "-").replace("[", "-").replace("]", "")[:50].strip("-.")
+def bucket(port: Port) -> str:
+    """Return the name of a new bucket."""
+    name = f"bucket-{next(NUMBERS)}"
     port.client().create_bucket(Bucket=name)
     return name

@@ -16,7 +16,7 @@ from bunbase.contracts.multipart import (
 )
 from bunbase.contracts.storage import MAX_UPLOAD_BYTES, Conditions, ObjectChanged, Place, UploadNotFound
 from bunbase.pkg.numbers import whole_number
-from bunbase.pkg.s3.checksums import Algorithm, algorithm_named, announced, kind_named
+from bunbase.pkg.s3.checksums import Algorithm, algorithm_named, kind_named
 from bunbase.pkg.s3.documents import MAX_LARGE_BYTES, completed_parts
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer, iso_time, owner, quoted, xml_answer
@@ -82,20 +82,19 @@ async def upload_part(call: S3Call) -> Answer:
 
 
 async def complete(call: S3Call) -> Answer:
-    body = Body(call)
+    body = Body(call, of_body=False)
     asked = completed_parts(await body.whole(MAX_LARGE_BYTES))
     place = _upload_place(call)
     page = await _open_upload(call, place)
     algorithm = page.upload.algorithm if page is not None else ""
     parts = tuple([NamedPart(one.number, one.etag, _checksum_of(one.checksums, algorithm)) for one in asked])
     conditions = Conditions(call.headers.get("if-match"), call.headers.get("if-none-match"))
-    sums = announced(call.headers)
     completing = Completing(
         place,
         parts,
         conditions.if_match,
         conditions.if_none_match,
-        sums.value,
+        _sent_checksum(call, algorithm),
         _size(call),
     )
     kind = call.headers.get("x-amz-checksum-type", "")
@@ -229,6 +228,11 @@ def _checksum_of(checksums: dict[Algorithm, str], algorithm: str) -> str:
     if found is None:
         raise S3Error("InvalidPart", f"The parts of this upload have checksums of {algorithm}.")
     return found
+
+
+def _sent_checksum(call: S3Call, algorithm: str) -> str:
+    """Return the checksum of the object that the client expects, or "". A composite one may end with `-N`."""
+    return call.headers.get(Algorithm(algorithm).header, "").strip() if algorithm else ""
 
 
 def _size(call: S3Call) -> int | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.contracts.object_extras import Checksum
 from bunbase.pkg.numbers import whole_number
-from bunbase.pkg.s3.checksums import Algorithm, Announced, announced, check_md5, check_value, encoded
+from bunbase.pkg.s3.checksums import PREFIX, Algorithm, Announced, announced, check_md5, check_value, encoded
 from bunbase.pkg.s3.chunked import Decoder, decoder
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import Protection
@@ -25,13 +25,16 @@ class Body:
     `pieces` yields the bytes; `finish` then checks everything that the client has announced.
     """
 
-    def __init__(self, call: S3Call, wanted: str = "") -> None:
-        """`wanted`: the algorithm of a checksum to compute, even if the client sends none. Raises: S3Error."""
+    def __init__(self, call: S3Call, wanted: str = "", of_body: bool = True) -> None:
+        """`wanted`: the algorithm of a checksum to compute, even if the client sends none. `of_body`: false if the
+        headers of checksums are about something else than this body. Raises: S3Error.
+        """
         self.call = call
         protection, headers = call.payload.protection, call.headers
         self.decoder: Decoder | None = decoder(call.payload, headers) if protection.chunked else None
         trailers = [name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()]
-        self.expected = announced(headers, trailers)
+        sent = headers if of_body else {name: headers[name] for name in headers if not name.startswith(PREFIX)}
+        self.expected = announced(sent, trailers)
         self.length = _length(call, self.decoder)
         self.sha256 = hashlib.sha256() if protection is Protection.HASHED else None
         self.received = 0
