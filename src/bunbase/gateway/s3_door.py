@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.s3_credentials import S3Holder
-from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.credentials import FORWARDED_HEADER, caller_address
 from bunbase.gateway.identity import Identity, in_time
 from bunbase.gateway.login_limits import LoginLimits
@@ -20,9 +19,17 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 
+class Entries(Protocol):
+    """The part of the auditor that the port needs. An import of the class would make a circle of modules."""
+
+    async def entry(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
+        """Begin an entry, and return its id. Raises: AuditUnavailable."""
+        ...
+
+
 class S3Door:
     def __init__(
-        self, identity: Identity, limits: LoginLimits, proxies: Proxies, auditor: Auditor, platform: Platform
+        self, identity: Identity, limits: LoginLimits, proxies: Proxies, auditor: Entries, platform: Platform
     ) -> None:
         self.identity = identity
         self.limits = limits
