@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -28,6 +28,8 @@ READER = S3Holder("BBAKREADER", "prj_a", SECRET, "read", ())
 OTHER = S3Holder("BBAKOTHER", "prj_b", SECRET, "write", ())
 ONE_BUCKET = S3Holder("BBAKONE", "prj_a", SECRET, "write", ("photos",))
 BASE_HOST = "s3.test"
+
+T = TypeVar("T")
 
 
 class FakeDoor:
@@ -59,6 +61,11 @@ class Port:
         self.url = url
         self.door = door
         self.service = service
+        self.loop = asyncio.get_running_loop()
+
+    def wait(self, call: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a call of the service, from the thread of the tests."""
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result(30)
 
     def client(self, holder: S3Holder = WRITER, **config: Any) -> Any:
         """Return a client of boto3."""

@@ -44,7 +44,7 @@ def test_all_pages_together_are_the_whole_list(port: Port, bucket: str, seed: in
     for key in keys:
         client.put_object(Bucket=bucket, Key=key, Body=b"")
     for _ in range(6):
-        asked = {
+        asked: dict[str, Any] = {
             "Bucket": bucket,
             "Prefix": draw.choice(["", "a", "a/", "é"]),
             "Delimiter": draw.choice(["", "/", "b", "-"]),
