@@ -59,7 +59,7 @@ def aws_cli(target: Target, binaries: Path) -> Tally:
     environment = {
         "AWS_ACCESS_KEY_ID": target.main.access_key,
         "AWS_SECRET_ACCESS_KEY": target.main.secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "eu-central-1",  # in us-east-1, it presigns with Signature Version 2
         "AWS_ENDPOINT_URL": target.url,
     }
     with _folders(binaries / "aws", environment) as (tree, out, run):

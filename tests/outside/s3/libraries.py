@@ -84,7 +84,9 @@ def _key(s3: Any, key: str) -> None:
     url = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key})
     if not {"..", "."} & set(key.split("/")):  # httpx removes these segments from a URL
         _equal(httpx.get(url).content, data)
-    _equal(s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": key}, {"Key": "copy"}]}).get("Errors"), None)
+    together = [{"Key": one} for one in (key, "copy") if "\x01" not in one]  # boto3 sends it as is, which is no XML
+    _equal(s3.delete_objects(Bucket=BUCKET, Delete={"Objects": together}).get("Errors"), None)
+    s3.delete_object(Bucket=BUCKET, Key=key)
     _equal([one for one in _listed(s3, prefix=key) if one == key], [])
     s3.put_object(Bucket=BUCKET, Key=key, Body=data)
 
@@ -243,15 +245,18 @@ def _obstore_create(store: S3Store) -> None:
 
 
 def _obstore_moves(store: S3Store) -> None:
-    store.put("from", b"a")
-    store.copy("from", "to")
-    store.rename("to", "renamed")
-    _equal(bytes(store.get("renamed").bytes()), b"a")
-    names = {one["path"] for page in store.list(prefix="re") for one in page}
-    _equal(names, {"renamed"})
-    _equal(store.list_with_delimiter()["common_prefixes"], ["folder"])
-    store.delete(["from", "renamed"])
-    _equal({one["path"] for page in store.list(prefix="re") for one in page}, set())
+    store.put("moves/from", b"a")
+    store.copy("moves/from", "moves/to")
+    store.rename("moves/to", "moves/renamed")
+    _equal(bytes(store.get("moves/renamed").bytes()), b"a")
+    _equal(_names(store), {"moves/from", "moves/renamed"})
+    _equal("moves" in store.list_with_delimiter()["common_prefixes"], True)
+    store.delete(["moves/from", "moves/renamed"])
+    _equal(_names(store), set())
+
+
+def _names(store: S3Store) -> set[str]:
+    return {one["path"] for page in store.list(prefix="moves") for one in page}
 
 
 _OBSTORE: Final[dict[str, Callable[[S3Store], None]]] = {

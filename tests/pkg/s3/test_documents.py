@@ -13,6 +13,7 @@ from bunbase.pkg.s3.documents import (
     completed_parts,
     cors_rules,
     deletion,
+    keeps_full_control,
     location,
     tags,
     tags_of_header,
@@ -153,3 +154,26 @@ def test_the_rules_of_cors_are_read() -> None:
 def test_malformed_rules_of_cors_have_a_code(body: bytes, code: str) -> None:
     with pytest.raises(S3Error, match=code):
         cors_rules(body)
+
+
+def acl(*grants: tuple[str, str], owner: str = "me") -> bytes:
+    content: Any = [
+        ("Grant", [("Grantee", [("ID", holder)]), ("Permission", permission)]) for holder, permission in grants
+    ]
+    return document("AccessControlPolicy", [("Owner", [("ID", owner)]), ("AccessControlList", content)])
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (acl(("me", "FULL_CONTROL")), True),
+        (acl(("me", "FULL_CONTROL"), ("me", "FULL_CONTROL")), True),
+        (acl(("me", "FULL_CONTROL"), owner="other"), False),
+        (acl(("me", "FULL_CONTROL"), ("other", "READ")), False),
+        (acl(("me", "READ")), False),
+        (acl(), False),
+        (document("AccessControlPolicy", ""), False),
+    ],
+)
+def test_a_list_that_keeps_full_control_is_known(body: bytes, kept: bool) -> None:
+    assert keeps_full_control(body, "me") == kept

@@ -115,6 +115,16 @@ def cors_rules(body: bytes) -> tuple[CorsRule, ...]:
     return tuple(_cors_rule(element) for element in elements)
 
 
+def keeps_full_control(body: bytes, owner: str) -> bool:
+    """True if an AccessControlPolicy grants full control to the owner, and nothing to others. Raises: S3Error."""
+    root = parse(body, "AccessControlPolicy", MAX_SMALL_BYTES)
+    owners = [one.one("ID") for one in root.all("Owner")]
+    grants = [grant for one in root.all("AccessControlList") for grant in one.all("Grant")]
+    holders = [one.one("ID") for grant in grants for one in grant.all("Grantee")]
+    permissions = [grant.one("Permission") for grant in grants]
+    return set(owners) <= {owner} and set(holders) == {owner} and set(permissions) == {"FULL_CONTROL"}
+
+
 def _part(element: Element) -> CompletedPart:
     text = _needed(element, "PartNumber").strip()
     if not NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_PARTS:

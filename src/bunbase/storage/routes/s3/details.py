@@ -7,7 +7,7 @@ from typing import Any, Final
 from bunbase.contracts.multipart import MAX_PARTS
 from bunbase.contracts.storage import Opened, Place, Reading
 from bunbase.pkg.s3.checksums import Algorithm
-from bunbase.pkg.s3.documents import MAX_SMALL_BYTES, tags
+from bunbase.pkg.s3.documents import MAX_SMALL_BYTES, keeps_full_control, tags
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer, owner, xml_answer
 from bunbase.storage.routes.s3.call import S3Call, check_version, conditions_of
@@ -70,9 +70,10 @@ async def get_acl(call: S3Call) -> Answer:
 
 
 async def put_acl(call: S3Call) -> Answer:
-    """Only lists that change nothing are accepted; `check_headers` has refused all others in headers."""
+    """Accept only lists that change nothing, as s3cmd sends them. `check_headers` has refused others in headers."""
     await (_opened(call) if call.key else call.storage.bucket(call.caller, call.bucket))
-    if await Body(call).whole(MAX_ACL_BYTES):
+    asked = await Body(call).whole(MAX_ACL_BYTES)
+    if asked and not keeps_full_control(asked, call.owner):
         raise S3Error("AccessControlListNotSupported", "The bucket does not allow ACLs: send x-amz-acl: private.")
     return Answer(200)
 
