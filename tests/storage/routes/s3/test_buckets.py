@@ -7,15 +7,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from bunbase.storage.routes.s3.app import HANDLERS
 from bunbase.storage.routes.s3.operations import OPERATIONS, UNSUPPORTED, Level, operation_of
 from bunbase.storage.routes.s3.page import table
 from tests.storage.routes.s3.answers import refused
-from tests.storage.routes.s3.port import SECRET, WRITER, Port
+from tests.storage.routes.s3.port import Port
+from tests.storage.routes.s3.raw import signed
 
 DOCS = Path(__file__).parents[4] / "docs" / "s3.md"
 CORS = {
@@ -29,13 +27,6 @@ CORS = {
         }
     ]
 }
-
-
-def signed(port: Port, method: str, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
-    """Send a request that boto3 has no method for."""
-    request = AWSRequest(method, port.url + path, data=body, headers=headers)
-    S3SigV4Auth(Credentials(WRITER.access_key_id, SECRET), "s3", "us-east-1").add_auth(request)
-    return httpx.request(method, port.url + path, content=body, headers=dict(request.headers))
 
 
 def test_buckets_are_made_found_listed_and_deleted(port: Port) -> None:
