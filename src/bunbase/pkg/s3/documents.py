@@ -100,7 +100,7 @@ def tags_of_header(value: str) -> dict[str, str]:
     if len(value) > MAX_SMALL_BYTES:
         raise S3Error("InvalidArgument", "The header x-amz-tagging is too long.", ArgumentName="x-amz-tagging")
     try:
-        pairs = parse_qsl(value, keep_blank_values=True, strict_parsing=bool(value), max_num_fields=50, errors="strict")
+        pairs = parse_qsl(value, keep_blank_values=True, max_num_fields=50, errors="strict")
     except ValueError:
         message = "The header x-amz-tagging must have the form of a query: key=value&key=value."
         raise S3Error("InvalidArgument", message, ArgumentName="x-amz-tagging") from None
