@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
+
 from bunbase.contracts.multipart import InvalidPart
 from bunbase.contracts.object_extras import HEADERS, ObjectExtras
 from bunbase.contracts.storage import (
@@ -63,9 +65,9 @@ async def put_object(call: S3Call) -> Answer:
     if "partNumber" in call.parameters:
         raise invalid("uploadId", "", "A part needs the parameter uploadId.")
     body = Body(call)
-    if body.length is None:
+    if body.length is None and not call.is_chunked:
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    if body.length > MAX_UPLOAD_BYTES:
+    if (body.length or 0) > MAX_UPLOAD_BYTES:
         raise S3Error("EntityTooLarge", "One upload has at most 5 GiB: upload larger objects in parts.")
     content_type, cache_control, metadata, extras = stored_properties(call.headers)
     conditions = conditions_of(call.headers)
@@ -256,6 +258,8 @@ def download_headers(call: S3Call, found: Opened, part: int) -> dict[str, str]:
     if found.status == 206:
         sent["content-range"] = f"bytes {found.start}-{found.end - 1}/{stored.size}"
     checksum = extras.checksum
+    if part and found.part_checksum and checksum is not None:
+        checksum, whole = msgspec.structs.replace(checksum, value=found.part_checksum), True
     if checksum is not None and whole and call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         sent[Algorithm(checksum.algorithm).header] = checksum.value
         sent["x-amz-checksum-type"] = checksum.kind
