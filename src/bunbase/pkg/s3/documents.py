@@ -88,7 +88,7 @@ def location(body: bytes) -> str:
 
 
 def tags(body: bytes) -> dict[str, str]:
-    """Return the tags of PutObjectTagging. Raises: S3Error (MalformedXML, InvalidTag, BadRequest)."""
+    """Return the tags of PutObjectTagging. Raises: S3Error (MalformedXML, InvalidTag)."""
     sets = parse(body, "Tagging", MAX_SMALL_BYTES).all("TagSet")
     if len(sets) != 1:
         raise malformed("it must have one TagSet")
@@ -169,7 +169,7 @@ def _cors_rule(element: Element) -> CorsRule:
 
 def _checked_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
     if len(pairs) > MAX_TAGS:
-        raise S3Error("BadRequest", f"Object tags cannot be greater than {MAX_TAGS}")
+        raise S3Error("InvalidTag", f"Object tags cannot be greater than {MAX_TAGS}")
     found: dict[str, str] = {}
     for key, value in pairs:
         if key in found:

@@ -64,9 +64,7 @@ def escaped(text: str) -> str:
 
 
 def parse(body: bytes, root: str, max_bytes: int) -> Element:
-    """Return the element `root` of a document. Raises: S3Error (MalformedXML, MissingRequestBodyError)."""
-    if not body:
-        raise S3Error("MissingRequestBodyError", "Request body is empty.")
+    """Return the element `root` of a document. Raises: S3Error (MalformedXML)."""
     if len(body) > max_bytes:
         raise malformed(f"the document is larger than {max_bytes} bytes")
     tree = _Tree()
