@@ -76,8 +76,8 @@ class Http1Protocol(SlicedProtocol):
         self.piece_bytes = 0  # size of the data that is being parsed
         self.body_came = False  # True if the data that is being parsed contains a part of a body
         self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
-        # bytes of the current head, of the trailers, or of the framing between two chunks, before the data that is being
-        # parsed. If the head began behind other bytes of a piece, none of this piece counts: up to SLICE_BYTES too few
+        # The bytes of the current head, of the trailers, or of the framing between two chunks, without the data that is
+        # being parsed. A piece in which the head began behind other bytes does not count: SLICE_BYTES at most.
         self.head_bytes = 0
         self.small_head_bytes = self.limits.head_bytes - 2 * SLICE_BYTES  # with fewer, no head can be too large
         self.unread_bytes = 0  # bytes that were read and dropped
