@@ -71,6 +71,7 @@ def test_ten_thousand_parts_with_the_longest_checksums_are_read() -> None:
         (parts("1.0"), "InvalidArgument"),
         (parts("9" * 5000), "InvalidArgument"),
         (parts(1, etag=""), "MalformedXML"),
+        (document("CompleteMultipartUpload", [("Part", [("ETag", "e"), ("PartNumber", "1"), ("ETag", "f")])]), "twice"),
         (parts(1, ChecksumCRC32="x"), "InvalidRequest"),
         (keys("a"), "MalformedXML"),
     ],

@@ -21,6 +21,7 @@ MAX_SMALL_BYTES: Final = 64 << 10
 MAX_LARGE_BYTES: Final = 4 << 20  # 10,000 parts with SHA-512 have 2.5 MB; 1,000 keys of 1,024 bytes have 1.1 MB
 METHODS: Final = ("GET", "PUT", "HEAD", "POST", "DELETE")
 NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_BY_ELEMENT: Final = {algorithm.element: algorithm for algorithm in Algorithm}
 # letters and digits of every language, spaces and some marks
 TAG: Final = re.compile(r"[\w .:/=+\-@]*")
 
@@ -126,7 +127,10 @@ def keeps_full_control(body: bytes, owner: str) -> bool:
 
 
 def _part(element: Element) -> CompletedPart:
-    text = _needed(element, "PartNumber").strip()
+    fields = element.texts()
+    text, etag = fields.get("PartNumber", "").strip(), fields.get("ETag", "").strip().strip('"')
+    if not text or not etag:
+        raise malformed("each part needs PartNumber and ETag")
     if not NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_PARTS:
         raise S3Error(
             "InvalidArgument",
@@ -134,13 +138,10 @@ def _part(element: Element) -> CompletedPart:
             ArgumentName="partNumber",
             ArgumentValue=text[:32],
         )
-    checksums = {}
-    for algorithm in Algorithm:
-        value = element.one(algorithm.element)
-        if value is not None:
-            check_form(algorithm, value)
-            checksums[algorithm] = value
-    return CompletedPart(int(text), _needed(element, "ETag").strip().strip('"'), checksums)
+    checksums = {_BY_ELEMENT[name]: value for name, value in fields.items() if name in _BY_ELEMENT}
+    for algorithm, value in checksums.items():
+        check_form(algorithm, value)
+    return CompletedPart(int(text), etag, checksums)
 
 
 def _cors_rule(element: Element) -> CorsRule:
