@@ -71,7 +71,7 @@ secret_key = {alt_secret}
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A reason to leave tests out. `markers`, `words`: of the suite, by which whole groups of tests are left out.
+    """A reason to leave tests out. `markers`, `words`: names of the suite, by which groups of tests are left out.
 
     `tests`: single tests that would fail.
     """
