@@ -71,11 +71,7 @@ secret_key = {alt_secret}
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-<<<<<<< HEAD
-    """A reason to leave tests out. `markers`, `words`: names of the suite, by which groups of tests are left out.
-=======
     """A reason to leave tests out. `markers`, `words`: the markers and words by which groups of tests are left out.
->>>>>>> e07de9df1fea0dc04de5ffadc8374801a74cf6c2
 
     `tests`: single tests that would fail.
     """
