@@ -8,7 +8,7 @@ import msgspec
 
 from bunbase.cli.errors import Refused, Unreachable
 
-JOIN = 1  # the id of the channel; the connection joins only this channel
+JOIN = 1  # the id of the channel on its connection, which joins no other channel
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -110,7 +110,7 @@ def accept(
 
 
 def _accept_without_account(session: Session, link: str, out: Output) -> None:
-    """Open an account if a person at a terminal has the link of the mail.
+    """Open an account if a person is at the terminal and the link comes from the mail.
 
     Raises: Failure; NotSignedIn in all other cases.
     """

@@ -211,5 +211,5 @@ def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces
             if replaces:
                 known.forget_key(replaces)
             known.keep(StoredKey(new.id, new.kind, new.key or "", ChosenProject(project.id, project.slug)))
-    except Failure as failure:  # the key exists and was shown, so the command has succeeded
+    except Failure as failure:  # the key exists and was shown, so the command succeeds even if it cannot store the key
         out.warn(f"The key was made, but could not be stored for `bunbase invoke`: {failure.detail}")

@@ -49,7 +49,7 @@ class SavedFiles:
     def _in_folders(self) -> Iterator[Path]:
         count = 0
         for folder in self.folders:
-            # a link may lead to a folder above, or to a folder that has already been visited
+            # a symbolic link may lead to a folder above, or to a folder that was already read
             seen = set[tuple[int, int]]()
             for place, folders, files in os.walk(folder, followlinks=True):
                 if not _is_new(place, seen):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
+MAX_BYTES: Final = 10 << 20  # the server accepts a source map of at most this size
 CONTENT: Final = "sourcesContent"
 RESOLVED: Final = re.compile(rb'(?<=require\.resolve\(")/[^"\n]+(?="\))')
 HEADING: Final = re.compile(rb"(?<=\n// )\.\./[^\n]+")  # Bun writes the path of each file above the file's code

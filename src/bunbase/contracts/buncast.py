@@ -28,7 +28,7 @@ MAX_PRESENCE_BYTES: Final = 2 << 10
 MAX_MESSAGES: Final = 100  # the maximum number of messages in one call of `publish`
 MAX_HISTORY_MESSAGES: Final = 1000
 MAX_HISTORY_SECONDS: Final = 3600
-MAX_KEY: Final = 200  # characters of the key of a message
+MAX_KEY: Final = 200  # the key of a message may have at most this number of characters
 SHOWN_MEMBERS: Final = 500  # if a channel has more members, only their number is sent
 BEAT_SECONDS: Final = 2.0  # the interval at which an edge calls `beat`
 LEASE_SECONDS: Final = 6.0  # after this time without a call of `beat`, an edge counts as dead
@@ -141,8 +141,8 @@ class NewMessage(msgspec.Struct, frozen=True):
 
     `key`: if the same caller repeats the message with this key within two minutes, Buncast publishes it only once; ""
     for no key.
-    `edge`, `number`: the edge that publishes, and a number that it chooses. If the edge listens to the channel, it gets
-    this number back with the message (`Message.source`).
+    `edge`, `number`: the edge that publishes, and a number that this edge chooses. If the edge listens to the channel,
+    it gets this number back with the message (`Message.source`).
     """
 
     channel: str

@@ -37,7 +37,7 @@ class DecryptionFailed(Problem):
 
 
 class DataKey(msgspec.Struct, frozen=True):
-    """`plaintext`: the 32 bytes of the key; never store them.
+    """`plaintext`: the 32 bytes of the key, which must never be stored.
 
     `wrapped`: the encrypted form to store, `bunkms:v<version>:<base64>`.
     """

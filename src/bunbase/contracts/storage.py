@@ -24,10 +24,10 @@ MAX_KEY_BYTES: Final = 1024
 MAX_OBJECT_BYTES: Final = 5 << 30
 MAX_TYPES: Final = 50
 MAX_METADATA_BYTES: Final = 2 << 10
-MAX_HEADER: Final = 200  # characters of Cache-Control, Content-Type and a file name
-MAX_KEYS: Final = 1000  # keys of one call of `delete_objects`
+MAX_HEADER: Final = 200  # Cache-Control, Content-Type and a file name each have at most this number of characters
+MAX_KEYS: Final = 1000  # one call of `delete_objects` may have at most this number of keys
 MAX_LINK_SECONDS: Final = 7 * 24 * 3600
-PIECE_BYTES: Final = 1 << 20  # the largest piece of `feed_upload` and of `read`
+PIECE_BYTES: Final = 1 << 20  # a piece of `feed_upload` or `read` has at most this size
 
 Milliseconds = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -159,7 +159,7 @@ class BucketSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `public`: true if everybody may read each object without a key. `max_bytes`: the limit of one object.
     `mime`: the accepted types, such as `image/*` or `application/pdf`; empty accepts every type. `cache_control`: the
-    header of objects that were stored without their own one; empty for `no-cache`.
+    header of objects that were stored without such a header; empty for `no-cache`.
     """
 
     public: bool = False
@@ -254,8 +254,8 @@ class WrittenObject(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if no bytes are
-    wanted.
+    """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if the caller wants
+    only the headers.
     """
 
     place: Place
@@ -286,7 +286,11 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it."""
+    """A request for a list.
+    
+    `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of the
+    delimiter.
+    """
 
     prefix: str = ""
     delimiter: str = ""
@@ -295,8 +299,8 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
-    """`prefixes`: the groups of this page. A page may have fewer items than the limit, also none, and still a next
-    page: a rule examines a limited number of objects for each page.
+    """`prefixes`: the groups of this page. If more pages follow, a page may still have few items or none, because
+    BunBase checks only a limited number of objects against the rule for each page.
     """
 
     items: tuple[StoredObject, ...]
@@ -325,7 +329,7 @@ class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
 
 
 class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
+    """`deleted`: true if the object does not exist now. `code`: the code of the problem if it still exists."""
 
     key: str
     deleted: bool
@@ -364,7 +368,8 @@ class StorageUsage(msgspec.Struct, frozen=True):
 
 class Storage(Protocol):
     """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
-    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
+    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are defined in
+    contracts.bundoc.problems.
     """
 
     async def buckets(self, caller: Caller) -> Buckets: ...
@@ -386,7 +391,7 @@ class Storage(Protocol):
         ...
 
     async def begin_upload(self, caller: Caller, place: Place, new: NewObject) -> str:
-        """Return the id of a new upload, after all checks that need no bytes.
+        """Run all checks that need no bytes, and return the id of a new upload.
 
         Raises: BucketNotFound, InvalidObjectKey, InvalidInput, InvalidLink, ContentTypeRefused, ObjectTooLarge,
         ObjectChanged, StorageQuotaExceeded, DiskFull, TooManyUploads.

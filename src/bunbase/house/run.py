@@ -57,7 +57,9 @@ DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
-GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
+# garbage is collected after this number of new objects; with Python's default of 700, a busy process spent 10 % of its
+# time on it
+GARBAGE_AFTER: Final = 20_000
 
 HOW_PORT: Final = "--port or BUNBASE_PORT"
 HOW_INTERNAL_PORT: Final = "--set house.internal_port=… or BUNBASE_HOUSE__INTERNAL_PORT"

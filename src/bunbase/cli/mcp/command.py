@@ -45,7 +45,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
         raise Usage("--allow-write needs the project on the command line: --project <id or slug>.", "no_project")
     run = _library()
     with open_session(flags) as session:
-        session.attended = False  # nobody can answer questions, because stdin and stdout belong to the protocol
+        session.attended = False  # the command must not ask questions, because stdin and stdout belong to the protocol
         project = needed_project(flags.project, session)
         session.check_signed_in()
         _check_project(session, project)
@@ -67,7 +67,9 @@ def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
 
 
 def _requirement() -> str:
-    """Return the package requirement that the extra `mcp` installs. It also works in a clone of the repository."""
+    """Return the requirement of the package that the extra `mcp` installs. This function also works in a clone of the
+    repository.
+    """
     found = next((one for one in requires("bunbase") or () if one.startswith(f"{LIBRARY}==")), LIBRARY)
     return found.partition(";")[0].strip()
 

@@ -10,7 +10,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import Moment
 
-MAX_USERS: Final = 1000  # the maximum number of users in one request
+MAX_USERS: Final = 1000  # one request may name at most this number of users
 
 
 class BulkAction(StrEnum):
