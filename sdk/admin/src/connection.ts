@@ -10,9 +10,9 @@ export interface AdminOptions extends Pick<ClientOptions, "fetch" | "timeoutMs" 
   project?: string | undefined;
 }
 
-/** The page of a list. */
+/** Options of a call that returns one page of a list. */
 export interface PageCall extends Call {
-  /** At most 500. */
+  /** The maximum number of items in the page: at most 500. */
   limit?: number | undefined;
   cursor?: string | null | undefined;
 }

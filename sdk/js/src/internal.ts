@@ -23,7 +23,7 @@ export interface ApiRequest {
   headers?: Record<string, string> | undefined;
   token?: string | null | undefined;
   repeatable?: boolean;
-  /** True if the answer is read after the call. */
+  /** True if the caller reads the answer after the call. */
   streams?: boolean;
 }
 

@@ -1,8 +1,8 @@
 /**
  * Sends every request of the client, with headers, tokens, time limits, retries and problems.
  *
- * The life of one call: an aborted signal sends nothing → the body is written (or refused) → the user's token is
- * attached, renewed if need be → `fetch` → a 401 about the token renews it once and repeats the request once → a
+ * The life of one call: an aborted signal sends nothing → the body is written (or refused) → the client adds the user's
+ * token, after a renewal if necessary → `fetch` → a 401 about the token renews it once and repeats the request once → a
  * failure that may pass repeats a request that is safe to repeat → the answer is read, within the same time.
  */
 
@@ -39,16 +39,16 @@ export interface Wanted {
   method: string;
   /** The path below the server's address, with its query. */
   path: string;
-  /** Sent as JSON. */
+  /** The value that is sent as JSON. */
   body?: unknown;
   /** A body that is sent as it is, in place of `body`. */
   raw?: BodyInit | null | undefined;
   headers?: Record<string, string> | undefined;
-  /** Sent in place of the token of the signed-in user. With null, no token is sent. */
+  /** The token that is sent in place of the token of the signed-in user. With null, no token is sent. */
   token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
-  /** True if the answer is read after the call. */
+  /** True if the caller reads the answer after the call. */
   streams?: boolean;
   /** True if the body has a filter as `where`. The client refuses `undefined` in this filter. */
   filters?: boolean;
@@ -199,7 +199,10 @@ export function path(...parts: string[]): string {
     .join("");
 }
 
-/** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
+/**
+ * Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing.
+ * @internal
+ */
 export function randomText(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

@@ -210,7 +210,10 @@ def _end_earlier(session: Session, earlier: KnownServer) -> None:
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
-    """Complete a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
+    """Complete a sign-in with a code.
+
+    A person may correct a wrong code. A code of the command line is sent only once.
+    """
 
     def attempt() -> None:
         typed = code or _asked_code(out)

@@ -152,7 +152,7 @@ export interface Page<T> {
   next: string | null;
   /** The number of all documents that match, if the query asked for it. */
   count?: number;
-  /** `count` is an estimate, because the exact number would exceed the budget of a query. */
+  /** True if `count` is an estimate, because the exact number would exceed the budget of a query. */
   count_is_estimate?: true;
 }
 
@@ -171,7 +171,10 @@ export interface Aggregate<C extends CollectionTypes> {
   /** The maximum number of groups. Without `limit`, the result has all groups. */
   limit?: number | undefined;
 }
-/** The elements of an array, or the start of a unit of time in a time zone. `as`: the name in the answer. */
+/**
+ * Groups documents by the elements of an array, or by the start of a unit of time in a time zone. `as`: the name in the
+ * answer.
+ */
 type GroupPart<C extends CollectionTypes> =
   | { $each: Path<Readable<C>>; as?: string }
   | {

@@ -5,7 +5,7 @@ import { invalidValue, Problem, type ProblemBody } from "../problem.js";
 import { answerOf, isJson, isOfFunction, path, randomText, type Transport, type Wanted } from "../transport.js";
 
 export interface InvokeOptions extends WriteCall {
-  /** By default POST. */
+  /** The HTTP method: POST by default. */
   method?: string | undefined;
   /** A path below the function, with a query: `/orders?open=true`. */
   path?: string | undefined;

@@ -68,7 +68,7 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
         store.createIndex("at", "at");
       };
       request.onsuccess = () => {
-        // another tab has a newer version, or the person deletes the data of the site
+        // another tab needs a newer version of the database, or the person deletes the data of the site
         request.result.onversionchange = () => {
           request.result.close();
           forget();

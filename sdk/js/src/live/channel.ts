@@ -8,21 +8,24 @@ import type { Rooms } from "./rooms.js";
 
 export interface ChannelListener {
   message?(message: ChannelMessage): unknown;
-  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  /**
+   * Called with the connections that have entered. If there are more than 500, the list is empty, and only `count` is
+   * known.
+   */
   members?(members: readonly Member[], count: number): unknown;
-  /** Messages were lost, because the channel does not keep messages for long enough. */
+  /** Called if messages were lost, because the channel does not keep messages for long enough. */
   lost?(): unknown;
   /**
-   * The channel was refused or has ended, for example with `rule_denied`. The client does not join the channel again
-   * until you call `join`.
+   * Called if the server has refused or ended the channel, for example with `rule_denied`. The client does not join the
+   * channel again until you call `join`.
    */
   problem?(problem: Problem): unknown;
 }
 
 export interface JoinOptions {
   /**
-   * By default, the listener gets messages from now on. `"start"`: also all messages that the channel keeps. Another
-   * value: the messages after this position.
+   * By default, the listener gets messages from now on. With `"start"`, it also gets all messages that the channel
+   * keeps; with a position, it gets the messages after this position.
    */
   since?: Since | undefined;
   /** Enters the list of members, with this value. */

@@ -72,7 +72,7 @@ export class Connection {
   #again: Timer;
   #watchdog: Timer;
   #tabs: Tabs | undefined;
-  /** The last connection belonged to another tab. */
+  /** True if the last connection belonged to another tab. */
   #borrowed = false;
   #ending: AbortController | undefined;
 
@@ -150,7 +150,8 @@ export class Connection {
     if (this.transport === "tab" && !this.#greeted) this.#tabs?.hasten();
     if (this.#dueAt === undefined) return;
     const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
-    const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS); // the clock may be set back
+    // the pause has a limit, because the clock may be set back
+    const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS);
     this.#dueAt = undefined;
     this.#wait(pause);
   }
@@ -176,7 +177,10 @@ export class Connection {
     this.#open();
   }
 
-  /** Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt follows. */
+  /**
+   * Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt
+   * follows.
+   */
   async #share(): Promise<void> {
     const { credentials } = this.host;
     // tabs with separate sessions of one user may have different claims, so they do not share a connection

@@ -114,7 +114,7 @@ export class Machine {
 
   /** Asks for the whole result again, after a problem. */
   again(what: Watch | Join): Effect[] {
-    if (!what.problem) return []; // another user has begun meanwhile
+    if (!what.problem) return []; // another user has signed in meanwhile
     what.problem = undefined;
     if ("what" in what) return this.watches.has(what) ? this.#asked(what) : [];
     return this.joins.has(what) ? this.#joined(what) : [];
@@ -159,19 +159,19 @@ export class Machine {
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
   }
 
-  /** The connection is lost. Results stay, and the next connection continues them. */
+  /** Called when the connection is lost. Results stay, and the next connection continues them. */
   closed(): void {
     this.#open = false;
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** The storage has returned the user. Everything that the app has set before belongs to this user. */
+  /** Called when the storage has returned the user. Everything that the app has set before belongs to this user. */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;
   }
 
-  /** Another user has signed in, so this drops all state of the previous user. The caller must close the connection. */
+  /** Drops all state of the previous user, because another user has signed in. The caller must close the connection. */
   reset(user: string | undefined): Effect[] {
     this.closed();
     this.user = user;
@@ -221,7 +221,7 @@ export class Machine {
 
   #hello({ conn }: Extract<Received, { t: "hello" }>): Effect[] {
     this.#conn = conn;
-    if (this.#open) return []; // the answer to a renewed token
+    if (this.#open) return []; // this is the answer to a renewed token
     this.#open = true;
     const watches = [...this.watches].filter(({ problem }) => !problem).flatMap((watch) => this.#asked(watch));
     const joins = [...this.joins].filter(({ problem }) => !problem).flatMap((join) => this.#joined(join));
@@ -261,7 +261,7 @@ export class Machine {
 
   #diff(message: Extract<Received, { t: "diff" }>): Effect[] {
     return this.#ofGroup(message.g).flatMap((watch) => {
-      if (message.turn <= watch.turn) return []; // a repetition
+      if (message.turn <= watch.turn) return []; // this difference was already applied
       if (message.turn > watch.turn + 1) return this.#asked(watch, watch.id, "gap");
       watch.docs = applied(watch.docs!, message);
       watch.n = message.n ?? watch.n;
@@ -280,7 +280,7 @@ export class Machine {
       if (watch.dirty) shown.push({ do: "show", watch });
       watch.dirty = false;
     }
-    // call this before results are shown: otherwise a result could contain both a write and its local echo
+    // this call comes before results are shown: otherwise a result could contain both a write and its local echo
     return [{ do: "barrier", at }, ...shown];
   }
 

@@ -129,7 +129,7 @@ export class Outbox {
     this.#waiters.clear();
   }
 
-  /** Another user is signed in, or nobody. The caller then empties the results. */
+  /** Called when the user or the tokens have changed. If the user has changed, the caller then empties the results. */
   #follow(why: Why): void {
     const { userId } = this.feed;
     const expired = userId === undefined && (why === "expired" || why === "other_tab");
@@ -256,7 +256,7 @@ export class Outbox {
         this.#refuse(write, problem);
         return this.#moved();
       }
-      // its user is signed in again, or may sign in again: the client sends the write again
+      // the user of the write is signed in again, or may sign in again: the client sends the write again
       if (this.writes.includes(write) || this.#aside.includes(write)) return;
       if (!passes) return this.#refuse(write, problem);
       const waiter = this.#waiters.get(write.key);
@@ -282,7 +282,7 @@ export class Outbox {
     this.#waiters.delete(write.key);
     this.#sizes.delete(write.key);
     this.#aside = this.#aside.filter((one) => one !== write);
-    if (!this.writes.includes(write)) return void this.#drop(write); // its user has gone
+    if (!this.writes.includes(write)) return void this.#drop(write); // the user of the write has signed out
     // the newest mark of the client belongs to this write, or to a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     void this.#store(write);

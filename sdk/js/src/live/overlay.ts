@@ -25,7 +25,7 @@ export interface LocalWrite {
    * The user who made the write. It is never sent for another user. Missing until the storage has returned the user.
    */
   userId?: string | undefined;
-  /** True since the first attempt to send it. */
+  /** True from the first attempt to send the write. */
   sent: boolean;
   /** The failures that the write itself may have caused. */
   failed?: Failures | undefined;
@@ -95,7 +95,7 @@ function patched(before: LiveDocument, change: Readonly<Record<string, unknown>>
     const after = operators.length ? updated(before, change) : merged(before, own(change));
     return { ...after, _id: before._id, _rev: before._rev!, _updated: at };
   } catch {
-    return before; // the server will refuse it, and explain why
+    return before; // the server will refuse the write, and explain why
   }
 }
 

@@ -14,7 +14,7 @@ export interface Resume {
   at?: string;
   g?: string;
   have?: readonly string[];
-  /** The server asks the client to watch again, because a difference was lost or the result was wrong. */
+  /** The reason why the client watches again: a difference was lost (`gap`), or the result was wrong (`check`). */
   why?: "gap" | "check";
 }
 

@@ -191,7 +191,7 @@ export class Tabs {
     this.#say({ t: "open", from: this.#own });
     return {
       send: (all) => {
-        const own = all.filter(({ t }) => t !== "pong" && t !== "auth"); // the leader sends these
+        const own = all.filter(({ t }) => t !== "pong" && t !== "auth"); // the leader sends these messages itself
         const messages = own.map((message) => withId(message, (id) => id * TABS + followed.tab));
         if (messages.length) this.#say({ t: "send", from: this.#own, messages });
       },
@@ -249,7 +249,7 @@ export class Tabs {
     if (note.t === "close") return;
     if (this.#tabs.size >= TABS - 1) return this.#say({ t: "alone", by: this.#own, to: from });
     const taken = new Set(this.#tabs.values());
-    // not the number of the previous tab, whose answers may still arrive
+    // the tab gets the next free number, because answers for the previous tab may still arrive
     do this.#lastTab = (this.#lastTab % (TABS - 1)) + 1;
     while (taken.has(this.#lastTab));
     this.#tabs.set(from, this.#lastTab);

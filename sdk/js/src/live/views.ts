@@ -72,7 +72,7 @@ export class Views {
     return view.listen({ shown, changed }, () => this.#views.delete(name));
   }
 
-  /** The waiting writes of a collection have changed. */
+  /** Called when the waiting writes of a collection have changed. */
   refresh(collection: string): void {
     for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
   }
@@ -89,7 +89,7 @@ export class Views {
 }
 
 function copied(what: Watched, text: string): Watched {
-  const copy = readJson(text); // copied, because the app may change its object later
+  const copy = readJson(text); // this is a copy, because the app may change its object later
   return ("query" in what ? { query: copy } : { doc: copy }) as Watched;
 }
 

@@ -32,7 +32,7 @@ export interface QueryState<T> {
   page: Page<T> | undefined;
   problem: Problem | undefined;
   loading: boolean;
-  /** Asks again. */
+  /** Loads the page again. */
   reload(): void;
 }
 
@@ -106,7 +106,7 @@ export function useLive<C extends CollectionTypes, const S extends string = neve
 }
 
 export interface ChannelState<P> {
-  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  /** The connections that have entered. If there are more than 500, the list is empty, and only `count` is known. */
   members: readonly Member<P>[];
   count: number;
   problem: Problem | undefined;

@@ -124,7 +124,7 @@ export function checkKnown(what: string, names: Iterable<string>, known: readonl
     if (!known.includes(name)) throw refused(400, "invalid_query", `The server in memory does not know ${name} of a ${what}. Test this with bunbase dev.`);
 }
 
-/** Refuses operators of a filter that this server does not know, also if no document is compared with them. */
+/** Refuses operators of a filter that this server does not know, even if no document is compared with them. */
 function checkWhere(where: Record<string, unknown>): void {
   for (const [path, wanted] of Object.entries(where)) {
     if (COMBINING.includes(path)) for (const one of wanted as Record<string, unknown>[]) checkWhere(one);

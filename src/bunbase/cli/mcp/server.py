@@ -48,7 +48,7 @@ EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 def run(project: ProjectApi, allowed: Collection[Permission]) -> NoReturn:
     """Answer the client until it closes stdin. SIGTERM and Ctrl-C end the process at once."""
     for number in EXIT_CODES:
-        # the process must exit at once: after an exception, it would wait for the thread that reads stdin
+        # the handler exits at once, because after an exception the process would wait for the thread that reads stdin
         signal.signal(number, _end)
     anyio.run(_serve, project, offered(allowed))
     sys.stderr.flush()

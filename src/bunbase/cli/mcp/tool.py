@@ -64,7 +64,7 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
         raise Usage(f"The arguments for {tool.name} are nested too deeply.", INVALID) from None
     try:
         answer = api_json(tool.run(project, read))
-    # for example a time that cannot be parsed; the code "usage" is replaced, because it would mean the command line
+    # for example a time that cannot be parsed; INVALID replaces the code "usage", which is about the command line
     except Usage as usage:
         raise Usage(usage.detail, INVALID if usage.code == "usage" else usage.code) from None
     if tool.effect is Effect.READS and len(answer) > MAX_ANSWER_BYTES:

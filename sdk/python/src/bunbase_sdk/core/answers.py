@@ -9,7 +9,8 @@ from bunbase_sdk.core.flow import Answer
 from bunbase_sdk.core.json_values import parsed
 from bunbase_sdk.problem import Problem, problem_of
 
-FUNCTION_VERSION: Final = "x-bunbase-function-version"  # BunBase's own refusals do not have it
+# only answers of functions have this header, and not BunBase's own refusals
+FUNCTION_VERSION: Final = "x-bunbase-function-version"
 
 
 def value_of(answer: Answer) -> Any:

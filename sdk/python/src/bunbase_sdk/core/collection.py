@@ -226,7 +226,9 @@ class CollectionCalls(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> Flow[list[dict[str, Any]]]:
-        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents.
+        
+        `limit`: the maximum number of groups. `timeout`: the timeout for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")

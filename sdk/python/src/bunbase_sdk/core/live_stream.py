@@ -13,7 +13,7 @@ from bunbase_sdk.core.transport import Transport, Wanted
 from bunbase_sdk.problem import Problem, problem_of
 
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # three heartbeats are missing: the connection is lost
+SILENCE_SECONDS: Final = 45.0  # after this time, three heartbeats are missing, so the connection counts as lost
 ACCEPT: Final = {"Accept": "text/event-stream"}
 # codes with which the server ends a watch or a channel for a temporary reason: the client starts it again
 AGAIN: Final = frozenset({"user_changed", "bundoc_busy", "unreachable", "no_channel_stream"})

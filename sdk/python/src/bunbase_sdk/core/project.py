@@ -117,7 +117,7 @@ class ProjectCalls:
         ```
         """
         if user is not None:
-            path(user)  # refuses an empty id, which would mean a visitor
+            path(user)  # this refuses an empty id, which would mean a visitor
         return ActorCalls(self._transport, {AS: NOBODY if user is None else user})
 
     def changes(
