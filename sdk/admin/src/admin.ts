@@ -84,7 +84,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
 
   /**
    * Live queries and channels, over one connection, with the full rights of the credential. The connection begins with
-   * the first watch or channel. It ends two seconds after the last watch or channel has ended, or with `close()`.
+   * the first watch or channel. The connection ends two seconds after the last watch or channel has ended, or with
+   * `close()`.
    *
    * ```ts
    * const stop = admin.live.collection("posts").watch({ where: { draft: true } }, ({ added }) => console.log(added.length));
@@ -160,8 +161,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a token with fewer scopes, for another program. The token is valid for ten minutes. It works in place of a
-   * secret key, and also as the credential of `createAdmin`.
+   * Returns a token with fewer scopes, for another program. The token is valid for ten minutes. The program can use the
+   * token in place of a secret key, and also as the credential of `createAdmin`.
    *
    * ```ts
    * const { value, expiresAt } = await admin.token({ scopes: ["data:posts:read"] });

@@ -1,6 +1,6 @@
 /**
- * The parts that the package `bunbase-admin` of the same version also uses. They are not a public API: every version
- * may change them.
+ * The parts that the package `bunbase-admin` of the same version also uses. These parts are not a public API: every
+ * version may change them.
  */
 
 import type { Call, ClientOptions } from "./call.js";

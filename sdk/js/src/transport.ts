@@ -73,7 +73,7 @@ export class Transport {
     url: string,
     readonly key: string,
     readonly options: ClientOptions,
-    /** True for a client on servers, which takes a secret key. Such a client refuses to run in a page. */
+    /** True for a client on servers, which takes a secret key. A client with a secret key refuses to run in a page. */
     secret?: boolean,
   ) {
     let parsed: URL | undefined;
@@ -200,7 +200,8 @@ export function path(...parts: string[]): string {
 }
 
 /**
- * Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing.
+ * Returns a text that nobody can guess. The function also works in pages without https, where `crypto.randomUUID` is
+ * missing.
  * @internal
  */
 export function randomText(): string {

@@ -42,7 +42,7 @@ DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
 
 
 class Bundled(msgspec.Struct, frozen=True):
-    """One bundle. `sources`: every file that Bun read for it."""
+    """A bundle. `sources`: every file that Bun has read to make the bundle."""
 
     code: bytes
     source_map: bytes | None

@@ -32,7 +32,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True):
-    """A message of the server. It has only the members that the command needs."""
+    """A message of the server, with only the members that the command needs."""
 
     t: str
     c: str = ""

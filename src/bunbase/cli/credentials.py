@@ -27,7 +27,7 @@ class ChosenProject(msgspec.Struct, frozen=True):
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """A project key. This machine stores it because the server shows a key only once."""
+    """A project key. This machine stores the key because the server shows a key only once."""
 
     id: str
     kind: CallerKind

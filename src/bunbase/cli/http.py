@@ -119,7 +119,7 @@ class Http:
 def user_agent(program: str = "bunbase-cli", client: str = "") -> str:
     """Return the names of the program and the machine.
 
-    They help people to recognize a session or an audit log entry.
+    These names help people to recognize a session or an entry of the audit log.
     """
     machine = _plain(platform.node())[:MAX_NAME] or "unnamed machine"
     named = f" {_plain(client)[:MAX_CLIENT]}" if client else ""

@@ -72,7 +72,7 @@ def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Withdraw an invitation. Its link stops working at once.
+    """Withdraw an invitation. The link of the invitation stops working at once.
 
     Example: bunbase invites delete ivt_1
     """

@@ -116,7 +116,7 @@ def update(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Change the name or the limits of a key. Its value stays the same. You can only remove scopes.
+    """Change the name or the limits of a key. The value of the key stays the same. You can only remove scopes.
 
     Example: bunbase keys update key_1 --scope data:posts:read
     """

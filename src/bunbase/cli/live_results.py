@@ -20,7 +20,7 @@ class WithId(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message of the server. It has only the members that the command needs.
+    """A message of the server, with only the members that the command needs.
 
     `docs`: the whole result, or None in messages that do not contain the result.
     """

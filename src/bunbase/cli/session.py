@@ -243,8 +243,8 @@ class Session:
 def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file.
 
-    `link`: the link in a mail. It names its server, unless a flag or the environment names one. If only a link names
-    the server, the session sends no token of the environment there, because anybody can send a link.
+    `link`: the link in a mail. The link names the server of the session, unless a flag or the environment names one. If
+    only a link names the server, the session sends no token of the environment there, because anybody can send a link.
     """
     token = os.environ.get(TOKEN, "").strip()  # a secret from a CI service or a file often ends with a newline
     chosen = where(flags, "" if token else server_of_link(link))

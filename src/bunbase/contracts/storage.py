@@ -1,7 +1,7 @@
 """The contract of Storage: files of any size, which are called objects, in buckets.
 
-A key is 1 to 1024 bytes of UTF-8. It is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and keys
-that differ in one byte are different objects. Lists are in the order of these bytes.
+A key is 1 to 1024 bytes of UTF-8. A key is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and
+keys that differ in one byte are different objects. Lists are in the order of these bytes.
 
 An upload is three steps, since a call of a contract has no stream of arguments: `begin_upload`, `feed_upload` for each
 piece, `finish_upload`. A download is a stream: one Opened, then Pieces.

@@ -94,7 +94,7 @@ export class Auth {
   }
 
   /**
-   * Resolves when the client has read the storage. It never waits for the network.
+   * Resolves when the client has read the storage. The promise never waits for the network.
    *
    * ```ts
    * await client.auth.ready;

@@ -63,7 +63,7 @@ type Name<E> = Open<E> extends true ? string : keyof E extends never ? string : 
 /** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
 export type Path<T> = Open<T> extends true ? string : (keyof T & string) | Dotted<T> | `${Dotted<T>}.${string}`;
 
-/** A value to compare a field with. It has the field's type, or the type of the field's elements. */
+/** A value to compare a field with. The value has the field's type, or the type of the field's elements. */
 type Operand<V> = [V] extends [string | null | undefined]
   ? V | Date | null
   : [V] extends [number | bigint | null | undefined]

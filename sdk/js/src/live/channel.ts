@@ -28,13 +28,13 @@ export interface JoinOptions {
    * keeps; with a position, it gets the messages after this position.
    */
   since?: Since | undefined;
-  /** Enters the list of members, with this value. */
+  /** The value with which this client enters the list of members. */
   presence?: unknown;
   signal?: AbortSignal | undefined;
 }
 
 export interface PublishOptions {
-  /** If false, this client does not get its own message. */
+  /** If false, this client does not get its own message back. */
   echo?: boolean | undefined;
   timeoutMs?: number | undefined;
 }

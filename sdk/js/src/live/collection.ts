@@ -118,7 +118,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Deletes a document. It disappears from results at once.
+   * Deletes a document. The document disappears from results at once.
    *
    * ```ts
    * await live.collection("posts").delete("first");

@@ -2,11 +2,12 @@
  * The one connection of a client. This class chooses the transport, decides when to connect again, and checks whether
  * the connection still works.
  *
- * One attempt: the newest token → WebSocket → without `hello` in five seconds, or if WebSocket is blocked: a stream of
- * events → without `hello` in five seconds: long polling. When the connection is lost, the next attempt follows after a
- * random time (full jitter) of at most ten seconds, or when the server asked for it. An answered request of the client
- * shortens this time. A page that becomes visible, or gets its network back, does not wait: it sends a probe to the
- * server, and connects again if no answer arrives within three seconds.
+ * The life of one attempt: the client gets the newest token → it opens a WebSocket → if no `hello` arrives within five
+ * seconds, or if WebSocket is blocked, it opens a stream of events → if no `hello` arrives within five seconds, it uses
+ * long polling. When the connection is lost, the next attempt follows after a random time (full jitter) of at most ten
+ * seconds, or when the server asked for it. An answered request of the client shortens this time. A page that becomes
+ * visible, or gets its network back, does not wait: it sends a probe to the server, and connects again if no answer
+ * arrives within three seconds.
  */
 
 import { LONGEST_TIMER_MS } from "../deadline.js";

@@ -14,7 +14,7 @@ import type { ChannelMessage, LiveDocument, Member, Received, Sent, Since, Watch
 import { applied, digest } from "./result.js";
 
 /**
- * A query, or one document, that the client follows. `docs` is the newest result. It may be newer than the barrier
+ * A query, or one document, that the client follows. `docs` is the newest result, which may be newer than the barrier
  * `at`.
  */
 export interface Watch {
@@ -94,7 +94,7 @@ export class Machine {
     return this.#open;
   }
 
-  /** Returns the first message of a connection. It continues the previous connection, if there was one. */
+  /** Returns the first message of a connection. The message continues the previous connection, if there was one. */
   begin(signIn: { key?: string; project?: string; explain?: string }, token: string | null): Sent {
     return { t: "auth", ...signIn, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
   }

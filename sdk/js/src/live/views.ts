@@ -17,7 +17,7 @@ export interface LiveResult<T> extends Changes<T> {
   readonly items: readonly T[];
   /** The number of all documents that match, if the query has `count: true`. */
   readonly count: number | undefined;
-  /** The query has ended, for example with `rule_denied`. Its result is empty. */
+  /** The reason why the query has ended, for example `rule_denied`. The result is then empty. */
   readonly problem: Problem | undefined;
   /** True until there is a result for the present user. */
   readonly loading: boolean;

@@ -28,7 +28,7 @@ export function useUser(auth: Auth): User | null {
 }
 
 export interface QueryState<T> {
-  /** The last page that has arrived. It stays while the next page is being loaded. */
+  /** The last page that has arrived. The page stays while the next page is being loaded. */
   page: Page<T> | undefined;
   problem: Problem | undefined;
   loading: boolean;
@@ -113,7 +113,7 @@ export interface ChannelState<P> {
 }
 
 export interface ChannelUse<P> {
-  /** Enters the list of members, with this value. It may change with each rendering. */
+  /** The value with which the user enters the list of members. The value may change with each rendering. */
   presence?: P | undefined;
   /** Called with each message. */
   message?: ((message: ChannelMessage) => unknown) | undefined;

@@ -1,8 +1,8 @@
 /**
- * A client for one request to a server that renders pages. The session is in the cookie that BunBase sets (cookie mode).
- * Your server passes the cookie to BunBase, and passes new cookies to the browser. It keeps no token and renews
- * nothing. BunBase replaces the cookie, and returns the same new cookie to parallel requests, so parts of a page may be
- * rendered at the same time.
+ * A client for one request to a server that renders pages. The session is in the cookie that BunBase sets (cookie
+ * mode). Your server passes the cookie to BunBase, and passes new cookies to the browser. The client keeps no token and
+ * renews nothing. BunBase replaces the cookie, and returns the same new cookie to parallel requests, so parts of a page
+ * may be rendered at the same time.
  */
 
 import type { User } from "../auth/types.js";

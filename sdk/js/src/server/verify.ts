@@ -29,7 +29,9 @@ export interface Claims {
 }
 
 export interface VerifyCall extends Call {
-  /** If true, tokens of service accounts and keys are accepted too. They have `sub` and `scope`, and no user. */
+  /**
+   * If true, tokens of service accounts and keys are accepted too. These tokens have `sub` and `scope`, and no user.
+   */
   allowService?: boolean | undefined;
 }
 

@@ -36,7 +36,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
     """Offer a project to a program with a language model, over the Model Context Protocol on stdin and stdout.
 
     Such a program starts this command itself; docs/mcp.md shows its configuration. The tools can access only the
-    project that is chosen at the start. They can change the project only in the ways that --allow-write names.
+    project that is chosen at the start. The tools can change the project only in the ways that --allow-write names.
 
     Example: bunbase mcp --project shop --allow-write data,deploy
     """
@@ -57,7 +57,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
 
 
 def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
-    """Return the function that speaks the protocol. Its import takes a second. Raises: Failure."""
+    """Return the function that speaks the protocol. The import of the library takes a second. Raises: Failure."""
     try:
         from bunbase.cli.mcp.server import run
     except ImportError as error:

@@ -79,7 +79,7 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
 
 class _Checking:
     """Checks the lines. `seen`: the ids in the file.
-    They are in a temporary database on disk, because they could be too many for memory.
+    The ids are in a temporary database on disk, because they could be too many for memory.
     """
 
     def __init__(self, header: Header) -> None:

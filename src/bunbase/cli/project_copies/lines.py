@@ -43,7 +43,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line after the first line.
 
-    It has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
+    The line has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
 
     `user`, `document`: the unchanged text, so that a number keeps every digit.
     """

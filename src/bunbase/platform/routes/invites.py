@@ -65,7 +65,7 @@ async def list_invites(
 
 @post(f"{P}/{{invite_id:str}}/resend", summary="Send an invitation again", tags=TAGS, cache_control=NO_STORE)
 async def resend_invite(member: Injected[Caller], platform: Injected[Platform], invite_id: InviteId) -> Invite:
-    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
+    """Sends a mail with a new link, and shows another new link. The new links work for 7 days. The old links end."""
     return await platform.resend_invite(member, None, invite_id)
 
 
@@ -97,7 +97,7 @@ async def list_org_invites(
 async def resend_org_invite(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, invite_id: InviteId
 ) -> Invite:
-    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
+    """Sends a mail with a new link, and shows another new link. The new links work for 7 days. The old links end."""
     return await platform.resend_invite(developer, org, invite_id)
 
 

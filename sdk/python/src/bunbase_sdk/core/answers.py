@@ -44,7 +44,10 @@ def problem_in(answer: Answer) -> Problem:
 
 
 def _of_function(answer: Answer, body: object) -> Problem:
-    """Return the problem for an answer of a function. Its body is the answer, or contains the answer as `answer`."""
+    """Return the problem for an answer of a function.
+
+    The body of the problem is the answer, or contains the answer as `answer`.
+    """
     shown = answer.content.decode("utf-8", "replace") if body is None else body
     members = shown if isinstance(shown, dict) else {"answer": shown}
     texts = (members.get(name) for name in ("detail", "message", "error"))

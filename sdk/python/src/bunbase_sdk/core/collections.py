@@ -93,7 +93,7 @@ class CollectionsCalls:
 
 
 class RuleTestsCalls:
-    """Tests of rules. They write no document."""
+    """Tests of rules. These methods write no document."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -48,7 +48,10 @@ class ActorCalls:
 
 
 class ProjectCalls:
-    """Every part of the project that one credential can use. It becomes `Client` and `AsyncClient`."""
+    """Every part of the project that one credential can use.
+
+    The code of `Client` and `AsyncClient` is generated from this class.
+    """
 
     def __init__(self, transport: Transport, keys: Keys) -> None:
         self._transport = transport

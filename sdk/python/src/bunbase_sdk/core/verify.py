@@ -45,7 +45,7 @@ class Claims(TypedDict):
 
 
 class Keys:
-    """The public keys of projects. They are kept for an hour, and all threads or tasks share one request."""
+    """The public keys of projects. The client keeps keys for an hour, and all threads or tasks share one request."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
