@@ -287,7 +287,7 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 class Listing(msgspec.Struct, frozen=True):
     """A request for a list.
-    
+
     `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of the
     delimiter.
     """

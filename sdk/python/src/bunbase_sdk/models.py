@@ -390,7 +390,7 @@ class HookWarning(TypedDict):
 
 
 class Impersonated(TypedDict):
-    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: its lifetime in seconds.
 
     `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """

@@ -228,7 +228,7 @@ class CollectionCalls(Generic[D, W]):
         timeout: float | None = None,
     ) -> Flow[list[dict[str, Any]]]:
         """Compute values over groups of documents.
-        
+
         `limit`: the maximum number of groups. `timeout`: the timeout for each page of groups.
 
         ```python

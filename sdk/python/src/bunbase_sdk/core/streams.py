@@ -18,7 +18,7 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
 def emitted_lines(transport: Transport, address: Callable[[object], str], timeout: float | None) -> Items[Any]:
     """Emit the value of each line.
-    
+
     `address`: a function that returns the address for the lines after a value; None stands for all lines.
 
     If the connection breaks, the client connects again and continues after the last complete line. Raises: Problem, if

@@ -36,7 +36,7 @@ EXPIRED: Final = frozenset({"token_expired", "invalid_token", "unauthenticated"}
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A request. `repeatable`: true if the request may be sent twice.
-    
+
     `body`: a value to send as JSON. `content`: bytes to send unchanged.
 
     `administers`: true if the path is below /api, which needs a personal access token.

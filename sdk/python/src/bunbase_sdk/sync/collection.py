@@ -174,9 +174,10 @@ class Collection(Generic[D, W]):
     ) -> Iterator[LiveResult[D]]:
         """Yield the result of a query, and then each new result as soon as something changes.
 
-        The loop continues after a lost connection and after a restart of the server. It may skip states that lasted
-        only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`: the loop
-        ends after this many seconds; without it, the loop ends only when you leave it. Not available with `as_user(…)`.
+        The loop continues after a lost connection and after a restart of the server. The loop may skip states that
+        lasted only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`:
+        the loop ends after this many seconds; without it, the loop ends only when you leave it. Not available with
+        `as_user(…)`.
 
         ```python
         for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -218,7 +219,9 @@ class Collection(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents.
+
+        `limit`: the maximum number of groups. `timeout`: the timeout for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
