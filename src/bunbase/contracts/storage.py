@@ -288,8 +288,8 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 class Listing(msgspec.Struct, frozen=True):
     """A request for a list.
 
-    `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of the
-    delimiter.
+    `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of
+    the delimiter.
     """
 
     prefix: str = ""
