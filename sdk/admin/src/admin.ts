@@ -32,7 +32,7 @@ export interface Import extends Call {
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
-  /** Called with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
+  /** The client calls this function with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
 }
 

@@ -121,7 +121,9 @@ export interface UserImport extends Call {
   dryRun?: boolean | undefined;
   /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
-  /** Called with each refused line, up to the first 1,000 refused lines of each part of 4 MiB. */
+  /**
+   * The client calls this function with each refused line, up to the first 1,000 refused lines of each part of 4 MiB.
+   */
   onError?(error: LineError): void;
 }
 

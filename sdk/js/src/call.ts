@@ -26,8 +26,8 @@ export interface ClientOptions {
   /** Headers for every request. */
   headers?: Record<string, string>;
   /**
-   * Called with problems that no call can throw, for example if the storage does not answer. By default, the client
-   * writes a warning.
+   * The client calls this function with problems that no call can throw, for example if the storage does not answer. By
+   * default, the client writes a warning.
    */
   onProblem?(problem: Problem): void;
 }

@@ -64,7 +64,8 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
-  /** Called after each successful answer, because the answer shows that the server can be reached. @internal */
+  /** The transport calls these functions after each successful answer, because the answer shows that the client can reach the server.
+  @internal */
   readonly answered = new Set<() => void>();
   /** The sign-in of a live connection, in addition to the token. By default it is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };

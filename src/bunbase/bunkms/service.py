@@ -49,7 +49,7 @@ KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data
 
 # public keys are cached for 60 s in tenant-auth, and then again in programs that check tokens
 PUBLISHED_BEFORE: Final = timedelta(seconds=150)
-PUBLISHED_AFTER: Final = timedelta(hours=25)  # no token lives for more than a day, and clocks differ
+PUBLISHED_AFTER: Final = timedelta(hours=25)  # a token lives for at most a day, and one hour covers clocks that differ
 
 
 class WrongMasterKey(CannotStart):

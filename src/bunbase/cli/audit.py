@@ -93,7 +93,7 @@ def list_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first; with --follow, oldest first. Needs the role admin.
+    """Show acts, newest first; with --follow, oldest first. You need the role admin.
 
     Example: bunbase audit list --since 7d --action key.create
     """
@@ -135,7 +135,7 @@ def export_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin.
+    """Export all acts that match to a file. You need the role admin.
 
     Example: bunbase audit export acts.ndjson --since 30d
     """

@@ -71,7 +71,7 @@ def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
 
 
 def not_a_function(path: Path) -> str:
-    """Return a sentence that tells the user why the command skipped a file, and how to change this."""
+    """Return a sentence that tells the user why the command skipped a file, and how to make it use the file."""
     name = _name_of(path)
     return (
         f"{path} is not deployed: the file of a function ends in .ts. Rename it, or write below [functions.{name}] in "

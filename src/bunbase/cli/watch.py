@@ -180,5 +180,5 @@ def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
 
 
 def _wanted(parent: int) -> bool:
-    """True while the `bunbase dev` that started this process runs. Always True if `parent` is 0."""
+    """Return True while the `bunbase dev` that started this process runs, and always if `parent` is 0."""
     return parent in (0, os.getppid())

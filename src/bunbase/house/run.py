@@ -171,7 +171,7 @@ def _stoppable() -> Iterator[Early]:
 
 
 class _StoppedEarly(BaseException):
-    """SIGTERM arrived before the event loop started. No `except Exception` may catch this."""
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch this exception."""
 
 
 def _check_rooms(targets: Sequence[str]) -> None:

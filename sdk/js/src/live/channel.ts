@@ -9,15 +9,17 @@ import type { Rooms } from "./rooms.js";
 export interface ChannelListener {
   message?(message: ChannelMessage): unknown;
   /**
-   * Called with the connections that have entered. If there are more than 500, the list is empty, and only `count` is
-   * known.
+   * The client calls this function with the connections that have entered. If the channel has more than 500
+   * connections, the list is empty, and only `count` is known.
    */
   members?(members: readonly Member[], count: number): unknown;
-  /** Called if messages were lost, because the channel does not keep messages for long enough. */
+  /**
+   * The client calls this function if messages were lost, because the channel does not keep messages for long enough.
+   */
   lost?(): unknown;
   /**
-   * Called if the server has refused or ended the channel, for example with `rule_denied`. The client does not join the
-   * channel again until you call `join`.
+   * The client calls this function if the server has refused or ended the channel, for example with `rule_denied`. The
+   * client does not join the channel again until you call `join`.
    */
   problem?(problem: Problem): unknown;
 }

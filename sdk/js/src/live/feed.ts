@@ -245,7 +245,7 @@ export class Feed implements Host {
     this.#perform(effects);
   }
 
-  /** Called when the user or the token has changed. */
+  /** The auth client calls this method when the user or the token has changed. */
   #follow(why: Why): void {
     const changed = why !== "initial" && this.userId !== this.#userId;
     this.#userId = this.userId;

@@ -18,8 +18,8 @@ export interface LiveOptions {
   /** The cache that keeps results and waiting writes between visits. By default, they are kept in memory. */
   cache?: LiveCache | undefined;
   /**
-   * Called with each refused write, even if the write is from an earlier visit. With this listener, you do not have to
-   * wait for the promises of writes.
+   * The client calls this function with each refused write, even if the write is from an earlier visit. With this
+   * listener, you do not have to wait for the promises of writes.
    */
   onRefused?: RefusedListener | undefined;
   /**

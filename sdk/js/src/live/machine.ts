@@ -159,13 +159,15 @@ export class Machine {
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
   }
 
-  /** Called when the connection is lost. Results stay, and the next connection continues them. */
+  /** Tells the machine that the connection is lost. Results stay, and the next connection continues them. */
   closed(): void {
     this.#open = false;
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** Called when the storage has returned the user. Everything that the app has set before belongs to this user. */
+  /**
+   * Tells the machine which user the storage has returned. Everything that the app has set before belongs to this user.
+   */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;

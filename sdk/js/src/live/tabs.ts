@@ -22,8 +22,8 @@ const UNREACHABLE: typeof links.UNREACHABLE = 1006;
 
 const ANSWER_MS = 3000;
 /**
- * All numbers of tabs are smaller than this. The leader has the number 0. An id on the wire is `id * TABS + number`,
- * and at most 2^31.
+ * All numbers of tabs are smaller than this constant. The leader has the number 0. An id on the wire is `id * TABS +
+ * number`, and at most 2^31.
  */
 const TABS = 128;
 
@@ -75,9 +75,12 @@ export class Tabs {
 
   constructor(
     readonly place: string,
-    /** Called when this tab becomes the leader or stops being the leader, because it then needs another link. */
+    /**
+     * The tab calls this function when it becomes the leader or stops being the leader, because it then needs another
+     * link.
+     */
     readonly changed: () => void,
-    /** Called when another tab has reached the server, while this tab is the leader. */
+    /** The leader calls this function when another tab has reached the server. */
     readonly reached: () => void,
   ) {
     this.#name = `bunbase-live-1:${place}`;

@@ -72,7 +72,7 @@ export class Views {
     return view.listen({ shown, changed }, () => this.#views.delete(name));
   }
 
-  /** Called when the waiting writes of a collection have changed. */
+  /** Shows the documents of a collection again, after its waiting writes have changed. */
   refresh(collection: string): void {
     for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
   }

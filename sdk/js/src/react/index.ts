@@ -115,7 +115,7 @@ export interface ChannelState<P> {
 export interface ChannelUse<P> {
   /** The value with which the user enters the list of members. The value may change with each rendering. */
   presence?: P | undefined;
-  /** Called with each message. */
+  /** The hook calls this function with each message. */
   message?: ((message: ChannelMessage) => unknown) | undefined;
 }
 

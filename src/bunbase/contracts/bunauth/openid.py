@@ -47,7 +47,7 @@ class AuthorizationNotFound(Problem):
 
 
 class ClientKind(StrEnum):
-    PUBLIC = "public"  # a page, or a program on the person's machine: it cannot keep a secret
+    PUBLIC = "public"  # a page, or a program on the person's machine; such a client cannot keep a secret
     CONFIDENTIAL = "confidential"  # a server: it has a secret
 
 
@@ -259,7 +259,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_clients(self, caller: Caller) -> OAuthClients:
-        """Return all clients, newest first. Only administrators may call this. Raises: Forbidden."""
+        """Return all clients, newest first. Only administrators may call this method. Raises: Forbidden."""
         ...
 
     async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:

@@ -225,7 +225,10 @@ class UserSettings(Protocol):
     """The interface for members of the project: the role developer may read, the role admin may change."""
 
     async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
-        """Return the hooks for which the settings of a project name a function. Only Functions may call this."""
+        """Return the hooks for which the settings of a project name a function.
+
+        Only the room Functions may call this method.
+        """
         ...
 
     async def project_auth(self, caller: Caller) -> ShownAuth:

@@ -43,8 +43,8 @@ def _row(one: UnauditedActivity, clock: Clock, addresses: Mapping[str, str]) -> 
     If the target is an account, the entry has its address too. `addresses`: the addresses of accounts that have
     invited, by their id.
 
-    A refused attempt gets the time of the copy. BunAuth counts refused attempts for an hour before it stores them. An
-    entry with an earlier time would be missed by a reader that follows the log.
+    The entry of a refused attempt gets the time at which this function copies the attempt. BunAuth counts refused
+    attempts for an hour before it stores them. A reader that follows the log would miss an entry with an earlier time.
     """
     entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
     target = entry.target if done else one.user

@@ -51,7 +51,8 @@ async def create_invite(member: Injected[Caller], platform: Injected[Platform], 
 
     The answer is the same whether or not an account has the address. With the link in the mail, the person may also
     open an account for the invited address; if this installation does not allow new accounts, `admits_newcomers` is
-    false. An earlier invitation of the same address ends. Needs the role admin. Nobody can give a role above their own.
+    false. An earlier invitation of the same address ends. The caller needs the role admin. Nobody can give a role above
+    their own.
     """
     return await platform.create_invite(member, None, data.email, data.role)
 

@@ -68,7 +68,10 @@ async def get_project(member: Injected[Caller], platform: Injected[Platform]) ->
 
 @patch(P, summary="Change a project's settings", tags=TAGS)
 async def update_project(member: Injected[Caller], platform: Injected[Platform], data: ProjectChanges) -> Project:
-    """Changes the name. The slug does not change, so existing URLs continue to work. Needs the role admin."""
+    """Changes the name.
+
+    The slug does not change, so existing URLs continue to work. The caller needs the role admin.
+    """
     return await platform.update_project(member, data)
 
 
@@ -86,13 +89,16 @@ async def delete_project(custodian: Injected[Caller], platform: Injected[Platfor
 
 @post(f"{P}/restore", summary="Restore a deleted project", tags=TAGS, status_code=200)
 async def restore_project(custodian: Injected[Caller], platform: Injected[Platform]) -> Project:
-    """Restores a project within 7 days of its deletion, with data, keys and members. Needs the role owner."""
+    """Restores a project within 7 days of its deletion, with data, keys and members.
+
+    The caller needs the role owner.
+    """
     return await platform.restore_project(custodian)
 
 
 @post(f"{P}/transfer", summary="Move a project to another organisation", tags=TAGS, status_code=200)
 async def transfer_project(member: Injected[Caller], platform: Injected[Platform], data: TransferProject) -> Project:
-    """Needs the role owner in the project, and at least the role admin in the other organisation.
+    """The caller needs the role owner in the project, and at least the role admin in the other organisation.
 
     People who had access only through the old organisation lose this access. Members of the project itself keep their
     roles.

@@ -177,8 +177,8 @@ class CollectionCalls(Generic[D, W]):
 
         The loop continues after a lost connection and after a restart of the server. The loop may skip states that
         lasted only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`:
-        the loop ends after this many seconds; without it, the loop ends only when you leave it. Not available with
-        `as_user(…)`.
+        the loop ends after this many seconds; without it, the loop ends only when you leave it. This method is not
+        available with `as_user(…)`.
 
         ```python
         for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):

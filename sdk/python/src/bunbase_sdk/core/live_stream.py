@@ -20,7 +20,7 @@ AGAIN: Final = frozenset({"user_changed", "bundoc_busy", "unreachable", "no_chan
 
 
 class Reconnect(Exception):
-    """The client must connect again. `seconds`: the wait before this; None for a random time."""
+    """The client must connect again. `seconds`: the wait before the new connection; None for a random time."""
 
     def __init__(self, seconds: float | None = None) -> None:
         super().__init__()
