@@ -52,7 +52,7 @@ export interface Acting<D extends Schema<D> = AnyDatabase> {
   readonly functions: CallableFunctions;
 }
 
-/** One project with the rights of a credential. `createAdmin` makes it. */
+/** One project with the rights of a credential. `createAdmin` makes this client. */
 export class Admin<D extends Schema<D> = AnyDatabase> {
   readonly auth: Auth;
   readonly channels: Channels;

@@ -64,10 +64,12 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
-  /** The transport calls these functions after each successful answer, because the answer shows that the client can reach the server.
-  @internal */
+  /**
+   * The transport calls these functions after each successful answer, because the answer shows that the client can
+   * reach the server. @internal
+   */
   readonly answered = new Set<() => void>();
-  /** The sign-in of a live connection, in addition to the token. By default it is the key. */
+  /** The sign-in of a live connection, in addition to the token. By default, `signIn` is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(

@@ -22,7 +22,7 @@ def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ..
     """Return the source map with paths relative to `folder`, and the paths of the source files.
 
     The result contains no other path of this machine. If the map is too large, its copies of the source text are left
-    out. If it is still too large, the function returns None instead of a map.
+    out. If the map is still too large, the function returns None instead of a map.
     """
     document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
     sources = [Path(os.path.normpath(file.parent.resolve() / source)) for source in document["sources"]]

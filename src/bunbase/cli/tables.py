@@ -86,7 +86,7 @@ class Fitted(NamedTuple):
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Fitted:
-    """Return the rows as a table of at most `width` characters. If they do not fit, return blocks."""
+    """Return the rows as a table of at most `width` characters. If the rows do not fit, return blocks."""
     cells = [[cell(value) for value in row] for row in rows]
     every = [Column(name, tuple(row[at] for row in cells)) for at, name in enumerate(columns)]
     for fitting in _narrower(every):

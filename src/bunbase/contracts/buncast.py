@@ -306,8 +306,8 @@ class Buncast(LiveUsage, Protocol):
     async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
         """End these subscriptions. Idempotent; events that are on their way may still arrive.
 
-        `closed`: true if the connection was lost. Then its members leave after two seconds, if no new connection
-        resumes it.
+        `closed`: true if the connection was lost. Then the members of the connection leave after two seconds, if no new
+        connection resumes the subscriptions.
         """
         ...
 

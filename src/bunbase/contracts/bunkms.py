@@ -175,7 +175,7 @@ class Kms(Protocol):
         ...
 
     async def rotate(self, owner: str) -> int:
-        """Add a key version, which all later wrapping and sealing uses. Return its number."""
+        """Add a key version, which all later wrapping and sealing uses. Return the number of the version."""
         ...
 
     async def destroy(self, owner: str) -> None:

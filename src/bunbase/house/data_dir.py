@@ -1,4 +1,4 @@
-"""The data directory. Only its owner can read it, git ignores it, and only one process at a time uses it."""
+"""The data directory. Only its owner can read the directory, git ignores it, and only one process at a time uses it."""
 
 from __future__ import annotations
 

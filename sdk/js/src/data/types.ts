@@ -156,7 +156,7 @@ export interface Page<T> {
   count_is_estimate?: true;
 }
 
-/** A document of a page. With `select`, it has only the named fields. */
+/** A document of a page. With `select`, the document has only the named fields. */
 export type Found<C extends CollectionTypes, S extends string> = [S] extends [never]
   ? Doc<C>
   : Pick<Doc<C>, keyof Doc<C> & (Head<S> | "_id")>;

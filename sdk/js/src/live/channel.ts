@@ -26,8 +26,8 @@ export interface ChannelListener {
 
 export interface JoinOptions {
   /**
-   * By default, the listener gets messages from now on. With `"start"`, it also gets all messages that the channel
-   * keeps; with a position, it gets the messages after this position.
+   * By default, the listener gets messages from now on. With `"start"`, the listener also gets all messages that the
+   * channel keeps; with a position, it gets the messages after this position.
    */
   since?: Since | undefined;
   /** The value with which this client enters the list of members. */
@@ -76,8 +76,8 @@ export class Channel {
   }
 
   /**
-   * Publishes a message. Resolves with its number when the server has accepted it. If the connection breaks, the client
-   * sends the message again, and the server publishes it only once.
+   * Publishes a message. Resolves with the number of the message when the server has accepted the message. If the
+   * connection breaks, the client sends the message again, and the server publishes it only once.
    *
    * ```ts
    * await live.channel("rooms/7").publish({ text: "Hello" });

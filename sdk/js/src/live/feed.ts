@@ -150,7 +150,7 @@ export class Feed implements Host {
     return join;
   }
 
-  /** Joins the channel again if it has ended. Otherwise it does nothing. */
+  /** Joins the channel again if it has ended. Otherwise, does nothing. */
   again(join: Join): void {
     this.#perform(this.machine.again(join));
   }

@@ -15,7 +15,7 @@ import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
 export interface LiveOptions {
-  /** The cache that keeps results and waiting writes between visits. By default, they are kept in memory. */
+  /** The cache that keeps results and waiting writes between visits. By default, the client keeps results and writes in memory. */
   cache?: LiveCache | undefined;
   /**
    * The client calls this function with each refused write, even if the write is from an earlier visit. With this

@@ -137,7 +137,7 @@ export class Machine {
     return known ? [send({ t: "leave", id: join.id })] : [];
   }
 
-  /** Sends a message that has an answer, also on a later connection. Returns its id. */
+  /** Sends a message that has an answer, also on a later connection. Returns the id of the message. */
   request(message: Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never): [number, Effect[]] {
     const request = { ...message, id: ++this.#lastId } as Request;
     this.#requests.set(request.id, request);

@@ -46,7 +46,7 @@ export interface ChannelMessage {
   readonly data: unknown;
 }
 
-/** One connection in the list of a channel. `m` names it; `uid` is its user, or null. */
+/** One connection in the list of a channel. `m` names the connection; `uid` is the user of the connection, or null. */
 export interface Member<P = unknown> {
   readonly m: string;
   readonly uid: string | null;

@@ -59,7 +59,7 @@ interface Followed {
 export class Tabs {
   /** True if this tab has the connection. */
   leads = false;
-  /** Resolves when it is known which tab leads. Rejects if this page may not use locks. */
+  /** Resolves when the tabs know which tab leads. Rejects if this page may not use locks. */
   readonly ready: Promise<void>;
   readonly #name: string;
   readonly #own = crypto.randomUUID();

@@ -18,9 +18,9 @@ const OURS = /^(?:__Host-)?bb_/;
 export interface RequestOptions extends Omit<ClientOptions, "storage" | "storageKey"> {
   /** The `Cookie` header of the request. Only the cookies of BunBase are passed on. */
   cookie: string | null | undefined;
-  /** The origin of your app: one of the project's `redirect_urls`. Writes need it. */
+  /** The origin of your app: one of the project's `redirect_urls`. Writes need this origin. */
   origin?: string;
-  /** Gets each `Set-Cookie` header of the answers. Pass it to the browser. */
+  /** Gets each `Set-Cookie` header of the answers. Pass the header to the browser. */
   onSetCookie?(header: string): void;
 }
 

@@ -117,7 +117,8 @@ export interface MemoryWrite {
 }
 
 /**
- * Refuses options that this server does not support. If it ignored them, a test could succeed although the app fails.
+ * Refuses options that this server does not support. If the server ignored such options, a test could succeed although
+ * the app fails.
  */
 export function checkKnown(what: string, names: Iterable<string>, known: readonly string[]): void {
   for (const name of names)

@@ -66,7 +66,7 @@ export function createTestClient<D extends Schema<D> = AnyDatabase>(
 }
 
 /**
- * Makes a server in memory. Pass its `fetch` to several clients to test several users on one server.
+ * Makes a server in memory. Pass the `fetch` of the server to several clients to test several users on one server.
  *
  * ```ts
  * const server = createTestServer({ hello: () => "world" });
@@ -146,8 +146,8 @@ function checked(failure: Failure | "network"): Failure | "network" {
 }
 
 /**
- * Functions fail in the same way as functions of BunBase. Only their own responses have the header by which the client
- * recognises them.
+ * Functions fail in the same way as functions of BunBase. Only responses of the functions themselves have the header by
+ * which the client recognises such responses.
  */
 async function ofFunction(called: TestFunction | undefined, body: unknown, request: Request): Promise<Response> {
   if (!called) throw refused(404, "function_not_found", "The test has passed no such function.");

@@ -48,7 +48,7 @@ class AuthorizationNotFound(Problem):
 
 class ClientKind(StrEnum):
     PUBLIC = "public"  # a page, or a program on the person's machine; such a client cannot keep a secret
-    CONFIDENTIAL = "confidential"  # a server: it has a secret
+    CONFIDENTIAL = "confidential"  # a server; such a client has a secret
 
 
 SCOPES: Final = ("openid", "profile", "email", "offline_access")

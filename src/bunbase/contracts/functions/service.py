@@ -107,8 +107,8 @@ class Functions(HookRuns, FunctionWalks, Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Return the project's environment variables. `reveal`: return their values too. Then the caller needs the role
-        admin, and a session or a token with the scope `secrets`.
+        """Return the project's environment variables. `reveal`: return the values of the variables too. Then the caller
+        needs the role admin, and a session or a token with the scope `secrets`.
 
         Raises: Forbidden.
         """

@@ -1,9 +1,9 @@
 """Copy the activity of accounts that administrators need into the audit log of the installation.
 
 The gateway stores no entries for acts without credentials: a reset of the password with a link, the approval of a
-device on a page, the sign-in of an administrator. BunAuth stores them as activity, in the transaction of the act, and
-the job of this file copies them. An entry keeps its id, so a job that is killed between the two steps copies nothing
-twice.
+device on a page, the sign-in of an administrator. BunAuth stores such acts as activity, in the transaction of the act,
+and the job of this file copies the activity. An entry keeps its id, so a job that is killed between the two steps
+copies nothing twice.
 """
 
 from __future__ import annotations

@@ -80,9 +80,9 @@ async def delete_project(custodian: Injected[Caller], platform: Injected[Platfor
     """Stops the project at once: its keys and members are refused, and its functions do not run. The project can be
     restored for 7 days.
 
-    After that, or at once with `"now": true`, its encryption key is destroyed. Then its data cannot be read any more,
-    not even from backups. For a project that is already deleted, the request can be repeated with `"now": true`. Needs
-    the role owner.
+    After that, or at once with `"now": true`, its encryption key is destroyed. Then nobody can read the data of the
+    project any more, not even from backups. For a project that is already deleted, the request can be repeated with
+    `"now": true`. Needs the role owner.
     """
     await platform.delete_project(custodian, data.confirm, data.now)
 

@@ -166,7 +166,7 @@ class NewcomerAcceptance:
     async def _note(
         self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite, inviter: str
     ) -> None:
-        """Store the entry of the audit log, in the transaction of the act. BunAuth stores its own entry for the
+        """Store the entry of the audit log, in the transaction of the act. BunAuth stores another entry for the
         account.
         """
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
