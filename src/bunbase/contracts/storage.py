@@ -367,7 +367,7 @@ class StorageUsage(msgspec.Struct, frozen=True):
 
 
 class Storage(Protocol):
-    """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
+    """Every call takes the project from the Caller. Each call may raise RuleDenied, Forbidden, InsufficientScope,
     StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are defined in
     contracts.bundoc.problems.
     """
