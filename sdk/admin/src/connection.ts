@@ -6,7 +6,7 @@ import { type Credential, known, type Known } from "./credentials.js";
 import { exchanged, type Proof, proofOf, type ServiceToken, serviceTokens } from "./service_tokens.js";
 
 export interface AdminOptions extends Pick<ClientOptions, "fetch" | "timeoutMs" | "retries" | "headers"> {
-  /** The id or slug of the project. A personal access token needs it. */
+  /** The id or slug of the project. A client with a personal access token needs this option. */
   project?: string | undefined;
 }
 

@@ -106,7 +106,10 @@ export function useLive<C extends CollectionTypes, const S extends string = neve
 }
 
 export interface ChannelState<P> {
-  /** The connections that have entered. If there are more than 500, the list is empty, and only `count` is known. */
+  /**
+   * The connections that have entered. If the channel has more than 500 connections, the list is empty, and only
+   * `count` is known.
+   */
   members: readonly Member<P>[];
   count: number;
   problem: Problem | undefined;

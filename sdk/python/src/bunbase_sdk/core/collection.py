@@ -26,8 +26,8 @@ COMBINING: Final = frozenset({"$and", "$or", "$nor", "$search"})
 class CollectionCalls(Generic[D, W]):
     """A collection. `D`: the type of its documents as they are read. `W`: the type as they are written.
 
-    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, this is true even after
-    a restart of your program.
+    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, a retry after a restart
+    of your program takes no second effect either.
     """
 
     def __init__(self, name: str, requests: DataRequests) -> None:

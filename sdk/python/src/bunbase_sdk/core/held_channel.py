@@ -62,7 +62,7 @@ class HeldChannel:
         self.open = False
 
     def heard(self, message: Mapping[str, Any]) -> Sequence[HeardMessage] | None:
-        """Process one message. Return the messages of the channel that it contains. Raises: Problem, Reconnect."""
+        """Process a message of the server. Return the messages of the channel in it. Raises: Problem, Reconnect."""
         match message["t"]:
             case "joined":
                 return self._joined(message)
