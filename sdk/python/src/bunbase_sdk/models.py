@@ -101,7 +101,10 @@ class BeforeWrite(TypedDict):
 
 
 class BulkFilter(TypedDict):
-    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
+    """The conditions of `GET /v1/auth/users`.
+
+    At least one condition must be set. A user must match all conditions that are set.
+    """
 
     anonymous: NotRequired[bool | None]
     banned: NotRequired[bool | None]
