@@ -1,4 +1,4 @@
-"""What `bunbase storage sync` does: compare a folder of this machine with a folder of a bucket."""
+"""Compare a folder of this machine with a folder of a bucket, for `bunbase storage sync`."""
 
 from __future__ import annotations
 
