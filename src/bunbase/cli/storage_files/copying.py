@@ -1,4 +1,4 @@
-"""Plan the copies of `bunbase storage cp`: one file or a folder, in one of three directions, or a stream."""
+"""The copies of `bunbase storage cp`: one file or a folder, in one of three directions, or a stream."""
 
 from __future__ import annotations
 

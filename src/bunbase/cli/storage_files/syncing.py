@@ -1,4 +1,4 @@
-"""Compare a folder of this machine with a folder of a bucket, for `bunbase storage sync`."""
+"""The plan of `bunbase storage sync`: compare a folder of this machine with a folder of a bucket."""
 
 from __future__ import annotations
 
