@@ -13,7 +13,7 @@ from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.bundoc.rules.seen import MAX_NAMES, WHOLE, Part, reads_of, seen_fields
+from bunbase.bundoc.rules.seen import MAX_NAMES, WHOLE, FieldsRead, reads_of, seen_fields
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import EndUser
 from bunbase.pkg.rules.inputs import Inputs, json_value
@@ -127,7 +127,7 @@ def test_a_part_finds_names_and_values_as_decoding_does() -> None:
     body = msgspec.json.encode({**fields, "😀": 1.5, "not sought": 1})
     document = StoredDocument("d1", 2, CREATED, CREATED, body)
     sought = [*fields, "😀"]
-    part = Part([*sought, "missing", "_id", "_rev", "_created", "_updated"])
+    part = FieldsRead([*sought, "missing", "_id", "_rev", "_created", "_updated"])
 
     found = {name: json_value(text) for name, text in part.texts(document.body).items()}
 

@@ -17,7 +17,7 @@ from bunbase.bundoc.rules.look_ups import LookUpPart
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.bundoc.rules.seen import SKIPPED_BYTES, WHOLE, Part, Reads, seen_fields
+from bunbase.bundoc.rules.seen import SKIPPED_BYTES, WHOLE, FieldsRead, Reads, seen_fields
 from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller
@@ -243,7 +243,7 @@ class Access:
             postpones=self.budget.postpones,
         )
 
-    def _fields(self, stored: StoredDocument, part: Part | None) -> dict[str, Any]:
+    def _fields(self, stored: StoredDocument, part: FieldsRead | None) -> dict[str, Any]:
         """Return at least the fields in `part`, None for all fields. A document is decoded as a whole at most once."""
         if self.read is not None and self.read[0] is stored:
             return self.read[1]
@@ -253,7 +253,7 @@ class Access:
         self.read = (stored, seen_fields(stored))
         return self.read[1]
 
-    def _new_fields(self, stored: StoredDocument, part: Part | None) -> dict[str, Any]:
+    def _new_fields(self, stored: StoredDocument, part: FieldsRead | None) -> dict[str, Any]:
         if part is not None and len(stored.body) > part.whole_bytes:
             return self._some_fields(stored, part)
         self.budget.read(len(stored.body))
@@ -263,7 +263,7 @@ class Access:
         self.budget.read(len(found.body))
         return seen_fields(found)
 
-    def _some_fields(self, stored: StoredDocument, part: Part) -> dict[str, Any]:
+    def _some_fields(self, stored: StoredDocument, part: FieldsRead) -> dict[str, Any]:
         fields = part.system_fields(stored)
         if part.own:
             self.budget.skip(len(stored.body))

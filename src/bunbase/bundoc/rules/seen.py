@@ -39,7 +39,7 @@ SYSTEM_FIELDS: Final[dict[str, Callable[[StoredDocument], Any]]] = {
 Skim = Callable[[bytes], tuple[msgspec.Raw, ...]]
 
 
-class Part:
+class FieldsRead:
     """The fields of a document that rules read.
 
     `system`: the system fields. `own`: the names of the other fields. `whole_bytes`: a document whose body is not
@@ -69,8 +69,8 @@ class Part:
 class Reads(NamedTuple):
     """The parts of the stored and of the new document that rules read; None for the whole document."""
 
-    doc: Part | None
-    next: Part | None
+    doc: FieldsRead | None
+    next: FieldsRead | None
 
 
 WHOLE: Final = Reads(None, None)
@@ -87,14 +87,14 @@ def reads_of(trees: Collection[Node]) -> Reads:
     return Reads(_part(trees, "doc"), _part(trees, "next"))
 
 
-def _part(trees: Iterable[Node], variable: str) -> Part | None:
+def _part(trees: Iterable[Node], variable: str) -> FieldsRead | None:
     names: set[str] = set()
     for tree in trees:
         for name in _names(tree, variable):
             if name is None:
                 return None
             names.add(name)
-    part = Part(names)
+    part = FieldsRead(names)
     return part if len(part.own) <= MAX_NAMES and all(map(_may_be_sought, part.own)) else None
 
 
