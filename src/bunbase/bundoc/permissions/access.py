@@ -17,7 +17,7 @@ from bunbase.bundoc.rules.look_ups import LookUpPart
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.bundoc.rules.seen import SKIPPED_BYTES, WHOLE, FieldsRead, Reads, seen_fields
+from bunbase.bundoc.rules.seen import SKIPPED_BYTES, WHOLE, FieldsRead, ReadParts, seen_fields
 from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller
@@ -225,7 +225,7 @@ class Access:
         lookup: Lookup,
         doc: StoredDocument | None,
         next: StoredDocument | None = None,
-        reads: Reads = WHOLE,
+        reads: ReadParts = WHOLE,
     ) -> Inputs:
         """Return the inputs of rules that read only `reads` of the documents."""
         request = {"op": op, "collection": self.collection}

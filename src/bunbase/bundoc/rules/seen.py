@@ -66,14 +66,14 @@ class FieldsRead:
         return {name: bytes(text) for name, text in found if text is not NONE}
 
 
-class Reads(NamedTuple):
+class ReadParts(NamedTuple):
     """The parts of the stored and of the new document that rules read; None for the whole document."""
 
     doc: FieldsRead | None
     next: FieldsRead | None
 
 
-WHOLE: Final = Reads(None, None)
+WHOLE: Final = ReadParts(None, None)
 
 
 def seen_fields(stored: StoredDocument) -> dict[str, Any]:
@@ -82,9 +82,9 @@ def seen_fields(stored: StoredDocument) -> dict[str, Any]:
     return fields
 
 
-def reads_of(trees: Collection[Node]) -> Reads:
+def reads_of(trees: Collection[Node]) -> ReadParts:
     """Return what the rules read of the documents."""
-    return Reads(_part(trees, "doc"), _part(trees, "next"))
+    return ReadParts(_part(trees, "doc"), _part(trees, "next"))
 
 
 def _part(trees: Iterable[Node], variable: str) -> FieldsRead | None:
