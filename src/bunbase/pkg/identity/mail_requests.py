@@ -9,6 +9,9 @@ for one address cause only one mail.
 Codes are sealed by BunKMS, which may be another process. So the job prepares an answer before its transaction begins.
 Symptom otherwise: while BunKMS was slow, each request kept a connection to PostgreSQL and the locks of its rows.
 
+The job begins only after the request is answered (`Job.nudge_later`), because it takes longer for an address with an
+account.
+
 Projects take turns. Symptom without turns: a project whose server asked for a code for each of its users delayed the
 mails of all other projects by minutes.
 """
