@@ -147,7 +147,7 @@ def test_following_shows_stored_entries_first_and_ends_at_ctrl_c(
     def interrupted(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bunbase.cli.audit.Outage", partial(Outage, pause=interrupted))
+    monkeypatch.setattr("bunbase.cli.followed_log.Outage", partial(Outage, pause=interrupted))
 
     said = bunbase("audit", "list", "--follow", "--json")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -72,16 +72,16 @@ def document(stored: StoredDocument, created: bool = False, written: Written | N
     return Document(stored.id, stored.rev, with_system_fields(stored), created, stored.view, written)
 
 
-def check_collection(collection: str) -> None:
-    """Check the name of a collection. Raises: InvalidInput."""
+def check_collection(collection: str, at: str = "/collection") -> None:
+    """Check the name of a collection. `at`: its place in the request, as in `InvalidInput.at`. Raises: InvalidInput."""
     if not COLLECTION.fullmatch(collection):
-        _invalid_name("collection", "The name of a collection must match [a-z][a-z0-9_]{0,62}, such as blog_posts.")
+        raise InvalidInput.at(at, "The name of a collection must match [a-z][a-z0-9_]{0,62}, such as blog_posts.")
 
 
-def check_id(id: str) -> None:
-    """Check the id of a document. Raises: InvalidInput."""
+def check_id(id: str, at: str = "/id") -> None:
+    """Check the id of a document. `at`: its place in the request. Raises: InvalidInput."""
     if not ID.fullmatch(id):
-        _invalid_name("id", "The id of a document has 1 to 64 letters, digits, _ or -.")
+        raise InvalidInput.at(at, "The id of a document has 1 to 64 letters, digits, _ or -.")
 
 
 def new_document(sent: bytes) -> tuple[str | None, bytes]:
@@ -222,7 +222,3 @@ def _invalid(errors: Iterable[tuple[str, str]]) -> InvalidDocument:
 
 def _too_deep() -> InvalidDocument:
     return _invalid([("", f"A document can have at most {MAX_LEVELS} levels of nesting.")])
-
-
-def _invalid_name(path: str, message: str) -> NoReturn:
-    raise InvalidInput.at(f"/{path}", message)

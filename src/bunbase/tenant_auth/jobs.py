@@ -94,9 +94,9 @@ def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails. It runs immediately after each request."""
+    """Return the job that answers requests for mails. It runs shortly after each request."""
     job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
-    requests.nudge = job.nudge
+    requests.nudge = job.nudge_later
     return job
 
 

@@ -90,14 +90,21 @@ class SignInCodes:
         now = self.clock.now()
         return await self.store.replace(self.project, NewCode(kind, name, "", now, now, now - HOUR, MAX_MADE))
 
-    async def renewed(self, kind: str, address: str) -> str | None:
-        """Return the newest code of an address, and make it valid for another ten minutes.
+    async def newest(self, kind: str, address: str) -> tuple[str, str] | None:
+        """Return the newest code of an address, and its name for `renew`. Return None if the code was used.
+
+        BunKMS unseals the code, so call this outside of a transaction.
+        """
+        sealed = await self.store.newest(self.project, kind, address)
+        return None if sealed is None else (await self.vault.unsealed(_purpose(kind, address), sealed), sealed)
+
+    async def renew(self, kind: str, address: str) -> str | None:
+        """Make the newest code of an address valid for another ten minutes, and return its name.
 
         Return None if it was used.
         """
         until = self.clock.now() + timedelta(seconds=CODE_SECONDS)
-        sealed = await self.store.renew(self.project, kind, address, until)
-        return None if sealed is None else await self.vault.unsealed(_purpose(kind, address), sealed)
+        return await self.store.renew(self.project, kind, address, until)
 
     async def check(self, kind: str, address: str, code: str, by: Guesser) -> str | None:
         """Return a name of the code for `take` if the code is the valid code of the address; otherwise return None."""

@@ -272,12 +272,12 @@ async def test_a_project_is_unavailable_only_while_a_restore_replaces_its_file(
     keep = bundoc.backup_service.archive.keep
     refused = []
 
-    async def keep_slowly(*kept: object) -> None:
+    async def keep_slowly(*kept: Any) -> None:
         for call in (bundoc.get(SERVER, "posts", "d1"), put(bundoc, "d2")):
             with pytest.raises(ProjectRestoring) as restoring:
                 await call
             refused.append(restoring.value.headers()["retry-after"])
-        await keep(*kept)  # type: ignore[arg-type]
+        await keep(*kept)
 
     monkeypatch.setattr(bundoc.backup_service.archive, "keep", keep_slowly)
     job = await restored(bundoc, id)

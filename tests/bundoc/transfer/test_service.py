@@ -102,8 +102,19 @@ async def test_an_export_is_in_the_order_of_ids_and_continues_after_a_given_id(b
     assert whole == ["b/d2", "c/d0", "c/d1", "c/d2"]
     with pytest.raises(CollectionNotFound):
         await exported_ids(bundoc, "nothing", "")
-    with pytest.raises(InvalidInput):
-        await exported_ids(bundoc, None, "b")
+
+
+@pytest.mark.parametrize(
+    ("collection", "after", "at"),
+    [("No", "", "collection"), ("b", "a b", "after"), (None, "b", "after"), (None, "No/d1", "after")],
+)
+async def test_a_refused_export_names_the_wrong_parameter(
+    bundoc: Bundoc, collection: str | None, after: str, at: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await exported_ids(bundoc, collection, after)
+
+    assert [error["path"] for error in refused.value.extra["errors"]] == [at]
 
 
 async def test_the_import_mode_decides_about_documents_that_already_exist(bundoc: Bundoc) -> None:

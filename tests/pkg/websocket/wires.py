@@ -41,7 +41,7 @@ class Wire:
         self.told: list[str] = []
         self.socket = WebSocket(max_bytes, lambda _socket: self)
         self.socket.left = lambda: self.told.append("left")
-        self.socket.connection_made(self)  # type: ignore[arg-type]
+        self.socket.connection_made(self)  # type: ignore[arg-type]  # this object is the transport, too
 
     # the transport
 

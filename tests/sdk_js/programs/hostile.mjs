@@ -296,8 +296,12 @@ export async function add(claim, { load }) {
     for (const change of [JSON.parse('{"__proto__":{"polluted":1}}'), { $set: { "__proto__.polluted": 1 } }, { $set: { "a.__proto__.polluted": 1 } }])
       await refusal(memory.patch("x", change), "invalid_update");
     await refusal(tested.functions.invoke("constructor"), "function_not_found");
+    await memory.patch("x", { $set: { "constructor.prototype.polluted": 1, "m.toString.polluted": 1 }, $push: { "m.valueOf.polluted": 1 } });
+    const changed = await memory.get("x");
+    const { items } = await memory.query({ where: { "n.constructor.name": "Number" } });
 
-    equal([bodies[1], {}.polluted, found.polluted], [text, undefined, undefined]);
+    equal([bodies[1], {}.polluted, found.polluted, Object.toString.polluted, items], [text, undefined, undefined, undefined, []]);
+    equal([changed.constructor, changed.m], [{ prototype: { polluted: 1 } }, { toString: { polluted: 1 }, valueOf: { polluted: [1] } }]);
   });
 
   claim("one check that is aborted does not end another, and a key that the engine cannot use refuses its tokens only", async () => {

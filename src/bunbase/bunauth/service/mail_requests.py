@@ -11,7 +11,7 @@ from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.mail_links import MailLinks
-from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
+from bunbase.pkg.identity.mail_requests import answer_requests, request_mail, unprepared
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
@@ -38,7 +38,7 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests. A job calls this."""
-        await answer_requests(self.stores.pool, self._answer, self.clock, self.turn)
+        await answer_requests(self.stores.pool, unprepared(self._answer), self.clock, self.turn)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""

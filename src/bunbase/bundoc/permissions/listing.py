@@ -104,7 +104,7 @@ def _settling(access: Access, rule: CompiledRule) -> Callable[[Search, Lookup], 
 
 
 def _allowed(access: Access, rule: CompiledRule, stored: StoredDocument, lookup: Lookup) -> bool:
-    allowed = access.allows(rule, access.inputs("list", stored.id, lookup, stored))
+    allowed = access.allows(rule, access.inputs("list", stored.id, lookup, stored, reads=rule.reads))
     _check_budget(access)
     return allowed
 

@@ -11,6 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import COLLECTION, ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
+from bunbase.bundoc.schema.keywords import pointer
 from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
@@ -223,10 +224,10 @@ def _check(batch: Batch, several: bool) -> None:
     if len(batch.rules or {}) > MAX_COLLECTIONS:
         _refuse("/rules", f"Send rules for at most {MAX_COLLECTIONS} collections.")
     for collection in batch.rules or {}:
-        check_collection(collection)
+        check_collection(collection, f"/rules{pointer((collection,))}")
     for number, case in enumerate(batch.cases):
         at = f"/cases/{number}" if several else ""
-        check_collection(case.collection)
+        check_collection(case.collection, f"{at}/collection")
         if case.id and not ID.fullmatch(case.id):
             _refuse(f"{at}/id", "The id of a document has 1 to 64 letters, digits, _ or -.")
         if batch.rules is not None and case.collection not in batch.rules:

@@ -13,6 +13,7 @@ from bunbase.bundoc.query.plan import Bound
 from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.look_ups import LookUpPart, LookUps, Values, fixed_values
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
+from bunbase.bundoc.rules.seen import reads_of
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
@@ -37,7 +38,10 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
+    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes.
+
+    `reads`: the parts of the documents that the rule reads.
+    """
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         """Compile a rule.
@@ -60,6 +64,7 @@ class CompiledRule:
         self.nodes = counted(self.tree)
         self.conditions = Conditions(self.tree)
         self.look_ups = LookUps(self.tree)
+        self.reads = reads_of([self.tree])
 
     def with_tree(self, tree: Node) -> CompiledRule:
         """Return this rule with another tree, whose nodes refer to the same source."""

@@ -70,9 +70,9 @@ class TransferService:
         with counted("export"):
             project = _as_server(caller, Act.DOCUMENT_EXPORT, collection).project
             if collection is not None:
-                check_collection(collection)
+                check_collection(collection, "collection")
                 if after:
-                    check_id(after)
+                    check_id(after, "after")
                 if await self.transfer_engine.terms(project, collection) is None:
                     raise CollectionNotFound(f"There is no collection {collection}.")
                 async for part in self._documents(project, collection, after):
@@ -80,8 +80,8 @@ class TransferService:
                 return
             first, _, id = after.partition("/")
             if after:
-                check_collection(first)
-                check_id(id)
+                check_collection(first, "after")
+                check_id(id, "after")
             order = referenced_first(await self.transfer_engine.collections(project))
             if after and first not in order:
                 raise CollectionNotFound(f"There is no collection {first}. Begin the export again.")
@@ -100,7 +100,7 @@ class TransferService:
         with counted("import"):
             server = _as_server(caller, Act.DOCUMENT_IMPORT, collection)
             if collection is not None:
-                check_collection(collection)
+                check_collection(collection, "collection")
             if len(lines) > MAX_LINES:
                 raise InvalidInput.at("/lines", f"One call can import at most {MAX_LINES} lines.")
             counts = {"imported": 0, "skipped": 0, "failed": 0}

@@ -48,6 +48,7 @@ log = logger("functions")
 MAX_ANSWER_BYTES: Final = 64 << 10  # the limit includes the headers; BunKMS seals no larger text
 MARGIN: Final = timedelta(seconds=60)  # the lease lasts this long in addition to the time that a call may wait and run
 RETRY_AFTER_SECONDS: Final = 2
+ENQUEUE_TRIES: Final = 4  # the job that already has the key of a new job may end before its answer is stored
 CONTEXT: Final = "functions/kept_call"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # with these problems, the function may have done a part of its work, so they count as the answer
@@ -124,19 +125,32 @@ class KeptCalls:
                 yield part
 
     async def enqueue(
-        self, caller: Caller, key: str, request: bytes, add: Callable[[], Awaitable[Job]]
+        self, caller: Caller, key: str, request: bytes, expected: Job, add: Callable[[], Awaitable[Job]]
     ) -> tuple[Job, bool]:
-        """Add a job in the transaction of its key. Return the job, and whether an earlier attempt has added it."""
+        """Add a job in the transaction of its key. Return the job, and whether an earlier attempt has added it.
+
+        `expected`: the job that `add` adds, unless there is a job with the same `key` already. BunKMS seals the answer
+        before the transaction begins, so that a slow BunKMS keeps no locks.
+
+        Raises: IdempotencyMismatch, IdempotencyBusy, and the problems of `add`.
+        """
         check_visitor_key(caller, key)
-        this = await attempt(("jobs", *scope_of(caller)), key, request)
-        async with self.store.transaction():
-            claim = await self._claimed(caller.project, this, MARGIN)
+        project, this = caller.project, await attempt(("jobs", *scope_of(caller)), key, request)
+        for _ in range(ENQUEUE_TRIES):
+            sealed = await self._sealed(project, KeptCall(None, msgspec.json.encode(expected)))
+            async with self.store.transaction():
+                claim = await self._claimed(project, this, MARGIN)
+                if not isinstance(claim, KeptRow):
+                    job = await add()
+                    if job.id == expected.id:
+                        await self.store.finish(project, claim, sealed)
+                        return expected, False
+                    await self.store.release(project, claim)  # the job is another one: seal it, and try again
             if isinstance(claim, KeptRow):
-                kept = await self._answer_in(caller.project, claim)
+                kept = await self._answer_in(project, claim)
                 return msgspec.json.decode(kept.body, type=Job), True
-            job = await add()
-            await self._keep(caller.project, claim, KeptCall(None, msgspec.json.encode(job)))
-            return job, False
+            expected = job
+        raise IdempotencyBusy("Jobs with this key come and go. Send the same request.", retry_after_seconds=1)
 
     async def close(self) -> None:
         """Cancel the calls that still run. Their keys stay claimed until their leases end."""
@@ -169,9 +183,13 @@ class KeptCalls:
         if answer is None:
             await self.store.release(project, claim)
             return
+        await self.store.finish(project, claim, await self._sealed(project, answer))
+
+    async def _sealed(self, project: str, answer: KeptCall) -> str | None:
+        """Return the sealed answer, or None if it is too large or was broken off."""
         data = write(answer)
         small = len(data) <= MAX_ANSWER_BYTES and (answer.head is not None or answer.code or answer.body)
-        await self.store.finish(project, claim, await self.kms.seal(project, CONTEXT, data) if small else None)
+        return await self.kms.seal(project, CONTEXT, data) if small else None
 
 
 class _Run:

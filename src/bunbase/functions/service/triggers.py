@@ -51,8 +51,9 @@ class Triggers:
         # check this also for a job of an earlier attempt, because this token may have fewer scopes
         _check_enqueuing(caller)
         request = msgspec.json.encode(new)
+        prepared = self.queue.prepared(new)
         job, replayed = await self.kept_calls.enqueue(
-            caller, idempotency_key, request, lambda: self.enqueue(caller, new)
+            caller, idempotency_key, request, prepared.job, lambda: self.queue.add(caller.project, prepared)
         )
         self.queue.on_added()  # set the event again, because the transaction has ended only now
         return Enqueued(job, replayed)

@@ -26,6 +26,13 @@ RETRY_AFTER_SECONDS: Final = 5
 CHANGE_ATTEMPTS: Final = 5  # the number of attempts for the job of a change
 
 
+class PreparedJob(msgspec.Struct, frozen=True):
+    """A job to add, and its description for the caller."""
+
+    row: JobRow
+    job: Job
+
+
 class Queue:
     """Adds jobs. `on_added()` is called when there may be a new job to run."""
 
@@ -41,18 +48,28 @@ class Queue:
         `depth`: the length of the chain of runs, each caused by the run before, that led to the new job.
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
+        return await self.add(project, self.prepared(new, depth, kind))
+
+    def prepared(self, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> PreparedJob:
+        """Return a new job for `add`. Raises: InvalidInput, TooLarge, ChainTooLong, FunctionNotFound."""
         now = self.clock.now()
         row = self._row(new, depth, now, kind)
+        job = Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
+        return PreparedJob(row, job)
+
+    async def add(self, project: str, new: PreparedJob) -> Job:
+        """Add a job, or return the existing job with the same key. Raises: QueueFull, FunctionNotFound."""
+        row, job = new.row, new.job
         await self.check_room(project)
         for _ in range(2):  # try twice, because the job with the key may end between the two statements
-            if await self.store.add(project, row, now):
+            if await self.store.add(project, row, job.created_at):
                 self.on_added()
-                return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
-            if new.key is None:
+                return job
+            if job.key is None:
                 break
-            if (found := await self.store.by_key(project, new.function, new.key)) is not None:
+            if (found := await self.store.by_key(project, job.function, job.key)) is not None:
                 return shown(found)
-        raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
+        raise FunctionNotFound(f"The project has no function {job.function}; deploy it first.")
 
     async def enqueue_hook(self, project: str, function: str, event: bytes, key: str) -> Job:
         """Add a job for a hook, or return the existing job with the same key.

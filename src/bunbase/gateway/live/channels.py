@@ -40,6 +40,7 @@ from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
+from bunbase.gateway.live.returns import Returns
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
@@ -81,6 +82,7 @@ class LiveChannels:
         self.open = asyncio.Event()
         self.streams = 0  # the number of streams that have broken
         self.asking = Asking(hall.settings.max_asking)
+        self.returns = Returns(self._bring_up, hall.spawn, hall.settings.max_asking)
 
     # the calls of sessions
 
@@ -130,12 +132,8 @@ class LiveChannels:
 
     def catch_up(self, session: Session) -> None:
         """Bring all joins of a session up to date, because messages may be delivered again."""
-        if self.open.is_set():
-            for join in session.joins.values():
-                if not join.number:
-                    self.hall.spawn(self.begin(join))
-                elif join.settled and not join.handle and not join.asking:
-                    self.hall.spawn(self._replay(join))
+        if self.open.is_set() and session.joins:
+            self.returns.add(session)
 
     def step_out(self, session: Session) -> None:
         """Let the members of a session leave, because its sign-in has ended. After another sign-in, it joins again."""
@@ -349,6 +347,15 @@ class LiveChannels:
             await self._leave(number, closed=not join.ended and not session.blocked & Blocked.ENDED)
         else:
             join.settled = True
+
+    async def _bring_up(self, join: ChannelJoin) -> None:
+        """Bring one join up to date, if this is still necessary and possible."""
+        if not self.open.is_set() or join.ended or join.session.blocked:
+            return
+        if not join.number:
+            await self.begin(join)
+        elif join.settled and not join.handle and not join.asking:
+            await self._replay(join)
 
     async def _replay(self, join: ChannelJoin) -> None:
         join.asking = True

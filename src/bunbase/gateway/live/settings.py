@@ -21,7 +21,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `max_connections`: the limit of live connections in total. `gateway.max_connections` counts requests of long
     polling, but neither WebSockets nor streams of events. If the process may open only few files, the limit is lower:
     three quarters of those files, minus the connections of the gateway.
-    `max_connections_per_project`: the limit of live connections of one project.
+    `max_connections_per_project`: the limit of live connections of one project. If it is below `max_connections`, a
+    project may also have no more connections than there are places left, so that other projects always find a place.
     `max_connections_per_user`: the limit of live connections of one end user.
     `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64), and of those that
     begin there within ten seconds; it does not apply to `gateway.trusted_proxies`.

@@ -272,7 +272,7 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
             return _get(first, arguments[1])
         case "exists":
             second = arguments[1]
-            return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
+            return lambda inputs: inputs.finds(first(inputs), second(inputs))
         case "matches":
             return _matches(first, arguments[1])
         case _ if name in TESTS:

@@ -19,7 +19,8 @@ ONLY_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256)
 
 read_all: Final = msgspec.json.Decoder().decode
 
-Lookup = Callable[[str, str], dict[str, Any] | None]
+Lookup = Callable[[str, str], Any]  # (collection, id) → the document, None if there is none
+Decode = Callable[[Any], dict[str, Any]]
 
 
 class Postponed(Exception):
@@ -30,7 +31,8 @@ class Inputs(msgspec.Struct):
     """The variables of a rule (`auth`, `doc`, `next`, `now`, `request`) and the state of one evaluation.
 
     `doc`, `next`: the stored and the new document, system fields included.
-    `lookup`: returns a document by collection and id, or None.
+    `lookup`: returns a document by collection and id, or None. `decode`: returns the fields of this document; None if
+    `lookup` returns fields. `exists()` does not decode.
     `most`: the limit of steps for one evaluation.
     `known`: values of the parts that do not depend on the document, by the id of the node. `before`: the steps that
     these parts took; `most` includes these steps.
@@ -44,6 +46,7 @@ class Inputs(msgspec.Struct):
     now: datetime | None = None
     request: dict[str, Any] | None = None
     lookup: Lookup | None = None
+    decode: Decode | None = None
     lookups: int = 0
     steps: int = 0
     bound: dict[str, Any] = {}  # current elements of loops, by name; msgspec makes a new dict for each instance
@@ -70,6 +73,14 @@ class Inputs(msgspec.Struct):
 
     def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:
         """Return the document with its system fields, or None if there is none. Raises: Failed."""
+        found: dict[str, Any] | None = self._found(collection, id)
+        return found if found is None or self.decode is None else self.decode(found)
+
+    def finds(self, collection: Any, id: Any) -> bool:
+        """True if there is such a document. Raises: Failed."""
+        return self._found(collection, id) is not None
+
+    def _found(self, collection: Any, id: Any) -> Any:
         if not isinstance(collection, str) or not isinstance(id, str):
             raise Failed("the collection and the id must be strings")
         if self.lookup is None:

@@ -40,11 +40,12 @@ REQUEST: Final = """
 INSERT INTO mail_requests (project, kind, email, name, language, requested_at) SELECT $1, $2, $3, $4, $5, $6
 WHERE (SELECT count(*) FROM (SELECT FROM mail_requests WHERE project = $1 LIMIT $7) AS waiting) < $7
 ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name, language = excluded.language"""
+NEXT_REQUEST: Final = """
+SELECT project, kind, email, name, language FROM mail_requests
+WHERE requested_at <= $1 AND project COLLATE "C" >= $2
+ORDER BY project COLLATE "C", requested_at LIMIT 1"""
 TAKE_REQUEST: Final = """
-DELETE FROM mail_requests WHERE (project, kind, email) = (
-    SELECT project, kind, email FROM mail_requests WHERE requested_at <= $1 AND project COLLATE "C" >= $2
-    ORDER BY project COLLATE "C", requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING project, kind, email, name, language"""
+DELETE FROM mail_requests WHERE project = $1 AND kind = $2 AND email = $3 AND name = $4 AND language = $5"""
 POSTPONE_REQUEST: Final = """
 UPDATE mail_requests SET requested_at = $4 WHERE project = $1 AND kind = $2 AND email = $3"""
 DROP_REQUEST: Final = "DELETE FROM mail_requests WHERE project = $1 AND kind = $2 AND email = $3"
@@ -126,13 +127,21 @@ class MailTokenStore:
         return bool(await self.db.execute(REQUEST, self.project, *args))
 
 
-async def take_request(db: Database, now: datetime, turn: Turn) -> MailRequest | None:
-    """Return the oldest request of the next pool and delete it. Call this inside the transaction that answers it."""
+async def next_request(db: Database, now: datetime, turn: Turn) -> MailRequest | None:
+    """Return the oldest request of the next pool."""
 
     async def find(smallest: str) -> MailRequest | None:
-        return await db.one(MailRequest, TAKE_REQUEST, now, smallest)
+        return await db.one(MailRequest, NEXT_REQUEST, now, smallest)
 
     return await turn.next(find, lambda asked: asked.project)
+
+
+async def take_request(db: Database, asked: MailRequest) -> bool:
+    """Delete a request. Return False if it was answered or changed meanwhile.
+
+    Call this inside the transaction that answers it.
+    """
+    return bool(await db.execute(TAKE_REQUEST, asked.project, asked.kind, asked.email, asked.name, asked.language))
 
 
 async def postpone_request(db: Database, asked: MailRequest, until: datetime) -> None:
