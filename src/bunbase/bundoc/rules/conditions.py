@@ -68,7 +68,8 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
-MAX_CHARACTERS: Final = 100_000  # the most SQL: a long list of claims must not make a statement that is slow to parse
+# A condition has at most this many characters, because a long list of claims must not make SQL that is slow to parse.
+MAX_CHARACTERS: Final = 100_000
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
@@ -101,11 +102,14 @@ class Conditions:
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Return a filter that matches every document that the rule allows this caller; it helps to choose an index."""
+        """Return a filter that matches every document that the rule allows this caller.
+
+        The filter helps to choose an index.
+        """
         return self._implied(inputs).filter(self.tree)
 
     def bound(self, inputs: Inputs) -> Bound:
-        """Return the rule as the choice of an index needs it, for this caller."""
+        """Return the properties of the rule, for this caller, that decide which index a query may use."""
         implied = self._implied(inputs)
         return Bound(implied.filter(self.tree), implied.is_all(self.tree), implied.words(self.tree))
 
