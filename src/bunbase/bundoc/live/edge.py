@@ -105,7 +105,7 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """If the last event and this event are barriers of the same project, return one barrier for both; otherwise None."""
+        """Return one barrier for the last event and this one if both are barriers of one project, otherwise None."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None

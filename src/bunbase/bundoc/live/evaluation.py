@@ -181,5 +181,5 @@ def _due(view: View, end: int | None) -> int | None:
 
 
 def _now() -> int:
-    """Return the time in milliseconds since 1970, from SQLite's clock, which also decides whether a document has expired."""
+    """Return milliseconds since 1970 by SQLite's clock, which also decides whether a document has expired."""
     return int(time.time() * 1000)

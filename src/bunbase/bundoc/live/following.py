@@ -66,8 +66,7 @@ class Follower:
         metrics.bundoc_live_evaluations.inc(followed)
 
     def _payer(self, group: Group) -> str:
-        """Return the user whose time the group uses: the group's own user, if this user has time left.
-        """
+        """Return the user whose time the group uses: the group's own user, if this user has time left."""
         if self.spent[group.user] <= FOLLOW_SECONDS:
             return group.user
         return payer(users_of([member.caller for member in group.members]) or (group.user,), self.spent)

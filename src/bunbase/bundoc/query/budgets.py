@@ -43,8 +43,7 @@ class Budgets(msgspec.Struct, frozen=True):
 
     @property
     def growing(self) -> int:
-        """The approximate number of documents at which BunBase refuses queries whose work grows with the collection.
-        """
+        """The approximate number of documents at which BunBase refuses queries whose work grows with the collection."""
         return min(self.documents, int(READ_PER_SECOND * self.seconds))
 
     def of_collection(self, max_scan: int | None, most: int) -> Budgets:

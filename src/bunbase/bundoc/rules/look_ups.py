@@ -102,7 +102,7 @@ class LookUps:
         return None if found is self.tree else found
 
     def fields_to_set(self, value_of: ValueOf) -> tuple[Path, ...]:
-        """Return the fields that a query must set to one value, so that no look-up is left and they can choose an index.
+        """Return the fields that a query must set to one value, so that no look-up is left and an index helps.
 
         Return () if fixed fields cannot help.
         """

@@ -95,8 +95,7 @@ def instructions(schema: Schema) -> int:
 
 
 class _Cost:
-    """Adds up the work of a schema and of the schemas inside it. `own`: the work of the schema without those inside.
-    """
+    """Adds up the work of a schema and of the schemas inside it. `own`: the work of the schema without those inside."""
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root

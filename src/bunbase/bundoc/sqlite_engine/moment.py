@@ -1,4 +1,4 @@
-"""One snapshot of a whole project, for live queries: documents, rules and the number of the newest change agree."""
+"""One snapshot of a whole project, for live queries. Its documents, rules and newest change belong together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SqliteMoment:
     def __init__(self, connection: apsw.Connection, known: Mapping[str, Table]) -> None:
         self.connection = connection
         self.known = known
-        self.epoch, self.seq = position(connection)  # the first read, which begins the snapshot
+        self.epoch, self.seq = position(connection)  # This is the first read, which begins the snapshot.
         self.tables: dict[str, Table | None] = {}
 
     def allow(self, seconds: float) -> None:
