@@ -12,7 +12,7 @@ from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, i
 from bunbase.bundoc.query.sort import SortField
 
 ALL_ABOVE: Final = b"\xff" * 40
-# A list in a filter has at most this many values, and all lists together as many combinations: each one is a range.
+# A plan has at most this many ranges: one for each combination of listed values.
 MOST_RANGES: Final = 200
 
 

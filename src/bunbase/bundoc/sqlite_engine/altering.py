@@ -276,7 +276,9 @@ def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:
-    """Check the size of all definitions. Raises: InvalidInput if the size is above the limit and larger than `before`."""
+    """Check the size of all definitions.
+
+    Raises: InvalidInput if the size is above the limit and larger than `before`."""
     if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
         limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB in total"
         raise InvalidInput.at("", f"The schemas, rules and indexes of a project can have {limit}.")

@@ -30,7 +30,7 @@ MOST_RULE_CHARACTERS: Final = 16 << 10  # The SQL of a rule has at most this man
 
 
 def is_light(search: Search) -> bool:
-    """False if the search has a text search, a pattern, a comparison of objects or arrays, a long filter or a long rule."""
+    """False for a search with a text search, a pattern, a comparison of objects or arrays, or a long filter or rule."""
     if search.text is not None or _nodes(search.where, MOST_NODES) < 0:
         return False
     if search.also is None:

@@ -17,7 +17,7 @@ const SHOWN_APART = new Set(["name", "message", "stack", "cause", "errors"]);
 const PLAIN_NAMES = new Set(["Error", "Object", ""]);
 
 const FORMAT = { colors: false, depth: 4, compact: 10, breakLength: 100 } as const;
-const described = new Set<unknown>(); // the errors that are being described now, because an error may refer to itself
+const described = new Set<unknown>(); // These errors are being described now. An error may refer to itself.
 
 /** Returns the text of a thrown value. Never throws, because otherwise the call would never end. */
 export function describe(error: unknown): string {

@@ -85,7 +85,7 @@ export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   version version_with_sha wrapAnsi zstdCompress zstdCompressSync zstdDecompress zstdDecompressSync`.split(/\s+/),
 );
 
-// process.binding is not denied, because Bun's own zlib and http load with it
+// process.binding is not denied, because Bun's own zlib and http need it to load.
 export const PROCESS_MEMBERS = [
   "_debugEnd", "_debugProcess", "_kill", "chdir", "disconnect", "dlopen", "execve",
   "initgroups", "kill", "loadEnvFile", "openStdin", "send", "setegid", "seteuid", "setgid", "setgroups",

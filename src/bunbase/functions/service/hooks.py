@@ -67,8 +67,9 @@ from bunbase.pkg.readable import readable
 
 log = logger("functions")
 
-CANCELLED: Final = "cancelled"  # the caller no longer waits
-# the limit of attempts; later deployments may delete the version between the look-up and the call
+CANCELLED: Final = "cancelled"  # The caller no longer waits.
+# A hook is attempted at most this often, because later deployments may delete the version between the look-up and the
+# call.
 ATTEMPTS: Final = 2
 
 

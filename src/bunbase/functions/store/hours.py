@@ -1,4 +1,4 @@
-"""SQL of counts. Statistics have one row per function and hour.
+"""SQL of statistics and of the bill. Statistics have one row per function and hour.
 
 The bill has one row per project, dimension and hour.
 """
