@@ -43,8 +43,8 @@ export const lengthOf = getter<Uint8Array, number>(TYPED, "length");
 export const setBytes = uncurried(Uint8Array.prototype.set) as (self: Uint8Array, from: Uint8Array, at: number) => void;
 
 /**
- * Returns a part of the bytes, like `subarray`. That method itself would read the constructor of the bytes, which a bundle can
- * replace.
+ * Returns a part of the bytes, like `subarray`. The method `subarray` itself would read the constructor of the bytes,
+ * which a bundle can replace.
  */
 export function part(bytes: Uint8Array, from: number, to: number = lengthOf(bytes)): Uint8Array<ArrayBuffer> {
   return new Bytes(bufferOf(bytes), offsetOf(bytes) + from, to - from);

@@ -49,7 +49,7 @@ function nodeFetch(real: Members): unknown {
   return Object.assign(fetch, real, { default: fetch, fetch });
 }
 
-/** Accepts the package `form-data`, a stream of an old kind without an iterator, and reads its content type like node-fetch. */
+/** Accepts the package `form-data`, an old kind of stream without an iterator, and reads its content type. */
 function withStream(init: RequestInit | undefined): RequestInit | undefined {
   const { Stream, PassThrough } = process.getBuiltinModule("node:stream") as typeof Streams;
   const body: unknown = init?.body;

@@ -100,7 +100,8 @@ function urlOf(address: Address, { path, query }: Options): string {
 }
 
 /**
- * Joins an origin and a path without `new URL(path, origin)`, because `//host/` or `http://host/` would lead to another host.
+ * Joins an origin and a path. `new URL(path, origin)` is not used, because a path such as `//host/` or `http://host/`
+ * would lead to another host.
  */
 function withPath({ origin }: URL, path: string): URL {
   if (path.startsWith("/")) return new URL(origin + path);

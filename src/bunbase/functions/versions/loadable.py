@@ -42,7 +42,7 @@ class Loadable:
         return found
 
     def keep(self, key: Key, loaded: ProgramCode) -> None:
-        """Keep the code of a version. If there is too little room, the least recently used versions are dropped."""
+        """Keep the code of a version. If the cache is full, drop the least recently used versions."""
         self._drop(key)
         self.entries[key] = loaded
         self.held_bytes += _size(loaded)

@@ -58,7 +58,8 @@ PREFIXES: Final = (
     "x-accel-",  # with these headers, nginx sends any file or URL that its configuration marks as internal
     "x-reproxy-",
 )
-HARMLESS: Final = frozenset({"x-accel-buffering"})  # affects only this answer; it is usual for server-sent events
+# This header affects only one answer, and is usual for server-sent events.
+HARMLESS: Final = frozenset({"x-accel-buffering"})
 FAR_LINKS: Final = re.compile(r"serviceworker|compression-dictionary", re.I)
 CHALLENGE: Final = re.compile(r"bearer(?:[ \t]+[^\x00-\x1f]*)?", re.I)
 PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")
