@@ -108,7 +108,7 @@ class Documents:
     def _shared_ended(self, task: asyncio.Task[dict[str, Any] | None]) -> None:
         self._shared.discard(task)
         if not task.cancelled():
-            task.exception()  # There may be no reader left who would take the exception.
+            task.exception()  # No reader may be left who would take the exception.
 
     async def _read_next(self, address: Address) -> dict[str, Any] | None:
         del self._coming[address]

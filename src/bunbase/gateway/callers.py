@@ -335,7 +335,7 @@ class Callers:
         return self._caller(request, CallerKind.DEVELOPER, **known)
 
     async def _inspected(self, developer: Developer, project: str) -> Membership:
-        """Return the membership of a viewer, for an administrator who has recently reauthenticated or has the scope `admin`."""
+        """Return a viewer's membership, for an administrator who has just reauthenticated or has the scope `admin`."""
         administrator = Caller(CallerKind.DEVELOPER, developer=developer)
         if not administrator.may(Act.PROJECT_INSPECT):
             raise ProjectNotFound

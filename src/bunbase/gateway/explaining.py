@@ -34,7 +34,7 @@ class Explaining:
         self.dev = dev
 
     async def check(self, ip: str, asked: str, project: str) -> Explanation:
-        """Check the value of X-Bunbase-Explain; "" asks for nothing.
+        """Check the value of X-Bunbase-Explain. An empty value asks for nothing.
 
         Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Forbidden, InsufficientScope, Unreachable.
         """

@@ -57,7 +57,7 @@ class ProcessorTime:
         return self._now() / NS_PER_MS
 
     def forget(self) -> None:
-        """Drop the time used so far without charging it to a call, because the start of the worker has used this time."""
+        """Drop the time used so far without charging it to a call, because the start of the worker has used it."""
         self.settle(())
         self.idle_ms = self._uncounted_ms = 0.0
 

@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """`key`, `token`, `project`, `explain`: the same as in Offered. `resume`: the name of an earlier connection."""
+    """The sign-in. `key`, `token`, `project`, `explain`: as in Offered. `resume`: the name of an earlier connection."""
 
     key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
@@ -45,7 +45,7 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class WatchedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The members of a query, including members that a watched query cannot have."""
+    """A query of a client. It also has members that a watched query cannot have, so that they can be refused."""
 
     collection: str
     where: msgspec.Raw | UnsetType = UNSET
@@ -68,7 +68,10 @@ class WatchedDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchMessage(Message, frozen=True, tag="watch"):
-    """`why`: the reason to watch again: a difference was lost (`gap`), or the client's result was wrong (`check`)."""
+    """Begins a watch. `why`: the reason to watch again.
+
+    Either a difference was lost (`gap`), or the client's result was wrong (`check`).
+    """
 
     id: Id
     query: WatchedQuery | UnsetType = UNSET
@@ -145,7 +148,7 @@ def at(epoch: str, seq: int) -> bytes:
 
 
 def encoded(kind: str, **members: Any) -> bytes:
-    """Return a message of this type. Members that are UNSET are left out."""
+    """Return a message of this type. The message leaves out members that are UNSET."""
     return msgspec.json.encode({"t": kind} | {name: value for name, value in members.items() if value is not UNSET})
 
 
@@ -157,7 +160,7 @@ def refusal(kind: str, id: int | None, problem: Problem | dict[str, Any]) -> byt
 def _unreadable(sent: bytes, error: msgspec.ValidationError, known: tuple[type[Message], ...]) -> Exception:
     try:
         found = msgspec.json.decode(sent, type=Numbered).id
-    except (msgspec.DecodeError, RecursionError):  # a ValidationError is a DecodeError, too
+    except (msgspec.DecodeError, RecursionError):  # A ValidationError is a DecodeError, too.
         return _unsound(sent)
     pointer, message = fault_in(error)
     if pointer == "/t":

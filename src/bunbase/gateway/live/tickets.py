@@ -45,7 +45,7 @@ class Tickets:
     ) -> None:
         self.unlimited = unlimited
         self.clock = clock
-        self.waiting: dict[str, Ticket] = {}  # the oldest first
+        self.waiting: dict[str, Ticket] = {}  # The oldest tickets come first.
         self.users = Tally(settings.max_connections_per_user, "of this user")
         self.addresses = Tally(settings.max_connections_per_address, "from this address")
         self.projects = Tally(settings.max_connections_per_project, "of this project")
