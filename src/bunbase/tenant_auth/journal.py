@@ -120,7 +120,7 @@ class Journal:
         """
         await self.store.forget([project], [user])
         bare = msgspec.structs.replace(actor, session="")
-        if actor.by is ActedBy.USER:  # the user has left, so no data about the device is stored
+        if actor.by is ActedBy.USER:  # The user has left, so no data about the device is stored.
             bare = Actor(ActedBy.USER)
         await self.add(project, user, Event(UserAct.DELETE), bare)
 
@@ -130,7 +130,7 @@ class Journal:
         await self.store.count_documents(project, new_id(PREFIX), user, now, act, collection, count)
 
     def refuse(self, caller: Caller, user: str, act: UserAct, method: str) -> None:
-        """Count a refused attempt. A job stores the count. This returns immediately."""
+        """Count a refused attempt, and return immediately. A job stores the count."""
         self.attempts.note(Attempt(caller.project, user, act, method, caller.ip, cut(caller.agent)))
 
     async def store_refused(self) -> None:

@@ -24,7 +24,7 @@ from bunbase.tenant_auth.store import Stores
 
 
 class MailRequests:
-    """Requests for mails and text messages. `nudge`: wakes the job that answers the requests."""
+    """Requests for mails and text messages. `nudge`: a function that wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, pools: Pools, texts: TextMessages) -> None:
         self.stores = stores
@@ -36,8 +36,8 @@ class MailRequests:
     async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
         """Store a request for a mail. If a text is not an address, drop the request and return the same answer.
 
-        `redirect_to`: the URL of the app to which the page behind the link leads. `kept`: a text to store instead of
-        `redirect_to` with the link. Raises: InvalidInput.
+        `redirect_to`: the URL of the app to which the page behind the link leads. `kept`: a text that is stored with
+        the link instead of `redirect_to`. Raises: InvalidInput.
         """
         pool = await self.pools.of(linked_project(caller))
         name = kept or pool.checked_redirect(redirect_to)
@@ -94,7 +94,7 @@ class MailRequests:
         await self._code(pool, asked, send if _may_sign_in(pool, person, asked.email) else _nothing)
 
     async def _code(self, pool: Pool, asked: MailRequest, send: Callable[[str], Awaitable[bool]]) -> None:
-        """Make a code and send it. `send(code)`: returns False if the message was dropped.
+        """Make a code and send it. `send(code)` returns False if the message was dropped.
 
         A code is made for every address and number, so that a guess is processed in the same way whether or not a user
         exists. Frequent requests of a stranger must not lock out the owner. So after too many codes, the newest code is
