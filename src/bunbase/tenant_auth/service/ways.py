@@ -25,7 +25,7 @@ from bunbase.tenant_auth.service.sign_up import SignUp
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """The parts that all methods share. They do not depend on the part that opens sessions."""
+    """The parts that all methods share, and that do not depend on the part that opens sessions."""
 
     places: Places
     requests: MailRequests
