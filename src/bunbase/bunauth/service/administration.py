@@ -72,7 +72,7 @@ class Administration:
         return await self._existing(id)
 
     async def _acting(self, caller: Caller, act: Act) -> Developer:
-        """Return the administrator, who must have recently reauthenticated, or use a personal token with the scope `admin`."""
+        """Return the administrator, who must have reauthenticated recently or use a token with the scope `admin`."""
         developer = caller.administrator(act)
         return await self.proofs.need_fresh(caller) if developer.session else developer
 

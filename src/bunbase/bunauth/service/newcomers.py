@@ -40,7 +40,7 @@ class NewcomerService:
         self.clock = self.registration.clock
 
     async def admits(self, inviter: str) -> bool:
-        """True if an invitation by this account opens an account: it is active, and the settings allow invitations."""
+        """True if an invitation by this account opens an account."""
         admissions = self.registration.admissions
         match admissions.signups:
             case Signups.OPEN:
@@ -90,12 +90,12 @@ class NewcomerService:
             if await self.stores.pool.external_logins.take_code(fingerprint(secret), self.clock.now()) is None:
                 raise ChallengeExpired(AGAIN)
             account = await self.external.people.account(person, open, note)
-            if not opened:  # the account was opened meanwhile, and may need a second factor
+            if not opened:  # The account was opened meanwhile, and may need a second factor.
                 raise ChallengeExpired("You have an account by now: sign in.")
         return account.account()
 
     async def give_pass(self, person: ExternalCode, to: ActPage) -> str:
-        """Return a pass for a person without an account. It is stored as a code that matches no verifier."""
+        """Return a pass for a person without an account. The pass is stored as a code that matches no verifier."""
         secret, until = new_secret(PREFIX), self.clock.now() + timedelta(seconds=PASS_SECONDS)
         kept = msgspec.structs.replace(person, code_challenge=page_hash(to).hex(), link_session="")
         await self.stores.pool.external_logins.add_code(fingerprint(secret), kept, until)

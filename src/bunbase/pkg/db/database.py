@@ -21,14 +21,14 @@ T = TypeVar("T", bound=msgspec.Struct)
 STATEMENT_SECONDS = 10.0
 ACQUIRE_SECONDS = 5.0
 POOL_SIZE = 10
-DELETE_BATCH = 1000  # rows
+DELETE_BATCH = 1000  # One batch deletes this many rows.
 
 
 class Database:
     """Runs statements. Inside `transaction()`, all statements use one connection. Outside, each statement takes a
     connection from the pool.
 
-    All methods raise: Unreachable, DatabaseBusy.
+    Every method may raise Unreachable and DatabaseBusy.
     """
 
     def __init__(self, url: str, pool: asyncpg.Pool, schema: str) -> None:
@@ -55,7 +55,7 @@ class Database:
                 yield
             except BaseException:
                 with suppress(asyncpg.InterfaceError, *LOST), _whole_or_gone(connection):
-                    await block.rollback()  # if the connection is lost, PostgreSQL rolls the transaction back
+                    await block.rollback()  # If the connection is lost, PostgreSQL rolls the transaction back.
                 raise
             finally:
                 self._transaction.reset(token)
@@ -147,7 +147,7 @@ def _whole_or_gone(connection: Any) -> Iterator[None]:
     """
     try:
         yield
-    except asyncpg.PostgresError:  # PostgreSQL has answered, so the transaction is over
+    except asyncpg.PostgresError:  # PostgreSQL has answered, so the transaction is over.
         raise
     except BaseException:
         connection.terminate()
@@ -192,7 +192,7 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
         yield Database(url, pool, schema)
     finally:
         with suppress(asyncpg.InterfaceError, *LOST):
-            # every statement has ended by then; `close` alone would wait without a limit
+            # Every statement has ended by then. `close` alone would wait without a limit.
             async with asyncio.timeout(STATEMENT_SECONDS):
                 await pool.close()
 

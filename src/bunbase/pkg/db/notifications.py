@@ -9,7 +9,7 @@ import asyncpg
 
 from bunbase.pkg.db.connecting import as_problems
 
-MAX_UNREAD: Final = 10_000  # if a reader has more unread notifications, its connection is closed
+MAX_UNREAD: Final = 10_000  # If a reader has more unread notifications, its connection is closed.
 CHECK_SECONDS: Final = 5.0
 
 
