@@ -23,8 +23,8 @@ REPLAYED: Final = "idempotency-replayed"
 MAX_KEY: Final = 200
 KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY}}}")
 KEPT_FOR: Final = timedelta(hours=24)
-HASH_BYTES: Final = 16  # a collision would only confuse the keys of the caller who makes it
-LARGE_BYTES: Final = 256 << 10  # hashing this takes 0.3 ms; a longer request is hashed in a thread
+HASH_BYTES: Final = 16  # A collision would only confuse the keys of the caller who makes it.
+LARGE_BYTES: Final = 256 << 10  # Hashing this much takes 0.3 ms. A longer request is hashed in a thread.
 
 
 class Attempt(msgspec.Struct, frozen=True):

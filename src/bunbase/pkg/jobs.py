@@ -12,7 +12,7 @@ from bunbase.pkg.logger import logger
 log = logger("jobs")
 
 MAX_WAIT_SECONDS = 60.0
-MAX_DOUBLINGS = 16  # 16 doublings take 1 ms past MAX_WAIT_SECONDS; a much larger exponent would overflow a float
+MAX_DOUBLINGS = 16  # 16 doublings take 1 ms past MAX_WAIT_SECONDS. A much larger exponent would overflow a float.
 
 
 class Job:
@@ -53,7 +53,8 @@ class Job:
 def wait_seconds(every_seconds: float, failures: int) -> float:
     """Return the time to wait after a number of failures in a row.
 
-    The time doubles with each failure. The limit of the time is MAX_WAIT_SECONDS, or `every_seconds` if this is longer.
+    The time doubles with each failure. The time is at most MAX_WAIT_SECONDS, or `every_seconds` if this number is
+    greater.
     """
     doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
     return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))

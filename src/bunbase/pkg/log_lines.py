@@ -23,13 +23,13 @@ from bunbase.pkg import logger as ordinary
 from bunbase.pkg.logger import Form
 
 FLUSH_SECONDS: Final = 0.02
-MOST_LINES: Final = 2000  # as soon as this many lines wait, they are written
-EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width
+MOST_LINES: Final = 2000  # If this many lines wait, they are written at once.
+EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width.
 PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 
 Fields = Mapping[str, Any]
 
-GAP: Final = "\0"  # marks the place in a layout where each line has its own value
+GAP: Final = "\0"  # This character marks the place in a layout where each line has its own value.
 
 encode: Final = msgspec.json.Encoder().encode
 
@@ -85,7 +85,7 @@ class _Out:
     def _flush_soon(self) -> None:
         try:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        except RuntimeError:  # no event loop runs that could flush later
+        except RuntimeError:  # No event loop runs that could flush later.
             self.flush()
 
 

@@ -31,7 +31,7 @@ class ExternalStart(msgspec.Struct, frozen=True):
 
 
 class ExternalRedirect(msgspec.Struct, frozen=True):
-    """The URL to which the browser must go. `browser`: the secret for its cookie."""
+    """The URL to which the browser must go. `browser`: the secret for the browser's cookie."""
 
     url: str
     browser: str = ""

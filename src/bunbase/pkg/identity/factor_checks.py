@@ -54,7 +54,10 @@ ANOTHER_CODE: Final = (
 
 
 class FactorChecks(Generic[H]):
-    """The checks of one pool. `relying_party`: a Problem instead if passkeys cannot work at this server's address."""
+    """The checks of one pool.
+
+    `relying_party`: the site of the passkeys, or a Problem if passkeys cannot work at this server's address.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class FactorChecks(Generic[H]):
 
     @property
     def party(self) -> RelyingParty:
-        """Raises: PasskeysUnavailable."""
+        """Return the site of the passkeys. Raises: PasskeysUnavailable."""
         if isinstance(self.relying_party, PasskeysUnavailable):
             raise self.relying_party
         return self.relying_party
@@ -95,7 +98,7 @@ class FactorChecks(Generic[H]):
         return await self.vault.unsealed(_purpose(user), sealed)
 
     async def totp(self, user: str, secret: tuple[str, str], code: str) -> Problem | None:
-        """Check a code of the authenticator app. `secret`: the result of `totp_secret`."""
+        """Check a code of the authenticator app. `secret` is the result of `totp_secret`."""
         sealed, plain = secret
         row, now = await self.stores.factors.totp(user), self.clock.now()
         if row is None or row.sealed is None or row.sealed != sealed:

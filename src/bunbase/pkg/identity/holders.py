@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 class Holder(Protocol):
     """An account that holds credentials. `email`: None if the account has no address.
 
-    `version`: increases with each change of the credentials. A sign-in that began with an older version opens no
+    `version` increases with each change of the credentials. A sign-in that began with an older version opens no
     session.
     """
 

@@ -6,8 +6,8 @@ Decision: for every address, the request stores one row and is then answered. La
 the link and posts the mail in one transaction. So a kill -9 loses no request, and many requests for one address cause
 only one mail.
 
-Projects take turns. Symptom without turns: a project whose server asked for a code for each of its users delayed the
-mails of all other projects by minutes.
+Projects take turns. Without turns, a project whose server asked for a code for each of its users delayed the mails of
+all other projects by minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.sending import fault
 from bunbase.pkg.project_turns import Turn
 
-LIMIT: Final = 1000  # requests of one run of the job
+LIMIT: Final = 1000  # One run of the job answers at most this many requests.
 POSTPONED: Final = timedelta(seconds=60)
 
 log = logger("identity")
@@ -37,7 +37,7 @@ async def request_mail(
     """Store a request. Return False for a text that is not an address, and if too many requests of the pool wait; the
     caller gets the same answer.
 
-    `language`: the language of the person who asks; empty if it is not known.
+    `language`: the language of the person who asks, or empty if the language is not known.
     """
     normal = email_or_none(email)
     if normal is None:
@@ -54,7 +54,7 @@ async def answer_requests(
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
     `stores`: the stores of any pool of the room. `answer` runs in the transaction that deletes the request. `turn`: the
-    turns of the pools, which the room keeps.
+    object that remembers the turns of the pools.
 
     A request that cannot be answered delays no other request. After a Problem, for example if the keys of its project
     are missing, the request waits for POSTPONED. After any other failure it is dropped, because it would fail again.

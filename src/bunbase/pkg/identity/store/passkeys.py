@@ -46,7 +46,7 @@ class PasskeyAct(StrEnum):
     """The act for which a passkey signs a challenge. A challenge for one act is not valid for another act."""
 
     REGISTER = "register"
-    SIGN_IN = "sign_in"  # for a sign-in in which the passkey itself names the account
+    SIGN_IN = "sign_in"  # in such a sign-in, the passkey itself names the account
     SECOND_FACTOR = "second_factor"
     PROOF = "proof"
 
