@@ -44,9 +44,11 @@ class Rooms:
 
 
 class LaterRoom:
-    """A room that may open later than the room that calls it: each call looks it up. So two rooms may call each other.
+    """A room that may open later than the room that calls it.
 
-    `find`: returns the service, or raises Unreachable if it has not opened yet.
+    Each call looks the room up, so two rooms may call each other.
+
+    `find` returns the service, or raises Unreachable if the room has not opened yet.
     """
 
     def __init__(self, find: Callable[[], Any]) -> None:
@@ -69,12 +71,12 @@ class Site:
     """The values that a process passes to each of its rooms.
 
     `database_url`: empty if no room of the process needs PostgreSQL.
-    `tell_setup_token`: shows the token for the first account to the person who started the process.
+    `tell_setup_token`: a function that shows the token for the first account to the person who started the process.
     `functions_host`: the wildcard for the hosts of projects, or empty.
     `mail`: the settings with which the rooms send mail.
     """
 
-    mode: str  # "dev" or "production"
+    mode: str  # This is "dev" or "production".
     data_dir: Path
     database_url: str
     public_url: str

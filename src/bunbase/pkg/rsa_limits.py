@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-MIN_BITS: Final = 2048  # RFC 7518 §3.3, RFC 8812 §2
+MIN_BITS: Final = 2048  # See RFC 7518 §3.3 and RFC 8812 §2.
 MAX_BITS: Final = 8192
-MAX_EXPONENT_BITS: Final = 32  # the usual exponents are 3, 17 and 65,537
+MAX_EXPONENT_BITS: Final = 32  # The usual exponents are 3, 17 and 65,537.
 
 
 def is_usable_rsa(n: int, e: int) -> bool:

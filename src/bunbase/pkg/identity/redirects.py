@@ -93,11 +93,7 @@ def _is_of_no_project(parts: SplitResult) -> bool:
 
 
 def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
-    """True if this URL is below `/v1` of this installation, where projects answer, or if a program could read it as such a URL.
-
-    On the machine of a developer, the installation answers at `localhost` and at every loopback address. Other names of
-    the installation are not known here, so the URLs of functions are refused at every host.
-    """
+    """True if this URL is below `/v1` of this installation, where projects answer, or could be read as such a URL."""
     ours = urlsplit(public_url)
     here = _is_this_machine(parts.hostname) and _is_this_machine(ours.hostname) and _port(parts) == _port(ours)
     if here or _place(parts) == _place(ours):

@@ -32,10 +32,9 @@ OF_INSTALLATION: Final = OwnSender()
 def own_sender(sender: str, reply_to: str) -> OwnSender:
     """Return the sender that a project has set: `Bakery`, or `Bakery <hello@bakery.example>`.
 
-    Raises: ValueError if any part looks like an address but is not one (this includes the name), and for two
-    lines.
+    Raises: ValueError if any part, even the name, looks like an address but is not an address, and for two lines.
     """
-    looks = unicodedata.normalize("NFKC", sender)  # readers take a wide ＠ for an @
+    looks = unicodedata.normalize("NFKC", sender)  # Readers take a wide ＠ for an @.
     if "@" not in looks and "<" not in looks and sender.isprintable():
         return OwnSender(sender.strip(), "", reply_to)
     address = read_sender(sender)

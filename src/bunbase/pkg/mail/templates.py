@@ -21,7 +21,8 @@ class Template(msgspec.Struct, frozen=True):
     `body`: paragraphs, separated by blank lines. `button`: the label of the link, if the mail has one.
     `footer`: the advice to a reader who does not expect the mail.
     `fields`: the placeholders that these texts need, in addition to `app`.
-    `notice`: the same as in `letters.Letter`. `useful_seconds`: the time after which the mail is not sent any more.
+    `notice` has the same meaning as in `letters.Letter`. `useful_seconds`: the time after which the mail is not sent
+    any more.
     """
 
     kind: str

@@ -25,8 +25,8 @@ from bunbase.pkg.postgres.account import Account
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.01
 HELD: Final = (signal.SIGINT, signal.SIGTERM)
-FAST: Final = signal.SIGINT  # fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits
-IMMEDIATE: Final = signal.SIGQUIT  # immediate shutdown: PostgreSQL exits without a checkpoint
+FAST: Final = signal.SIGINT  # This is a fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits.
+IMMEDIATE: Final = signal.SIGQUIT  # This is an immediate shutdown: PostgreSQL exits without a checkpoint.
 
 
 def spawn(
@@ -40,9 +40,9 @@ def spawn(
 
     def die_with_us() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, unheld)
-        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting; preexec_fn runs after that change
+        prctl(PR_SET_PDEATHSIG, FAST)  # A change of user clears this setting, and preexec_fn runs after that change.
         if os.getppid() != ourselves:
-            os._exit(1)  # the parent ended before prctl was called
+            os._exit(1)  # The parent ended before prctl was called.
 
     process = None
     unheld = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
@@ -73,7 +73,7 @@ def _release(mask: set[int], process: subprocess.Popen[bytes] | None) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     except BaseException:
         if process is not None:
-            process.kill()  # it has just begun, so there is nothing to save
+            process.kill()  # The process has just begun, so there is nothing to save.
             process.wait()
         raise
 

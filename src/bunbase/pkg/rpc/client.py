@@ -38,9 +38,9 @@ T = TypeVar("T")
 
 log = logger("rpc")
 
-CALL_SECONDS = 35.0  # long polling takes up to 30 s, and the answer needs some time too
+CALL_SECONDS = 35.0  # Long polling takes up to 30 s, and the answer needs some time too.
 CONNECT_SECONDS = 2.0
-STREAM_IDLE_SECONDS = 330.0  # longer than the longest timeout of a function, which may send nothing until then
+STREAM_IDLE_SECONDS = 330.0  # This is longer than the longest timeout of a function, which may send nothing until then.
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
 
 
@@ -222,7 +222,7 @@ def _refused(status: int, body: bytes) -> Problem:
         problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
-    if isinstance(problem, Unauthenticated):  # the user's own token is valid, so the user must not get this 401
+    if isinstance(problem, Unauthenticated):  # The user's own token is valid, so the user must not get this 401.
         log.error("another process refuses this one's service token", reason=problem.detail)
         return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
     return problem

@@ -20,7 +20,7 @@ from joserfc.jwk import OKPKey
 
 KEY_BYTES: Final = 32
 PURPOSE: Final = b"bunbase room key v1/"
-ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room during a change of keys
+ID_CHARACTERS: Final = 12  # This is enough to distinguish two keys of one room during a change of keys.
 
 
 class BadKey(ValueError):

@@ -33,7 +33,8 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.tokens import LARGEST_INT, Token, tokens
 
 MAX_BYTES: Final = 4096
-MAX_LEVELS: Final = 48  # depth of brackets and of the tree; closures have the same depth, far below Python's limit
+# Brackets and the tree have at most this depth. Closures have the same depth, far below Python's limit.
+MAX_LEVELS: Final = 48
 
 OR, AND, RELATION, SUM, PRODUCT = 1, 2, 3, 4, 5
 BINDS: Final = {

@@ -94,7 +94,7 @@ class OAuthClientService:
         return client
 
     async def _check_acting(self, caller: Caller, act: Act) -> None:
-        """Check that the caller is an administrator who has just reauthenticated or has a token with the scope `admin`."""
+        """Check that the caller is an administrator who has just reauthenticated, or has a token with scope `admin`."""
         if caller.administrator(act).session:
             await self.proofs.need_fresh(caller)
 
