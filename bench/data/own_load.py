@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass of this type.
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -22,7 +22,7 @@ from bench.live.servers import Feed
 LOAD_CORE: Final = "1"
 OPEN_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 20.0
-OPENING: Final = 64  # the number of sockets that open at the same time
+OPENING: Final = 64  # This many sockets open at the same time.
 MARK: Final = re.compile(rb'"mark":"m(\d+)"')
 
 
@@ -164,7 +164,10 @@ async def _all_there(arrivals: list[list[float]], sockets: int) -> None:
 
 
 def listen(order: Order, at_start: Any, at_end: Any) -> Heard:
-    """Run the load in another process. `at_start`, `at_end`: called when the measured writes begin and have ended."""
+    """Run the load in another process.
+
+    `at_start` and `at_end` are called when the measured writes begin and have ended.
+    """
     command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "bench.live.load"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]

@@ -19,11 +19,11 @@ from bench.data.work import ACCOUNT
 TEXT: Final = "a document of a chat, of the usual size, " * 4
 JSON: Final = {"content-type": "application/json"}
 COLLECTIONS: Final = ("open", "ruled")
-MANY: Final = "10000"  # with 20,000 open files, a larger value would lower the limit for one address
+MANY: Final = "10000"  # With 20,000 open files, a larger value would lower the limit for one address.
 
 
 class Feed(msgspec.Struct, frozen=True):
-    """`hello`: the first text that each socket sends.
+    """One kind of live connection. `hello`: the first text that each socket sends.
 
     `steps`: pairs of a text to wait for and the text to send then. After the last step, the socket listens. If a text
     begins with POST, it is a separate request; its `{id}` is the group of `id_in`. `method`, `path`, `body`: the
@@ -40,7 +40,7 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`process`: the text that the command lines of its processes contain.
+    """A measured server. `process`: the text that the command lines of its processes contain.
 
     `feeds`: the live connections, by name of the collection; a server without rules has no `ruled`.
     """

@@ -27,7 +27,7 @@ from tests.rooms import ANYONE, opened
 
 DAILY = BunAuthSettings(signing_key_days=1)
 DAY = 86400
-CACHE_SECONDS = 300  # Cache-Control of the public keys
+CACHE_SECONDS = 300  # The public keys have this value in Cache-Control.
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ class CachingReader:
         self.verifier = Verifier(())
 
     async def check(self, service: BunAuthService, token: str) -> None:
-        """Raises: BadToken, also if the token names a key that the cached keys do not contain."""
+        """Check a token. Raises: BadToken, also if the token names a key that the cached keys do not contain."""
         now = self.clock.now().timestamp()
         if now - self.fetched_at >= CACHE_SECONDS:
             self.verifier = Verifier((await service.jwks()).keys, lambda: self.clock.now().timestamp())

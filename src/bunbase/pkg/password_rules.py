@@ -98,7 +98,7 @@ class BreachedFile:
         return self._line_from(low) == hash
 
     def _line_from(self, offset: int) -> bytes:
-        """Return the hash in the first line that begins at this byte or later, or an empty hash if there is no such line."""
+        """Return the hash in the first line that begins at this byte or later; an empty hash if there is none."""
         start = max(0, offset - 1)
         read = os.pread(self.file, 2 * MAX_LINE_BYTES, start)
         if offset:

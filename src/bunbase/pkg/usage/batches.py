@@ -8,13 +8,13 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last bill
+USAGE_KEPT: Final = timedelta(days=400)  # This is a year of bills, and time to dispute the last bill.
 
 Row = TypeVar("Row")
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """The usage of a project in one dimension and one hour. `hour`: the first moment of the hour."""
+    """The usage of a project in one dimension and one hour. `hour`: the start of the hour."""
 
     project: str
     dimension: int

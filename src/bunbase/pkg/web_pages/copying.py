@@ -37,7 +37,7 @@ SCRIPT_TAG: Final = f"<script>{SCRIPT}</script>"
 
 
 class KeepTexts(msgspec.Struct, frozen=True):
-    """`copied`, `failed`: the texts that are shown after a click on the button `copy`."""
+    """The texts of the list. `copied`, `failed`: the texts that are shown after a click on the button `copy`."""
 
     download: str
     copy: str
