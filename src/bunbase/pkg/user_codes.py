@@ -21,6 +21,6 @@ def shown(code: str) -> str:
 
 
 def typed(text: str) -> str:
-    """Return the code that a person has typed in upper or lower case, with or without dash and spaces; "" for other texts."""
+    """Return the code that a person has typed in any case, with or without dash and spaces; "" for other texts."""
     code = "".join(character for character in text[:100].upper() if character not in "- \t")
     return code if text.isascii() and len(code) == LENGTH and set(code) <= set(ALPHABET) else ""

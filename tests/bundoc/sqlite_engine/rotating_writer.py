@@ -25,7 +25,7 @@ async def insert(engine: SqliteEngine, round: str, worker: int) -> None:
     for number in range(1_000_000):
         id = f"{round}-{worker}-{number}"
         await engine.write(PROJECT, COLLECTION, Create(id, body_of(id)))
-        os.write(1, f"ok {id}\n".encode())  # unbuffered: every printed line was acknowledged
+        os.write(1, f"ok {id}\n".encode())  # The output is unbuffered, so every printed line was acknowledged.
 
 
 async def rotate(engine: SqliteEngine) -> None:

@@ -39,7 +39,8 @@ PROJECT, COLLECTION = "prj_a", "things"
 
 
 def say(line: dict[str, Any]) -> None:
-    os.write(1, msgspec.json.encode(line) + b"\n")  # unbuffered: every line was printed before the kill
+    # The output is unbuffered, so every line was printed before the kill.
+    os.write(1, msgspec.json.encode(line) + b"\n")
 
 
 def chosen(mark: str) -> list[tuple[str, str, str]]:

@@ -30,7 +30,7 @@ from tests.fakes import FakeKms
 
 WRITER = "tests.bundoc.whole.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "3"))
-MOST_ACKNOWLEDGED = 3000  # seconds of one round
+MOST_ACKNOWLEDGED = 3000  # One round has at most this many acknowledged writes.
 
 Written = list[tuple[str, str, str]]
 
