@@ -138,7 +138,7 @@ class History:
         return self._state
 
     def variants(self, collection: str, seq: int) -> list[Variant]:
-        """Return the rules that may apply at a change: the newest rules before the change, and all rules that were set at it."""
+        """Return the rules that may apply at a change: the newest earlier rules, and all rules that were set at it."""
         before = [variant for at, variant in self.rules[collection] if at < seq][-1:]
         return before + [variant for at, variant in self.rules[collection] if at == seq]
 

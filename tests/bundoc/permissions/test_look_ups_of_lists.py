@@ -179,7 +179,7 @@ async def test_no_caller_asks_about_any_document_by_a_rule_that_mentions_the_use
 async def test_a_part_that_nearly_every_room_fulfils_is_looked_up_once_but_chooses_no_index(
     service: BundocService, part: str
 ) -> None:
-    """An index on the room would read the messages of other people in the room, and the duration would reveal their number."""
+    """An index on the room would read messages of other people, and the duration would reveal their number."""
     await ruled(service, Rules(list=f"({part}) && doc.author == auth.uid"), IndexSpec(("room",)))
     await put(service, "red_eve", "bans")
     await put(service, "listed", room=["red"], author="ada")

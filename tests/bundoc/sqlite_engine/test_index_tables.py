@@ -60,7 +60,7 @@ def random_document(chance: random.Random) -> dict[str, Any]:
 async def test_a_unique_index_accepts_values_that_are_held_once(
     seed: int, fields: tuple[str, ...], service: BundocService
 ) -> None:
-    """The test writes documents after the index, builds the index over stored documents, and does both in reverse order."""
+    """The documents are written after the index or before it, in both orders."""
     chance = random.Random(seed)
     spec = CollectionSpec((IndexSpec(fields, "once", unique=True),))
     await service.put_collection(SERVER, C, spec)

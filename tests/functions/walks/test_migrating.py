@@ -121,7 +121,8 @@ async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a
     for _ in range(2):
         with pytest.raises(StaleRevision):
             await try_out(bundoc, SERVER, "people", actions)
-        await bundoc.put(SERVER, "people", checked[-1], b"{}", NO_PRECONDITION)  # too late for the next one
+        # This is too late for the next rehearsal.
+        await bundoc.put(SERVER, "people", checked[-1], b"{}", NO_PRECONDITION)
     walk = msgspec.convert(msgspec.to_builtins(await _paused(functions)) | {"attempt": 7}, HeldWalk)
     for id in (walk.id, "wlk_two"):
         assert not await has_happened(bundoc, SERVER, msgspec.structs.replace(walk, id=id))

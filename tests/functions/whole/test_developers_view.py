@@ -208,7 +208,7 @@ async def test_an_aggregate_error_is_logged_with_the_errors_that_it_is_about(fun
 CLASS = "class MyErr extends Error { code = 'E_MINE'; details = { a: [1, { b: 2 }] } }"
 PROPERTIES = "  { code: 'E_MINE', details: { a: [ 1, { b: 2 } ] } }"
 STALE = "Object.assign(new Error(), { name: 'TokenError', message: 'expired', stack: new Error().stack })"
-# a statement that makes `error`, and the lines of its description without the frames
+# A statement that makes `error`, and the lines of its description without the frames.
 DESCRIBED = {
     f"{CLASS} const error = new MyErr('mine');": ["MyErr: mine", PROPERTIES],
     "const error = Object.assign(new Error('one'), { name: 'Named' });": ["Named: one"],
