@@ -95,7 +95,7 @@ def server_and_postmaster_while_busy(ground: Ground) -> None:
 
 
 def server_while_busy(ground: Ground) -> None:
-    """Kill only the servers, so that PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
+    """Kill only the servers. PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
     with busy(ground):
         ground.kill([process.pid for process in ground.instance.processes.values()])
 

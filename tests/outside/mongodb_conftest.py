@@ -38,7 +38,10 @@ class AnyCode(int):
 
 
 def strict_equal(a, b):
-    """JSON has one kind of number, so numbers are compared by value, and types of integers are not."""
+    """Compare two values.
+
+    JSON has one kind of number, so numbers are compared by value, and types of integers do not count.
+    """
     if isinstance(a, AnyCode) or isinstance(b, AnyCode):
         return True
     if isinstance(a, dict) and isinstance(b, dict):

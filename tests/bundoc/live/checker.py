@@ -367,7 +367,7 @@ class Checker:
                 held.trace.append("not moved")
 
     async def cut(self) -> None:
-        """Cut a stream at any event, write, and resume it with its own cursor, an old one, or another stream's cursor."""
+        """Cut a stream at any event, write, and resume with its own cursor, an old one, or another stream's cursor."""
         number = self.random.randrange(len(self.edges))
         edge = self.edges[number]
         await edge.stop()

@@ -1,4 +1,4 @@
-"""One instance of each topology for all tests of this folder, because a start of five processes takes 10 s of processor time.
+"""One instance of each topology for all tests of this folder. A start of five processes takes 10 s of processor time.
 
 The tests share the instance's accounts and projects, so each file uses different names, and leaves the instance
 running.
