@@ -128,7 +128,7 @@ def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], 
 
 
 def test_no_literal_path_hides_a_name_from_a_method() -> None:
-    """A router prefers `/v1/data/posts/query` to `/v1/data/posts/{id}`, even for methods that only the second path has."""
+    """A router prefers `/v1/data/posts/query` to `/v1/data/posts/{id}`, also for methods that only this one has."""
     served: dict[str, set[str]] = {}
     for handler in (handler for module in MODULES for handler in module.routes):
         for path in handler.paths:

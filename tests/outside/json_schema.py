@@ -68,7 +68,7 @@ def _group(project: Project, tally: Tally, file: str, group: dict[str, Any], bar
 
 
 def _documents(project: Project) -> Iterator[str]:
-    """Yield the ids of all documents, because documents of another schema would make the next schema a losing change."""
+    """Yield the ids of all documents. Documents of another schema would make the next schema a losing change."""
     for one in project.send("POST", f"/v1/data/{COLLECTION}/query", {"limit": 500}).json()["items"]:
         yield one["_id"]
 

@@ -40,7 +40,7 @@ class Verifier:
 
 @dataclass(frozen=True)
 class SignedInShop:
-    """An application, its tokens for Ada, another code for the application, and the cookie of the page on which Ada signed in."""
+    """An application, its tokens for Ada, another code for it, and the cookie of the page on which Ada signed in."""
 
     client: OAuthClient
     tokens: OAuthTokens

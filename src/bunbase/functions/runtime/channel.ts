@@ -1,4 +1,6 @@
-/** The worker's only connection: the socket that it inherited as descriptor 3. When the socket closes, the worker ends. */
+/**
+ * The worker's only connection: the socket that it inherited as descriptor 3. When the socket closes, the worker ends.
+ */
 
 import { Frame, type FrameReader, type FrameType, HEADER_BYTES, writeHeader } from "./frames.ts";
 import { atEndOfRound, Bytes, lengthOf, part, setBytes } from "./primordials.ts";

@@ -112,7 +112,9 @@ function nameOf(error: Error): string {
   return typeof kind === "string" && !PLAIN_NAMES.has(kind) ? kind : name;
 }
 
-/** Returns the frames of the stack. The text before them repeats the message, or only names the class (jsonwebtoken). */
+/**
+ * Returns the frames of the stack. The text before them repeats the message, or only names the class (jsonwebtoken).
+ */
 function framesOf({ stack, message }: Error): string[] {
   if (typeof stack !== "string") return [];
   const at = typeof message === "string" && message !== "" ? stack.indexOf(message) : -1;

@@ -1,4 +1,6 @@
-/** `IncomingMessage` of `node:http`, and the answer of a client: an IncomingMessage that reads the body of a Response. */
+/**
+ * `IncomingMessage` of `node:http`, and the answer of a client: an IncomingMessage that reads the body of a Response.
+ */
 
 import type * as Http from "node:http";
 import type * as Streams from "node:stream";
