@@ -94,7 +94,7 @@ async def test_pings_are_answered_with_their_data() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from((TEXT, PING, PONG)), max_size=12), st.data())
 def test_answers_have_the_order_of_the_frames(opcodes: list[int], data: st.DataObject) -> None:
-    """The cases 5.6 to 5.8, 5.19 and 5.20 of Autobahn require that a ping amid a message is answered before the message."""
+    """Autobahn's cases 5.6 to 5.8, 5.19 and 5.20 require that a ping amid a message is answered before the message."""
     sent, answers = b"", []
     for number, opcode in enumerate(opcodes):
         body = b"%d" % number

@@ -104,7 +104,7 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
-        """Used refresh tokens come from clients whose answer was lost, from two tabs at the same time, or from thieves."""
+        """Used refresh tokens come from clients whose answer was lost, from two tabs at one moment, or from thieves."""
         self.follow_clients(seed, ACTS, WAITS[:5])
 
     @precondition(lambda self: self.anonymous())
