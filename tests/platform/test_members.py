@@ -131,7 +131,7 @@ async def test_a_role_from_the_organisation_is_changed_there_alone(platform: Pla
 
 
 async def test_only_people_of_the_organisation_can_be_added_without_an_invitation(platform: PlatformService) -> None:
-    """Without this rule, an attacker could learn which accounts exist, and add people to projects against their will."""
+    """Without this, an attacker could learn which accounts exist, and add people to projects against their will."""
     made = await bakery(platform)
 
     for id in (BOB_ID, "usr_unknown"):

@@ -146,7 +146,7 @@ async def test_users_are_joined_by_their_address_if_both_sides_have_verified_it(
 async def test_the_owner_of_an_address_takes_over_a_user_that_somebody_else_has_prepared(
     room: TenantAuthService, service: Service, clock: ManualClock
 ) -> None:
-    """In the attack "pre-hijacking", the attacker has the password, a session, an identity, a ticket and a mail link."""
+    """In a "pre-hijacking" attack, the attacker has the password, a session, an identity, a ticket and a mail link."""
     new = await signed_up(room, email=EVE)
     thief = await as_user(room, AT_BAKERY, new.access_token, clock.now().timestamp)
     service.person_there = Person("sub-thief", "thief@example.com", True)
