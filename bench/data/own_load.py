@@ -1,4 +1,7 @@
-"""A load generator for machines without wrk. It reads an Order as JSON from stdin and writes a Measured to stdout."""
+"""A load generator for machines without wrk.
+
+This program reads an Order as JSON from stdin and writes a Measured to stdout.
+"""
 
 from __future__ import annotations
 

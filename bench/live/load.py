@@ -1,4 +1,7 @@
-"""A program on core LOAD_CORE with many listening sockets and one writer. It reads an Order and prints Heard."""
+"""A program on core LOAD_CORE with many listening sockets and one writer.
+
+The program reads an Order and prints Heard.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Listener(asyncio.Protocol):
-    """One socket. It records the time at which each mark arrives."""
+    """One socket. The socket records the time at which each mark arrives."""
 
     def __init__(self, feed: Feed, arrivals: list[list[float]], subscribe: Any) -> None:
         self.feed = feed

@@ -109,7 +109,7 @@ def upgrade(port: int, path: str, protocol: str = "") -> str:
 
 
 def masked(text: str) -> str:
-    """Return a text frame of a client. Its mask is zero, so that the text stays as it is."""
+    """Return a text frame of a client. The mask of the frame is zero, so that the text is not changed."""
     size = len(text)
     head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
     return (head + bytes(4)).decode("latin-1") + text

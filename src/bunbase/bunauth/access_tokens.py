@@ -51,7 +51,9 @@ class AccessTokens:
         return self.keys.current().sign(claims), expires_at
 
     def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
-        """Return the claims of a valid token. Its session may have ended, so the caller must check this.
+        """Return the claims of a valid token.
+
+        The session of the token may have ended, so the caller must check the session.
 
         Raises: BadToken.
 

@@ -65,7 +65,7 @@ def activity_jobs(activity: ActivityService, settings: BunAuthSettings, clock: C
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails. It runs immediately after each request."""
+    """Return the job that answers requests for mails. The job runs immediately after each request."""
     job = Job("bunauth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
     requests.nudge = job.nudge
     return job

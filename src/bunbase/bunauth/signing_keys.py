@@ -8,7 +8,8 @@ The life of one key:
    fetch the public keys every five minutes, so all of them have the key before they receive a token signed with it.
 3. At the stored time, every process begins to sign with the new key. The current key follows only from the stored times
    and the clock, so no process has to do anything. If a process is killed at any moment, no work is left unfinished.
-4. The old key stays published until the last token that it has signed has expired. Then the old key is deleted.
+4. The old key stays published until the last token that it has signed has expired. After that, BunAuth deletes the old
+   key.
 
 In an emergency, `replace_all` deletes all keys at once, including the next key, because a thief of one key has probably
 seen both. Every process learns of this from the feed of revocations, and refuses tokens of the old keys. Sessions stay

@@ -342,7 +342,10 @@ class BuncastService:
             deciding.project.leave(one, linger_until, self.monotonic())
 
     def _forget(self, stream: EdgeStream) -> None:
-        """Forget a stream that has ended. Its members stay until the edge has had time to join again. Idempotent."""
+        """Forget a stream that has ended. The members of the stream stay until the edge has had time to join again.
+
+        Idempotent.
+        """
         stream.close()
         if self.edges.get(stream.name) is stream:
             del self.edges[stream.name]

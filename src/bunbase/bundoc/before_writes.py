@@ -50,7 +50,8 @@ from bunbase.pkg.readable import readable
 
 log = logger("bundoc")
 
-# Another write may change the document before the answer arrives. Then BunBase asks again, up to three times in all.
+# Another write may change the document before the answer arrives. In this case, BunBase asks the hook again, up to
+# three times in all.
 ROUNDS: Final = 3
 MAX_MESSAGE: Final = 200  # The text of a refusal has at most this many characters.
 NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
@@ -311,7 +312,7 @@ def _patched(question: Question, patch: bytes, function: str) -> bytes:
 
 
 def _event(caller: Caller, about: list[Question]) -> bytes:
-    """Return the event to send. It contains the documents unparsed, so that numbers keep all their digits."""
+    """Return the event to send. The event contains the documents unparsed, so that numbers keep all their digits."""
     writes = [
         b'{"op":"%s","collection":"%s","id":"%s","before":%s,"next":%s}'
         % (

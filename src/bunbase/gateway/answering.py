@@ -1,4 +1,6 @@
-"""The part of the fast lane that answers a request after its body was read. It avoids an asyncio task if possible.
+"""The part of the fast lane that answers a request after its body was read.
+
+This part avoids an asyncio task if possible.
 
 Both lanes (`fast_lane.py`) call the same function of the room, and send the same Problems and the same headers. The
 fast lane only skips the web framework.
@@ -47,7 +49,7 @@ NAMES_PASSED_ON: Final = frozenset(PASSED_ON)
 
 
 class AnsweringProtocol(Http1Protocol):
-    """The protocol of one connection that answers Turns. Its subclass FastLane decides which requests become Turns."""
+    """The protocol of one connection that answers Turns. The subclass FastLane decides which requests become Turns."""
 
     def __init__(
         self,

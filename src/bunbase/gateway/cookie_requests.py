@@ -50,8 +50,8 @@ class SentCookies(msgspec.Struct, frozen=True):
     def value(self, project: str, public_url: str) -> str:
         """Return the value of the project's cookie, "" if there is no cookie. Raises: Malformed for two cookies.
 
-        Another host of the same domain can add a cookie with the same name. Then the gateway cannot know which cookie
-        is its own.
+        Another host of the same domain can add a cookie with the same name. With two such cookies, the gateway cannot
+        know which cookie is its own.
         """
         name = own_cookie(project, public_url)
         if name not in self.cookie:

@@ -1,7 +1,7 @@
 """The fast lane: FastLane answers requests to hot routes inside the HTTP protocol, without ASGI and its framework.
 
-FastLane is the asyncio protocol of one connection at the front door. Its base Http1Protocol limits time, bytes and
-connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
+FastLane is the asyncio protocol of one connection at the front door. The base class Http1Protocol limits time, bytes
+and connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
 
 The life of one request:
 
@@ -13,8 +13,8 @@ The life of one request:
    deadlines of `pkg/http1/timed.py`. If the body does not arrive in time, `_fail` answers.
 4. `on_message_complete` passes the Turn to `answering.py`, which finds the caller, calls the room's function, and
    writes the answer. If nothing has to wait, the answer is written before `data_received` returns.
-5. A request that has to wait continues in a task. Its Turn stays in `self.cycle` until the answer is written. Until
-   then later requests of the connection wait, so answers leave in the order of the requests.
+5. A request that has to wait continues in a task. The Turn of the request stays in `self.cycle` until the answer is
+   written. Until then later requests of the connection wait, so answers leave in the order of the requests.
 
 Hard place: one client can send many pipelined requests at once. Step 4 runs inside `data_received`, so the event loop
 does nothing else meanwhile, and other connections would wait until all of these requests are answered. Therefore a
@@ -50,7 +50,8 @@ class FastLane(AnsweringProtocol):
     turn: Turn | None = None  # The request whose body is being read.
     opening: Opening | None = None  # The request for a WebSocket whose head was read.
     turn_ends = (
-        # At this time of the loop, the fast lane stops taking requests of the slice. It is 0 before the first request.
+        # At this time of the loop, the fast lane stops taking requests of the slice. The time is 0 before the first
+        # request.
         0.0
     )
 

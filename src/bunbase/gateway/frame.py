@@ -21,7 +21,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 UNMATCHED: Final = "unmatched"  # All unknown paths share this label. Otherwise any caller could invent new labels.
 CALLER: Final = "caller"  # Under this key, `callers.py` stores the Caller in the scope's state.
-# Under this key is the Caller that acts in a user's place. Then CALLER has a Caller with the user's rights.
+# Under this key is the Caller that acts in a user's place. In this case, CALLER has a Caller with the user's rights.
 ACTOR: Final = "actor"
 
 

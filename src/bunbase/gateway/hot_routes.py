@@ -30,7 +30,7 @@ READ: Final = frozenset(
     b"x-bunbase-at-least".split()
 )
 UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
-NONE: Final = b"/"  # This stands for a missing Host. It is not a valid host, so is_host rejects it.
+NONE: Final = b"/"  # This stands for a missing Host. This text is not a valid host, so is_host rejects the request.
 OURS: Final = b"x-bunbase-"  # Any such header that is not in READ asks for a feature of the ordinary lane.
 WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 

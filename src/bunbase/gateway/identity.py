@@ -44,7 +44,7 @@ MEMBERSHIP_TTL_SECONDS: Final = 60.0
 DEVELOPERS: Final = "developers"  # This is the only signer of developers' tokens.
 KEY: Final = "kid"  # In cached claims, this is the id of the key that signed the token.
 READY_SECONDS: Final = 2.0
-CHECK_SECONDS: Final = 5.0  # A check by a room may take this long. It usually takes milliseconds.
+CHECK_SECONDS: Final = 5.0  # A check by a room may take this long. A check usually takes milliseconds.
 
 
 class Identity:

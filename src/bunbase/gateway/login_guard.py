@@ -1,4 +1,7 @@
-"""A middleware that limits sign-ins, sign-ups and token refreshes. It applies LoginLimits before the room is called."""
+"""A middleware that limits sign-ins, sign-ups and token refreshes.
+
+The middleware applies LoginLimits before the room is called.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,8 @@ class Kind(Enum):
     SIGN_UP = "sign_up"  # sign-ups are counted by address
     MAIL = "mail"  # anybody may request a mail to any address: counted by IP address, in the same way as sign-ups
     TRADE = "trade"  # the request sends a secret that nobody can guess; these requests are counted by address
-    # This is a link that opens a sign-in. It is counted by address, but apart from TRADE, because any page can embed
-    # it.
+    # This is a link that opens a sign-in. Such a link is counted by address, but apart from TRADE, because any page can
+    # embed it.
     START = "start"
 
 
@@ -169,7 +172,10 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class LoginGuard:
-    """The middleware. It runs after routing and compares route templates, so the spelling of a path does not matter."""
+    """The middleware.
+
+    The middleware runs after routing and compares route templates, so the spelling of a path does not matter.
+    """
 
     def __init__(self, app: ASGIApp, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.app = app

@@ -232,7 +232,10 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """True if the address or the account has no failures left. Then it matters whether the address is known."""
+        """True if the address or the account has no failures left.
+
+        Without failures left, it matters whether the address is known.
+        """
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 

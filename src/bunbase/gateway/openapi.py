@@ -1,4 +1,7 @@
-"""The OpenAPI document of all routes, served at /api/openapi.json. It describes every failure as a Problem."""
+"""The OpenAPI document of all routes, served at /api/openapi.json.
+
+The document describes every failure as a Problem.
+"""
 
 from __future__ import annotations
 
@@ -219,7 +222,10 @@ def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
 
 
 class DocumentOnly(Router):
-    """The router that serves only the document. It leaves out Litestar's HTML page for unknown paths below /api."""
+    """The router that serves only the document.
+
+    The router leaves out Litestar's HTML page for unknown paths below /api.
+    """
 
     def register(self, value: Any) -> list[BaseRoute]:
         return [] if NOT_FOUND_PATH in value.paths else super().register(value)

@@ -95,7 +95,7 @@ def _nullable(schema: dict[str, Any], choice: str) -> dict[str, Any]:
 def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the keywords that msgspec leaves out.
 
-    They tell that other fields are allowed, and which fields are always sent.
+    These keywords tell that other fields are allowed, and which fields are always sent.
     """
     if issubclass(struct, OpenObject):
         return {"additionalProperties": True}

@@ -124,7 +124,7 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
 def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
     """Return the types of each query parameter that takes one value, by its name in the URL.
 
-    Several routes may share parameters. Then their handlers depend on one function that declares the parameters.
+    Several routes may share parameters. In this case, the handlers depend on one function that declares the parameters.
     """
     found = {}
     used = handler.parsed_fn_signature.parameters

@@ -19,9 +19,9 @@ SentCredentials = tuple[bytes | None, ...]
 class RecentCaller:
     """Keeps one Caller and the headers that identified it. A request with the same headers gets the same Caller.
 
-    The Caller is kept for KEPT_SECONDS. It is dropped as soon as anything is revoked (`Identity.epoch`) or a revocation
-    feed is interrupted. This cache saves the look-ups in the caches of Identity, which hash key and token and compare
-    the expiry.
+    The Caller is kept for KEPT_SECONDS. The Caller is dropped as soon as anything is revoked (`Identity.epoch`) or a
+    revocation feed is interrupted. This cache saves the look-ups in the caches of Identity, which hash key and token
+    and compare the expiry.
     """
 
     def __init__(self, lane: Lane) -> None:

@@ -26,7 +26,7 @@ caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
 
 class AuthMethods:
-    """The methods `auth.…`. They have the same limits as the routes below `/api/auth`."""
+    """The methods `auth.…`. These methods have the same limits as the routes below `/api/auth`."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits, identity: Identity) -> None:
         self._bunauth = bunauth

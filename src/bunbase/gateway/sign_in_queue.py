@@ -91,7 +91,7 @@ class SignInQueue:
 
 
 class _Account:
-    """The queue of one account. It exists from the first turn until `turn_seconds` after the last turn."""
+    """The queue of one account. The queue exists from the first turn until `turn_seconds` after the last turn."""
 
     def __init__(self) -> None:
         self.waiting: dict[Rank, asyncio.Future[None]] = {}

@@ -1,4 +1,7 @@
-"""The state of one request in the fast lane. It takes the place of the RequestResponseCycle that uvicorn expects."""
+"""The state of one request in the fast lane.
+
+This state takes the place of the RequestResponseCycle that uvicorn expects.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ RESERVED = frozenset({"type", "title", "status", "code", "detail", "request_id"}
 
 
 class Problem(Exception):
-    """An expected failure with a stable code. It contains no secrets, so the caller may see it.
+    """An expected failure with a stable code. A Problem contains no secrets, so the caller may see it.
 
     `detail`: a text that describes the error and the next step. `extra`: additional members of the JSON body.
     """

@@ -131,8 +131,8 @@ class HashTurns:
             raise NoRoom
 
     def give_back(self, pool: str) -> None:
-        """End a turn of a pool. Then at most one waiting request may start: a request of any pool, or the next request
-        of this pool if it was at its limit.
+        """End a turn of a pool. After that, at most one waiting request may start: a request of any pool, or the next
+        request of this pool if it was at its limit.
         """
         self.free += 1
         self.hashing[pool] -= 1

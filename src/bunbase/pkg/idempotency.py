@@ -1,8 +1,8 @@
 """Keys of requests that may arrive several times but act once: the header Idempotency-Key.
 
 A client makes a random key for each act and sends it again with each attempt. The receiver stores only two hashes and
-the first answer. It finds the row by the hash `act`. The hash `request` shows whether the same key came with another
-request.
+the first answer. The receiver finds the row by the hash `act`. The hash `request` shows whether the same key came with
+another request.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from typing import Final
 import uuid_utils
 
 CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-ID: Final = "^[a-z0-9_]{1,64}$"  # All ids have this pattern. It also keeps out NUL, which PostgreSQL cannot store.
+# All ids have this pattern. The pattern also keeps out NUL, which PostgreSQL cannot store.
+ID: Final = "^[a-z0-9_]{1,64}$"
 LENGTH: Final = 26  # An id has 128 bits in groups of five.
 PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 

@@ -101,7 +101,8 @@ class Module:
     `provides`: the contract of its service. `needs`: the contracts of the rooms that must open before this room.
     `calls`: the contracts of rooms that may open later, because this room calls them only while it serves.
     `open(settings, rooms, site)`: returns a context manager that yields the service.
-    `routes`: the handlers that the gateway mounts. They use only the contract, so the room may run in any process.
+    `routes`: the handlers that the gateway mounts. The handlers use only the contract, so the room may run in any
+    process.
     `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
     `scope`: checks the arguments of calls from other processes, in addition to the check of the method's name.
     """

@@ -21,7 +21,7 @@ SIGNED_IN_USER: Final[Security] = [{"projectKey": [], "endUser": []}]
 class OpenObject(msgspec.Struct):
     """The base of objects that may have any other fields.
 
-    Its subclasses are only descriptions, because no code parses with them.
+    The subclasses of this base are only descriptions, because no code parses with them.
     """
 
 

@@ -37,7 +37,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Outgoing:
-    """`trusted`: the hosts that the operator has named. They may have private addresses, and may use plain http.
+    """`trusted`: the hosts that the operator has named. These hosts may have private addresses, and may use plain http.
 
     `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
     `turns`: the limit of concurrent look-ups of names, which several objects may share.
@@ -135,7 +135,7 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
 
 @functools.cache
 def resolver() -> Resolver:
-    """Return the resolver of this process. Its threads start at the first look-up."""
+    """Return the resolver of this process. The threads of the resolver start at the first look-up."""
     return SystemResolver(LOOK_UP_SECONDS, "outgoing-dns")
 
 

@@ -184,10 +184,10 @@ def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[byt
 def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, stored: PublicPasskey) -> UsedPasskey:
     """Check a signature, and return the present state of the passkey. Raises: CounterWentBack, BadPasskey.
 
-    The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
-    that only a right signature can raise CounterWentBack. Synced passkeys always count 0. A passkey never changes
-    whether it can be backed up (WebAuthn Level 3 §7.2, step 18), so an answer with such a change comes from another
-    authenticator.
+    The library would compare the counters before it checks the signature. The library gets 0 instead of the stored
+    counter, so that only a right signature can raise CounterWentBack. Synced passkeys always count 0. A passkey never
+    changes whether it can be backed up (WebAuthn Level 3 §7.2, step 18), so an answer with such a change comes from
+    another authenticator.
     """
     _parsed(lambda: check_sign_in_answer(credential))
     _parsed(lambda: check_public_key(stored.public_key))

@@ -132,7 +132,7 @@ class Passwords:
     async def _matches_foreign(self, pool: str, password: str, composed: str, hash: str) -> bool:
         """First check the password as it was sent, because other systems do not normalise passwords.
 
-        Then check the form that we would store.
+        After that, check the form that BunBase would store.
 
         Each check waits for its own turn. Raises: SignInBusy.
         """

@@ -1,4 +1,7 @@
-"""Regular expressions that callers send. They run in RE2, whose time is linear in the length of the text."""
+"""Regular expressions that callers send.
+
+These expressions run in RE2, whose time is linear in the length of the text.
+"""
 
 from __future__ import annotations
 

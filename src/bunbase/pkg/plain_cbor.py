@@ -3,9 +3,9 @@
 Concern: cbor2 computes the values of tags. For a number of 200 kB in a decimal fraction (tag 4) this took 12 seconds,
     during which the process answered no requests. Authenticators only send numbers, texts, bytes, lists, maps and
     simple values.
-Decision: this file refuses everything else: tags, items of unknown length, deep or many items. It decodes nothing.
-Rejected: an option of the library, because cbor2 has none; and a thread, because the computation would take the same
-time.
+Decision: this file refuses everything else: tags, items of unknown length, deep or many items. This file decodes
+nothing. Rejected: an option of the library, because cbor2 has none; and a thread, because the computation would take
+the same time.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ Answer = dict[str, str]
 class Readiness:
     """The readiness checks of a process. A check raises if its dependency is unavailable, and may return details.
 
-    `own`: the checks of this process. `others`: one check for each room in another process. It asks that process only
-    for its own checks, because two processes that call each other would otherwise send each other checks without end.
+    `own`: the checks of this process. `others`: one check for each room in another process. Such a check asks the other
+    process only for the other's own checks, because two processes that call each other would otherwise send each other
+    checks without end.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Limits for the RSA keys of strangers. The person who chooses a key decides how long a check of its signatures takes.
 
-A check is one power modulo `n`. OpenSSL allows exponents as long as a modulus of 3,072 bits. Then one check takes 24 to
-41 ms, during which the process answers no requests. With the limits below, it takes at most 4 ms (measured with 8,192
-bits).
+A check is one power modulo `n`. OpenSSL allows exponents as long as a modulus of 3,072 bits. With such an exponent, one
+check takes 24 to 41 ms, during which the process answers no requests. With the limits below, it takes at most 4 ms
+(measured with 8,192 bits).
 """
 
 from __future__ import annotations

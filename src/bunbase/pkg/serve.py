@@ -22,7 +22,8 @@ from bunbase.pkg.http1.protocol import Http1Protocol
 BACKLOG = 16_384
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
-DRAIN_SECONDS = 10  # At the end, current requests have this time to finish. Then their connections are closed.
+# At the end, current requests have this time to finish. After this time, the connections of these requests are closed.
+DRAIN_SECONDS = 10
 
 
 class PortTaken(CannotStart):

@@ -12,8 +12,9 @@ Every refresh token is exchanged for only one new pair of tokens, its child (RFC
     request got a different pair, thief and user would each hold a valid pair. A grace period alone signed out every
     client whose answer was lost, and that sent the next request later.
 
-The child must be stored until it is used. It is encrypted with the old token, and the database contains only a hash of
-that token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted (`pkg/upkeep.py`).
+The child must be stored until it is used. The child is encrypted with the old token, and the database contains only a
+hash of that token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted
+(`pkg/upkeep.py`).
 
 A room that does not record the first use of a child has only the grace period.
 """

@@ -56,8 +56,9 @@ def matching_step(secret: str, code: str, now: datetime, after: int) -> int | No
 def wait_seconds(failed: int) -> int:
     """Return the seconds in which no code is checked, after a number of wrong codes in a row.
 
-    There is no wait after the first wrong codes. Then the wait doubles from one minute to one hour. So an attacker who
-    knows the password has about 8,800 guesses in a year, and each guess is right with a probability of 3 in a million.
+    There is no wait after the first wrong codes. After these codes, the wait doubles from one minute to one hour. So an
+    attacker who knows the password has about 8,800 guesses in a year, and each guess is right with a probability of 3
+    in a million.
     """
     return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
 

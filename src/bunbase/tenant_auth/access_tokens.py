@@ -186,7 +186,7 @@ class UserTokens:
         }
 
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
-        """Return a signed token. Its header names a key before BunKMS signs.
+        """Return a signed token. The header of the token names a key before BunKMS signs.
 
         If BunKMS has used another key, try again.
         """

@@ -50,7 +50,7 @@ class ActiveUsers:
         self.waiting.add(active)
 
     def take(self) -> list[Active]:
-        """Return the users that are not stored yet. They are sorted, so that two processes cannot deadlock."""
+        """Return the users that are not stored yet. The users are sorted, so that two processes cannot deadlock."""
         taken, self.waiting = self.waiting, set()
         return sorted(taken, key=lambda one: (one.project, one.month, one.user, one.anonymous))
 

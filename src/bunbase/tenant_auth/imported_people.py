@@ -24,9 +24,9 @@ OF_USER = (
 def new_person(id: str, line: UserLine, now: datetime) -> Person:
     """Return a new user.
 
-    A user with this id may have been deleted a moment ago. Then the token versions of the deleted user are revoked
-    until the tokens have expired. The versions of the new user begin at a random number, so that they differ from the
-    revoked versions. Continuing after the revoked versions would need a lock against the deletion.
+    A user with this id may have been deleted a moment ago. In this case, the token versions of the deleted user are
+    revoked until the tokens have expired. The versions of the new user begin at a random number, so that they differ
+    from the revoked versions. Continuing after the revoked versions would need a lock against the deletion.
     """
     blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now), version=secrets.randbelow(VERSIONS))
     after = msgspec.structs.replace(

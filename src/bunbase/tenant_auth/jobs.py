@@ -95,7 +95,7 @@ def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails. It runs immediately after each request."""
+    """Return the job that answers requests for mails. The job runs immediately after each request."""
     job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
     requests.nudge = job.nudge
     return job

@@ -116,7 +116,7 @@ class Journal:
     async def deleted(self, project: str, user: str, actor: Actor) -> None:
         """Delete the entries of a user who was deleted in this transaction.
 
-        One entry stays. It says that the user was deleted, and by whom.
+        One entry stays. This entry says that the user was deleted, and by whom.
         """
         await self.store.forget([project], [user])
         bare = msgspec.structs.replace(actor, session="")

@@ -77,7 +77,7 @@ def check_added_claims(present: dict[str, Any], added: dict[str, Any]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Check the name of a person. It may be empty. Raises: InvalidInput."""
+    """Check the name of a person. The name may be empty. Raises: InvalidInput."""
     if len(name) > MAX_NAME or holds_control(name):
         raise _invalid("name", f"A name has at most {MAX_NAME} characters, and no control characters.")
 

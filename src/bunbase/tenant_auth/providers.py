@@ -1,7 +1,7 @@
 """The services with which the users of projects sign in: their settings, and the clients that call them.
 
-The developers of a project choose the URLs of these services, so BunBase does not trust the URLs. It sends requests
-only to public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
+The developers of a project choose the URLs of these services, so BunBase does not trust the URLs. BunBase sends
+requests only to public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) 
 
 
 class ProviderClients:
-    """The clients of all projects. They stay in memory, because a client caches the metadata and keys of its provider.
+    """The clients of all projects.
+
+    The clients stay in memory, because a client caches the metadata and keys of its provider.
 
     `now`: a clock that returns Unix seconds.
     """

@@ -60,7 +60,10 @@ class SettingsCache(Generic[T]):
                 self.forget(news.id)
 
     def forget(self, project: str) -> None:
-        """Forget the settings of a project, because they have changed. Their next use reads them again."""
+        """Forget the settings of a project, because they have changed.
+
+        The next use of the settings reads them again.
+        """
         self.epoch += 1
         self.known.drop(project)
 

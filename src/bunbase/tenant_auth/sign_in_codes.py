@@ -41,8 +41,8 @@ Knows = Callable[[str, str], Awaitable[bool]]
 class Guesser(msgspec.Struct, frozen=True):
     """The party that submits a code.
 
-    `network`: empty for a server with a secret key, which signs in many users. Then only the limit of all networks
-    applies.
+    `network`: empty for a server with a secret key, which signs in many users. For such a server, only the limit of all
+    networks applies.
     `ip`: empty if the party gets no additional comparisons because of its IP address.
     """
 

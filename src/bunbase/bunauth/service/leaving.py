@@ -28,7 +28,7 @@ class Leaving:
             raise LastAdministrator(ANOTHER_FIRST)
 
     async def delete(self, caller: Caller) -> None:
-        """Delete the account, and inform its owner by mail. Its sessions and tokens end within a second.
+        """Delete the account, and inform its owner by mail. The sessions and tokens of the account end within a second.
 
         Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
         """

@@ -1,8 +1,9 @@
 """Open accounts for people whom members invite. Remember people who come from another service until they decide.
 
-A person may go from the page of an invitation to another service, and come back without a BunBase account. Then the
-browser gets a pass, as in `page_passes.py`. The pass stands for the person instead of an account. It works once, for
-five minutes, on the page of this invitation. Before the person clicks on this page, no account is opened.
+A person may go from the page of an invitation to another service, and come back without a BunBase account. On the way
+back, the browser gets a pass, as in `page_passes.py`. The pass stands for the person instead of an account. The pass
+works once, for five minutes, on the page of this invitation. Before the person clicks on this page, no account is
+opened.
 
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """

@@ -88,7 +88,7 @@ class SessionTokens:
         Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials if the credentials were changed meanwhile.
         `proved`: true if the caller has just proved to own the account, so dangerous actions need no further proof for
         some time.
-        `by`: the sign-in as the owner sees it in the activity. It is stored together with the session.
+        `by`: the sign-in as the owner sees it in the activity. This entry is stored together with the session.
         """
         if factors is Factors.ONE:
             await self.check_second_factor(caller, found, by)

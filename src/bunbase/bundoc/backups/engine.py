@@ -78,7 +78,7 @@ class Safety(msgspec.Struct, frozen=True):
     """Tells a restore how to back up the present documents before it replaces them.
 
     `folder`: the folder for the copy of the project's present file. `keep`: a function that is called with the contents
-    of this copy, before the file is replaced. It is not called if the project has no readable file.
+    of this copy, before the file is replaced. `keep` is not called if the project has no readable file.
     """
 
     folder: Path

@@ -30,7 +30,8 @@ AGAIN_SECONDS: Final = HOUR_SECONDS
 # BunBase makes backups for these reasons by itself, so it also deletes the old ones.
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)
 
-# A function of this type backs up one project, with its users if the flag is set. It raises a Problem on failure.
+# A function of this type backs up one project, with its users if the flag is set. The function raises a Problem on
+# failure.
 BackUp = Callable[[str, bool], Awaitable[None]]
 
 

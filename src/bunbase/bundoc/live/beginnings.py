@@ -70,7 +70,7 @@ class FirstFound(msgspec.Struct, frozen=True):
 class Beginnings:
     """Runs first queries. `make`: a function that makes a group.
 
-    Its arguments are a query, the result, the snapshot, and the value of `mark` before the snapshot.
+    The arguments of `make` are a query, the result, the snapshot, and the value of `mark` before the snapshot.
 
     `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """

@@ -21,8 +21,8 @@ class Member:
     """One watch in a group. `group`: the name of the group; empty until the watch has entered one.
 
     `checks`: the number of times that `recheck` has changed the caller. `started`: true if the edge holds the result of
-    the group. `holds`: true if the edge holds a result, maybe of another group. Then the next result must come before
-    the next Barrier.
+    the group. `holds`: true if the edge holds a result, maybe of another group. If the edge holds a result, the next
+    result must come before the next Barrier.
     `withdrawn`: true if the watch has ended.
     """
 

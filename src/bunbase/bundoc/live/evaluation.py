@@ -69,7 +69,9 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
         window, looked_up = _run(moment, asked, view)
         end = _next_end(moment, {asked.collection, *(name for name, _ in looked_up)}, began)
         if end is None or end > _now():
-            break  # Otherwise, a document expired meanwhile. Then the count may include a document that the rows lack.
+            # Otherwise, a document expired meanwhile. If a document expired meanwhile, the count may include a document
+            # that the rows lack.
+            break
     return Result(
         view=view,
         window=window,

@@ -41,7 +41,8 @@ class Group:
     `stale`: true if a query must run before the group sends anything; `why` is the reason. `regroup`: true if the rules
     may have changed, so that the view of each member must be made again. `second`: the second of each minute (0–59) at
     which the result is checked.
-    `slim`: true if the rows have no bodies. Then each change that may concern the group makes it stale.
+    `slim`: true if the rows have no bodies. Without bodies, each change that may concern the group makes the group
+    stale.
     """
 
     def __init__(self, asked: ParsedLive, caller: Caller, result: Result, epoch: str, seq: int) -> None:

@@ -8,7 +8,8 @@ The life of a change:
 3. If a group is stale, the hub opens one snapshot (`engine.moment`). When all batches up to the change of the snapshot
    have arrived and are applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the
    state of the same change.
-4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
+4. Each group sends how its state differs from the state that it sent before (`telling`). After the messages of all
+   groups, each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
 was no time for the query of a group, the hub tells the edges that the group's watches are behind, and forgets these
@@ -186,8 +187,8 @@ class Hub:
     async def _started(self, view: View, member: Member) -> Group | None:
         """Return a new group. Watches with the same view wait for the same query, and get the same error.
 
-        The query may see newer rules, under which these watches have different views. Then the outcome is only for the
-        watch that began the query, and the other watches get None.
+        The query may see newer rules, under which these watches have different views. In this case, the outcome is only
+        for the watch that began the query, and the other watches get None.
         """
         done = self.beginnings.done(view.name)
         begins = done is None

@@ -54,8 +54,8 @@ class LateResults:
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
         """Run the queries in one snapshot.
 
-        `parsed`: a function that returns the parsed queries. It is called when it is the caller's turn, because parsing
-        takes time too.
+        `parsed`: a function that returns the parsed queries. The function is called when the caller has the turn,
+        because parsing takes time too.
 
         Raises: the problems of `Live.results`.
         """

@@ -13,7 +13,7 @@ from typing import Final
 from bunbase.contracts.caller import Caller
 
 MOST_PAYERS: Final = 4
-# At most this many watches of a group are examined. They are spread evenly over the group.
+# At most this many watches of a group are examined. These watches are spread evenly over the group.
 MOST_LOOKED_AT: Final = 1000
 
 

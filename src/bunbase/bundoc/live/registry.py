@@ -198,7 +198,7 @@ class Registry:
     def mark_altered(self, collections: Iterable[str]) -> None:
         """Make the groups stale that read one of these collections in their query or rules.
 
-        Their rules may have changed.
+        The rules of these collections may have changed.
         """
         for collection in collections:
             self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)

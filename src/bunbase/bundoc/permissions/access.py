@@ -34,7 +34,7 @@ LOOP_BYTES: Final = 64 << 10
 # A thread removes fields from larger documents, because small objects take 0.7 ms per KiB.
 LOOP_MASKED_BYTES: Final = 8 << 10
 
-VIEW_BYTES: Final = 8  # A hash of the visible fields has this length. It reveals nothing about hidden fields.
+VIEW_BYTES: Final = 8  # A hash of the visible fields has this length. The hash reveals nothing about hidden fields.
 BARE: Final = "0"  # A document has this `view` for a writer who may not read it.
 
 DENIED: Final = "The rules of this collection do not allow this."

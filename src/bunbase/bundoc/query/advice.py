@@ -3,10 +3,10 @@
 Each advice is tested first: `choose` plans the search with the advised index. The advice then tells how well this plan
 serves the search.
 
-An index serves a page if it has the order of the result and leaves out all documents that do not match. Then a page
-examines little more than its own documents, however large the collection is. Often no index does both: for a range of
-one field, the result must be sorted by this field. Then the advice is to sort by this field, or it tells which
-documents must be examined even with the index.
+An index serves a page if it has the order of the result and leaves out all documents that do not match. With such an
+index, a page examines little more than its own documents, however large the collection is. Often no index does both:
+for a range of one field, the result must be sorted by this field. In this case, the advice is to sort by this field, or
+the advice tells which documents must be examined even with the index.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MOST_RANGED: Final = 4
 class Indexes(msgspec.Struct, frozen=True):
     """The indexes of a collection. `building`: the fields of the indexes that are not ready.
 
-    `alone`: true if the keys of an index can answer an aggregate without the documents. It is true only if documents do
-    not expire.
+    `alone`: true if the keys of an index can answer an aggregate without the documents. The value is true only if
+    documents do not expire.
     """
 
     ready: tuple[Index, ...] = ()
@@ -50,8 +50,8 @@ NO_INDEXES: Final = Indexes()
 def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties: bool = False) -> Advice:
     """Return advice to make the search cheaper. `plan`: the present plan of the search.
 
-    `many_ties`: true if many documents have the same place in the order of the result. Then an index with exactly this
-    order is better than a longer index.
+    `many_ties`: true if many documents have the same place in the order of the result. With many ties, an index with
+    exactly this order is better than a longer index.
     """
     if search.text is not None:
         return _narrowing_advice(search, plan)

@@ -1,4 +1,6 @@
-"""The budget of a search limits documents, their bytes, and entries of an index. It is the same on every machine.
+"""The budget of a search limits documents, their bytes, and entries of an index.
+
+The budget is the same on every machine.
 
 Time is not a budget, because it depends on the machine. A time limit ends a search only if none of these numbers has
 ended the search before.

@@ -1,8 +1,8 @@
 """Exact sums of numbers: 0.1 + 0.2 is 0.3.
 
 A double counts as its shortest decimal text, which is also its text in JSON. With up to 15 significant digits, this
-text is always the number that the client sent. The sum is exact and does not depend on the order. It is rounded to a
-double only once, at the end.
+text is always the number that the client sent. The sum is exact and does not depend on the order. The sum is rounded to
+a double only once, at the end.
 """
 
 from __future__ import annotations

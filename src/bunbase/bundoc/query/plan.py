@@ -8,9 +8,9 @@ How an index is chosen:
    have equally many pins, the first difference in this list decides: a range on the next field; a partial index (the
    query must imply the filter of the index); the order of the result; the order of the result with further fields after
    it. In the last case, documents that tie in the order of the result are sorted by `_id`.
-3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
-   each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
-   a list of some households, newest first, and reads little more than the page.
+3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). For a list, there is one
+   range for each value, and an engine merges the ranges if each of them has the order of the result. `[household,
+   -date]` serves a list of some households, newest first, and reads little more than the page.
 4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in the
    ranges.
 
@@ -49,7 +49,8 @@ PRIMARY: Final = "_id"
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
 MOST_PINS: Final = 8  # An index has at most this many fields.
-BYTES_FOR_A_TEST: Final = 20  # The work for one test and one index, in the unit of `effort`. It takes 0.5 to 1 µs.
+# The work for one test and one index, in the unit of `effort`. This work takes 0.5 to 1 µs.
+BYTES_FOR_A_TEST: Final = 20
 
 # The number of pins; the number of lists and ranges; 1 for a partial index; and 2 for the order of the result, or 1 if
 # only documents that tie have another order.
@@ -73,7 +74,7 @@ class Index(msgspec.Struct, frozen=True):
 
     `many`: true if a document in the index has an array on a path of the fields, and therefore several entries.
     `where`: the filter of a partial index. `plain`: true if no document in the index has an array on a path of `where`.
-    Then `where` means the same as a rule with the same tests.
+    If `plain` is true, `where` means the same as a rule with the same tests.
     """
 
     name: str

@@ -110,8 +110,8 @@ class Advice(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
-    `more`: true if there are further documents. Then `last` is the position of the last item. `index`: the index that
-    was used.
+    `more`: true if there are further documents. If `more` is true, `last` is the position of the last item. `index`:
+    the index that was used.
     `merged`: the number of ranges of the index that were merged for the order. `scores`: the score of each item of a
     text search.
     `within`: the index that narrowed a text search, if any.

@@ -1,6 +1,6 @@
 """The shape of a filter: its fields and operators.
 
-It has no values, because the log must not contain data of documents.
+The shape has no values, because the log must not contain data of documents.
 """
 
 from __future__ import annotations

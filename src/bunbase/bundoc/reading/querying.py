@@ -74,7 +74,10 @@ def _named(collection: str, where: Filter, text: TextSearch | None, order: Order
 
 @lru_cache(NAMES_CACHED)
 def _name_without_filter(collection: str, order: Order | None) -> str:
-    """Return the name of a query for all documents. It depends only on texts of the query, so all projects share it."""
+    """Return the name of a query for all documents.
+
+    The name depends only on texts of the query, so all projects share it.
+    """
     return _named(collection, EVERYTHING, None, order)
 
 

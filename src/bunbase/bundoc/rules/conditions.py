@@ -10,8 +10,8 @@ The life of one list request:
    OR and NOT then absorb errors exactly as && || ! do. SQLite does not select a row whose condition is NULL. In the
    same way, CEL denies a document for which the rule is an error.
 4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and ||, true
-   replaces this part, so the condition may select too many rows but never too few. Then the closure decides about each
-   row.
+   replaces this part, so the condition may select too many rows but never too few. Afterwards, the closure decides
+   about each row.
 
 The alternative was to run the closure for every row. This would read and parse the whole collection to return one page.
 docs/decisions/0011-our-own-parser-for-rules.md records the decision. tests/bundoc/rules/test_agreement.py checks that

@@ -37,7 +37,10 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
+    """A compiled rule.
+
+    A compiled rule holds no data of callers, so Bundoc keeps the compiled rule until the rule changes.
+    """
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         """Compile a rule.

@@ -1,8 +1,8 @@
 """Decide whether a part of a rule with look-ups asks about the user, and whether it is a grant.
 
 A caller chooses the fields of a filter freely. So BunBase does a look-up whose key contains such a field before the
-search only if the answer is about the user. Then the key contains a value of the user, or the rule compares the found
-document with a value of the user (docs/decisions/0113-look-ups-with-one-value-happen-once.md).
+search only if the answer is about the user. An answer is about the user if the key contains a value of the user, or the
+rule compares the found document with a value of the user (docs/decisions/0113-look-ups-with-one-value-happen-once.md).
 """
 
 from __future__ import annotations

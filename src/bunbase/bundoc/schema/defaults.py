@@ -55,7 +55,8 @@ def filled(body: bytes, defaults: Defaults) -> bytes:
 def check_defaults(schema: Schema) -> None:
     """Check that each default matches its own schema. Raises: InvalidSchema.
 
-    A default whose schema has a `$ref` is not checked here. It is checked with each document that gets the default.
+    A default whose schema has a `$ref` is not checked here. Such a default is checked with each document that gets the
+    default.
     """
     _check(schema, ())
 

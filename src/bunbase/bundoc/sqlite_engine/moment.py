@@ -1,4 +1,7 @@
-"""One snapshot of a whole project, for live queries. Its documents, rules and newest change belong together."""
+"""One snapshot of a whole project, for live queries.
+
+The documents, rules and newest change of a snapshot belong together.
+"""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ class OpenFiles:
         return found
 
     async def projects(self) -> list[str]:
-        """Return all projects that have a directory. Their files may be open or closed."""
+        """Return all projects that have a directory. The files of these projects may be open or closed."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]

@@ -163,7 +163,7 @@ class Rotations:
         """Rename the copy and make its key the only one, in a thread.
 
         First, read the key file again. Another task may have changed the key file meanwhile, and removed the new key.
-        Then a crash right after the rename would lose the only key that opens the project.
+        In this case, a crash right after the rename would lose the only key that opens the project.
         """
         directory = copy.path.parent
         found = read_key_file(directory)

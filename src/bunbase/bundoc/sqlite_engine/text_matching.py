@@ -1,10 +1,10 @@
-"""The SQL of a search by words. It finds the documents that contain the words, each with its score.
+"""The SQL of a search by words. The SQL finds the documents that contain the words, each with its score.
 
 **Search within.** Many documents may contain the words, but only few of these documents have the value in the filter,
-such as one household of thousands. The filter or the rule may set the first fields of an index equal to values. Then
-only documents with these values are candidates. The search reads the text index from the first match to the last, and
-skips each match that is not among the keys of the other index, without reading the document. The score is the score in
-the whole text index.
+such as one household of thousands. The filter or the rule may set the first fields of an index equal to values. With
+such an index, only documents with these values are candidates. The search reads the text index from the first match to
+the last, and skips each match that is not among the keys of the other index, without reading the document. The score is
+the score in the whole text index.
 
 The alternative was to look up each key in the text index. But bm25 counts the documents with the words again for each
 look-up. With 100,000 such documents, this took 3.4 ms for each key, and skipping all of them took 16 ms.

@@ -41,7 +41,8 @@ MAX_FOLLOWED_BYTES: Final = (
     32 << 20
 )  # the size of documents before and after their changes, in memory until the batch is on disk
 
-Work = Callable[["Transaction"], Any]  # Such a function runs in one savepoint. Its result is the answer to the caller.
+# Such a function runs in one savepoint. The result of the function is the answer to the caller.
+Work = Callable[["Transaction"], Any]
 
 
 class Task(Protocol):

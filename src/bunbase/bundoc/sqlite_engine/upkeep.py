@@ -62,7 +62,10 @@ class Upkeep:
                 log.warning("upkeep of a project failed", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
-        """Return the next projects to visit. Their number is large enough to visit all projects within a day."""
+        """Return the next projects to visit.
+
+        The number of returned projects is large enough to visit all projects within a day.
+        """
         now = self.files.now()
         if not self.round and now - self.began_at >= ROUND_SECONDS:
             self.round = sorted(await self.files.projects(), reverse=True)

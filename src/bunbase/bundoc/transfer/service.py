@@ -253,7 +253,10 @@ def _lacks_only_references(problem: Problem) -> bool:
 
 
 def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[ReadLine]:
-    """Read a whole batch, in a thread. Then all writes of the batch can start in one turn of the event loop."""
+    """Read a whole batch, in a thread.
+
+    When the whole batch was read, all writes of the batch can start in one turn of the event loop.
+    """
     return [read_line(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
 
 

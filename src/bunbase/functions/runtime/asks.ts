@@ -201,7 +201,7 @@ class Ask {
     }
   }
 
-  /** Cancels the ask. Its place stays occupied until the host confirms that the ask has stopped. */
+  /** Cancels the ask. The place of the ask stays occupied until the host confirms that the ask has stopped. */
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);

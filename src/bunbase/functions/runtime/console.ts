@@ -1,4 +1,4 @@
-/** Captures the output of a function as log lines. It limits the length of a line and of all lines of a call. */
+/** Captures the output of a function as log lines. This module limits the length of a line and of all lines of a call. */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 

@@ -53,7 +53,7 @@ export function raiseGuard(): void {
   keepFetch();
 }
 
-/** A fetch without a network. It accepts only URLs that contain their own data (`data:` and `blob:`). */
+/** A fetch without a network. This fetch accepts only URLs that contain their own data (`data:` and `blob:`). */
 async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
   const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
   if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
@@ -127,7 +127,7 @@ function denied(what: string, member: string, real?: Callable, rejects = false):
   return stub;
 }
 
-/** Returns a class that can be constructed and extended. Its methods with names in `acts` throw. */
+/** Returns a class that can be constructed and extended. The methods of the class with names in `acts` throw. */
 function inert(what: string, member: string, real: Callable, acts: RegExp, rejects: boolean): Callable {
   const prototype = real.prototype as Members;
   for (const name of methodsOf(prototype)) {

@@ -32,8 +32,8 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     rawTrailers: string[] = [];
     complete = false;
     aborted = false;
-    // This is true if the connection ended within the body. Then only the answer has an error, and the request has
-    // none.
+    // This is true if the connection ended within the body. In this case, only the answer has an error, and the request
+    // has none.
     protected lost = false;
     socket: Partial<ClientSocket> | undefined;
 

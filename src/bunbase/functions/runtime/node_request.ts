@@ -2,8 +2,7 @@
  * `ClientRequest` of `node:http`, built on fetch.
  *
  * The life of one request: the constructor reads URL and options, and in the next turn the request emits `socket`.
- * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. Then
- * fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes. Every
+ * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. After `end()`, fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes. Every
  * other end emits `error`, and then `close`.
  */
 

@@ -1,5 +1,5 @@
 /**
- * `Server` of `node:http`, for frameworks that make a server while they load. It has everything except a port: `listen`
+ * `Server` of `node:http`, for frameworks that make a server while they load. This Server has everything except a port: `listen`
  * throws. Frameworks that answer requests without a port (such as `inject` of Fastify) work.
  */
 

@@ -1,7 +1,7 @@
 """Confines files with bubblewrap if the kernel has no Landlock: the worker's root contains only the allowed files.
 
 bubblewrap also makes namespaces for users, processes, network, host name and shared memory, and needs no root for this.
-It runs two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
+There are two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
 other ends too. All options exist in bubblewrap 0.4, the version on systems without Landlock.
 """
 

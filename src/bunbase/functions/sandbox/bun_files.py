@@ -1,4 +1,7 @@
-"""Finds the files that Bun needs to start. Their paths differ between systems; Bun's executable names its loader."""
+"""Finds the files that Bun needs to start.
+
+The paths of these files differ between systems, and Bun's executable names its loader.
+"""
 
 from __future__ import annotations
 

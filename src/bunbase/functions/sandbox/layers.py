@@ -22,7 +22,8 @@ REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
-# The probe usually takes 0.1 s. Its result is valid until the server ends, so the probe may take much longer.
+# The probe usually takes 0.1 s. The result of the probe is valid until the server ends, so the probe may take much
+# longer.
 PROBE_SECONDS: Final = 120.0
 BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)

@@ -33,8 +33,8 @@ def enter_cgroup(group: str) -> None:
 def limit_resources(memory_mb: int, own_user: bool) -> None:
     """Set the hard limits. Raises: OSError.
 
-    `own_user`: True if no other process has this user. Then RLIMIT_NPROC, which limits the threads of a user, can limit
-    the threads of the worker. Otherwise the Starter counts the threads.
+    `own_user`: True if no other process has this user. With an own user, RLIMIT_NPROC, which limits the threads of a
+    user, can limit the threads of the worker. Otherwise the Starter counts the threads.
     """
     limits = {
         resource.RLIMIT_CORE: 0,

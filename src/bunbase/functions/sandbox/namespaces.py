@@ -2,7 +2,8 @@
 
 The worker has a network without interfaces, another host name, and no shared memory of other processes.
 
-seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host name.
+seccomp already forbids sockets and shared memory, so the namespaces are a second layer. The namespaces also hide the
+host name.
 """
 
 from __future__ import annotations

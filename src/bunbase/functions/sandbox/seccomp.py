@@ -68,7 +68,7 @@ CLONE_NEW_ANYTHING: Final = 0x7E020080  # These flags make namespaces: time, mou
 AT_EMPTY_PATH: Final = 0x1000
 PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
-# These commands duplicate descriptors and get or set flags. They do not change owner, lease or pipe size.
+# These commands duplicate descriptors and get or set flags. These commands do not change owner, lease or pipe size.
 PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)
 HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # These are FIOCLEX, FIONBIO, TIOCGWINSZ and TCGETS.
 # This flag means urgent data on unix sockets. Bun does not need it, and the kernel code for it had security bugs.

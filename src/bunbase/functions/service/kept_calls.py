@@ -139,7 +139,10 @@ class KeptCalls:
             return job, False
 
     async def close(self) -> None:
-        """Cancel the calls that still run. Their keys stay claimed until their leases end."""
+        """Cancel the calls that still run.
+
+        The keys of the cancelled calls stay claimed until the leases of the keys end.
+        """
         for run in self.runs:
             run.cancel()
         await asyncio.gather(*self.runs, return_exceptions=True)

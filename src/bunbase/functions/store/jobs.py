@@ -78,8 +78,8 @@ BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key 
 SCHEDULED = """
 SELECT state FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead'
 ORDER BY state = 'running' DESC LIMIT 1"""
-# A replayed job gets a new `seq`, because it has lost its place in the lane and goes to the end. Its depth is 0,
-# because a person has decided to replay the job, so it begins a new chain.
+# A replayed job gets a new `seq`, because it has lost its place in the lane and goes to the end. The depth of a
+# replayed job is 0, because a person has decided to replay the job, so it begins a new chain.
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
     due_at = $3, look_at = $3, put_off_since = NULL,
@@ -202,8 +202,8 @@ class JobStore:
     ) -> ClaimedJob | None:
         """Claim one job that is due or whose lease has ended.
 
-        `busy`: projects whose jobs are not claimed. `running`: the jobs that this process runs. It must not claim them
-        again, even if the clock jumped past the end of their leases.
+        `busy`: projects whose jobs are not claimed. `running`: the jobs that this process runs. The process must not
+        claim these jobs again, even if the clock jumped past the end of their leases.
         """
         claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
         if claimed is None and (busy or running):

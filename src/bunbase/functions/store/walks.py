@@ -92,7 +92,9 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class BatchOutcome(msgspec.Struct, frozen=True):
-    """How a batch changes its walk. It contains ids, but no contents of documents, which PostgreSQL must not store.
+    """How a batch changes its walk.
+
+    The change contains ids, but no contents of documents, which PostgreSQL must not store.
 
     `planned_at`: the time at which the commit was sent. `revisions`: the revisions that the commit expects, by
     document.

@@ -15,9 +15,9 @@ The life of one change:
 
 Difficult cases, each with a test in tests/functions/triggers:
 
-- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. Then Bundoc
-  raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
-  that it missed.
+- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. In this case,
+  Bundoc raises ResyncRequired. The subscription continues with the newest change, and the function's log names the
+  changes that it missed.
 - The writes of a function trigger the same function. Each change contains the length of the chain of runs that led to
   it.
   If this length exceeds MAX_DEPTH, the change becomes a dead letter instead of a job
@@ -238,7 +238,7 @@ class Feeds:
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
         """Return the ids of the documents that match the trigger's filter now, and not at the time of the change.
 
-        The deployment has checked the filter, so the filter fails only if an index was dropped later. Then the
+        The deployment has checked the filter, so the filter fails only if an index was dropped later. In this case, the
         function's log gets a warning and the changes are skipped. Trying again forever would stop all triggers of the
         project.
         """

@@ -27,7 +27,7 @@ CHANGE_ATTEMPTS: Final = 5  # The job of a change has this many attempts.
 
 
 class Queue:
-    """Adds jobs. It calls `on_added()` when there may be a new job to run."""
+    """Adds jobs. The queue calls `on_added()` when there may be a new job to run."""
 
     def __init__(self, store: JobStore, clock: Clock, max_jobs: int, on_added: Callable[[], None]) -> None:
         self.store = store

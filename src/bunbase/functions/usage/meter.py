@@ -1,7 +1,7 @@
 """Counts calls of functions by the hour: how they ended, how long they took, and the amounts that are billed.
 
-The counts stay in memory for a few seconds. Then `pkg/usage` writes statistics and usage as one numbered batch, which
-PostgreSQL adds exactly once. If a server is killed, it loses only the counts of its last seconds.
+The counts stay in memory for a few seconds. After that, `pkg/usage` writes statistics and usage as one numbered batch,
+which PostgreSQL adds exactly once. If a server is killed, it loses only the counts of its last seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
 # The limit of functions and hours with separate counts in memory, which is reached only while the database is
-# unreachable. Then calls of further functions count for the bill of their project, but not for statistics.
+# unreachable. Above the limit, calls of further functions count for the bill of their project, but not for statistics.
 MAX_KEPT: Final = 20_000
 UNNAMED: Final = ""  # All further functions of a project are counted under this name.
 

@@ -30,7 +30,7 @@ class Rollout:
         self.pool = pool
 
     async def begin(self, project: str, version: Version, code: ProgramCode) -> None:
-        """Activate a version that was just deployed. Its code stays in memory for the first worker."""
+        """Activate a version that was just deployed. The code of the version stays in memory for the first worker."""
         self.loadable.forget(project, version.name)  # The deployment may have deleted old versions.
         self.loadable.keep((project, version.name, version.version, version.sha256), code)
         await self.replace_outdated(project, version.name)

@@ -77,8 +77,8 @@ def reaches_far(name: str, value: str) -> bool:
 def _asks_for_a_token(value: str) -> bool:
     """True if the only challenge is for a bearer token.
 
-    For other challenges (Basic, Negotiate, …), a browser asks its user for a password in the name of the host. Then it
-    sends the password to every project on that host.
+    For other challenges (Basic, Negotiate, …), a browser asks its user for a password in the name of the host. The
+    browser then sends the password to every project on that host.
     """
     first, *others = value.split(",")
     return CHALLENGE.fullmatch(first.strip()) is not None and all(PARAMETER.match(one) for one in others)

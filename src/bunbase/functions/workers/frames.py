@@ -5,7 +5,7 @@ u32 length of its first part, which is JSON. `id` is the number of the call in t
 no call.
 
 - Asks, the requests of a function to the host (workers/asks.py): frames from REPLY to ASK_CREDIT and from ASK to
-  REPLY_CREDIT. Their `id` is the number of the ask.
+  REPLY_CREDIT. The `id` of these frames is the number of the ask.
 - Request bodies (workers/upload.py), if INVOKE contains only the beginning: frames from BODY to BODY_FAIL, BODY_CREDIT
   and BODY_CANCEL.
 - waitUntil: LINGER before DONE or ERROR means that the call continues after its answer; SETTLED ends that work.

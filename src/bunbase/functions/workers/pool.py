@@ -10,8 +10,8 @@ The life of one call:
 The difficult part is the place of a worker that ends. `shares` counts a worker from the decision to start it (`_grow`)
 until the worker is killed (`on_death`). When `_grow` kills an idle worker to make room, `on_death` runs inside of
 `_grow`, before `_grow` has counted the worker that it is about to start. If `on_death` served the queues immediately,
-it would see a free place and start a worker for another deployment. Then `_grow` would start its own worker, and there
-would be one more than the limit allows. So `on_death` serves the queues in the next turn of the event loop. The
+it would see a free place and start a worker for another deployment. After that, `_grow` would start its own worker, and
+there would be one more than the limit allows. So `on_death` serves the queues in the next turn of the event loop. The
 alternative, to count the new worker before the old worker is killed, was rejected: every return and error between the
 two would have to undo the count.
 """
@@ -120,7 +120,7 @@ class Pool(WorkerListener):
             group.retiring = False
 
     def drop(self, deployment: Deployment, why: str) -> None:
-        """End the workers of a deployment immediately. Its waiting calls fail."""
+        """End the workers of a deployment immediately. The waiting calls of the deployment fail."""
         if (group := self.groups.get(deployment)) is not None:
             group.fail(FunctionsUnavailable(f"The function was stopped: {why}."))
             group.kill(why)

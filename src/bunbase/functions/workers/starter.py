@@ -145,7 +145,10 @@ class Starter:
         await self.sandbox.close()
 
     async def _spawn(self, memory_mb: int) -> Worker:
-        """Start a worker without a bundle. Its runtime may not be ready yet. Raises: FunctionsUnavailable."""
+        """Start a worker without a bundle. The runtime of the worker may not be ready yet.
+
+        Raises: FunctionsUnavailable.
+        """
         confinement, cgroup = await self.sandbox.confinement(memory_mb), await self.sandbox.cgroup(memory_mb)
         try:
             launch = launch_of(self.find_bun(), memory_mb, confinement, str(cgroup.path) if cgroup else "")

@@ -7,8 +7,8 @@ The sender may be at most WINDOW_BYTES ahead of the reader, so a slow reader nev
 3. After GRANT_BYTES have been read, the receiver sends a frame with credit for these bytes, and both ends add the
    credit.
 
-A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). It is the sending end for
-request bodies (upload.py) and for the replies to asks (asks.py).
+A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). A Window is also the sending
+end for request bodies (upload.py) and for the replies to asks (asks.py).
 """
 
 from __future__ import annotations

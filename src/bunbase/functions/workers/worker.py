@@ -200,7 +200,7 @@ class Worker:
             self.kill(RETIRED)
 
     def kill(self, why: str) -> None:
-        """End the process immediately. Its calls fail as crashed."""
+        """End the process immediately. The calls of the process fail as crashed."""
         if self.dead:
             return
         self.dead = why

@@ -1,6 +1,6 @@
 """The server's side of the zygote, the process that starts workers.
 
-It starts the zygote, and replaces a dead zygote.
+The server starts the zygote, and replaces a dead zygote.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# With -I and -S, the zygote ignores the environment and site-packages. It imports the standard library and the sandbox.
-# Our folder comes last in its path, so that our modules do not hide modules of the standard library.
+# With -I and -S, the zygote ignores the environment and site-packages. The zygote imports the standard library and the
+# sandbox. Our folder comes last in its path, so that our modules do not hide modules of the standard library.
 PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
 )

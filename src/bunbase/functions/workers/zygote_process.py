@@ -1,4 +1,4 @@
-"""The zygote: a small process that only starts workers. It imports only the standard library and the sandbox.
+"""The zygote: a small process that only starts workers. The zygote imports only the standard library and the sandbox.
 
 The concern: the sandbox must be set up in the child, between fork and exec, and this takes Python code. But a server
 with threads must not run Python code in a forked child: if another thread held a lock at the fork, the lock stays

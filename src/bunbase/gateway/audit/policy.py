@@ -1,5 +1,5 @@
-"""The policy of the audit log. It decides which acts of a caller have an entry, and which acts the server does even if
-it cannot write the log.
+"""The policy of the audit log. The policy decides which acts of a caller have an entry, and which acts the server does
+even if it cannot write the log.
 """
 
 from __future__ import annotations

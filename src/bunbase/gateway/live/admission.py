@@ -94,8 +94,8 @@ class Admission:
     def begin(self, stranger: Stranger) -> float:
         """Count a new connection.
 
-        Return 0 if the connection may begin. It is a stranger until its client has sent its key. If too many
-        connections begin now, return the seconds after which the client should try again.
+        Return 0 if the connection may begin. A connection counts as a stranger until the client has sent a key. If too
+        many connections begin now, return the seconds after which the client should try again.
         """
         address = stranger.sender.ip
         near = neighbourhood(address)

@@ -29,7 +29,7 @@ class TokenBucket:
         return self.left >= 0
 
     def give_back(self) -> None:
-        """Do not count the last act. It was refused, so it must not delay other acts."""
+        """Do not count the last act. The last act was refused, so it must not delay other acts."""
         self.left += 1
 
     def is_full(self, now: float) -> bool:
@@ -44,9 +44,9 @@ class TokenBucket:
 class Begins:
     """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
 
-    The times are `1 / rate` apart. Before, the times were drawn at random from the next seconds. Then 5,000 clients
-    that came back within a second made 18,000 attempts, because most of them came back while the rate was used up
-    again.
+    The times are `1 / rate` apart. Before, the times were drawn at random from the next seconds. With these times,
+    5,000 clients that came back within a second made 18,000 attempts, because most of them came back while the rate was
+    used up again.
     """
 
     def __init__(self, rate: float, now: float) -> None:

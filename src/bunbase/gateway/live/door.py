@@ -56,7 +56,7 @@ class LiveDoor:
         return headers
 
     def socket(self, sender: Sender, origin: str | None) -> WebSocket:
-        """Return the protocol that takes a connection over. Its session begins at that moment."""
+        """Return the protocol that takes a connection over. The session of the connection begins at that moment."""
 
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))

@@ -15,7 +15,8 @@ from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyCha
 from bunbase.gateway.live.session import Session
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 100  # At most this many messages of one connection wait. They are handled one after the other.
+# At most this many messages of one connection wait. Waiting messages are handled one after the other.
+MAX_WAITING: Final = 100
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 

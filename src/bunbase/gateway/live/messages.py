@@ -27,7 +27,7 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True):
-    """A message of a client. Its tag is the type."""
+    """A message of a client. The tag of a message is the type."""
 
 
 class Auth(Message, frozen=True, tag="auth"):
@@ -45,7 +45,10 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class WatchedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A query of a client. It also has members that a watched query cannot have, so that they can be refused."""
+    """A query of a client.
+
+    The struct also has members that a watched query cannot have, so that the session can refuse these members.
+    """
 
     collection: str
     where: msgspec.Raw | UnsetType = UNSET
@@ -109,7 +112,7 @@ class Unreadable(Exception):
 
 
 def decoder_of(kinds: Iterable[type[Message]]) -> Callable[[bytes], Message]:
-    """Return a function that decodes the messages `kinds`. It raises NotAMessage and Unreadable."""
+    """Return a function that decodes the messages `kinds`. The function raises NotAMessage and Unreadable."""
     known = tuple(kinds)
     decode: Callable[[bytes], Message] = msgspec.json.Decoder(Union[known]).decode  # noqa: UP007  made at run time
 

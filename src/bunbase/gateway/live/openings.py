@@ -45,7 +45,7 @@ class Opening(msgspec.Struct, frozen=True):
 
     @property
     def caller(self) -> Caller:
-        """The caller for the log. It is anonymous, because the key comes later, with the first message."""
+        """The caller for the log. The caller is anonymous, because the key comes later, with the first message."""
         return self.sender.caller(CallerKind.ANONYMOUS)
 
 

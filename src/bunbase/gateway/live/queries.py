@@ -7,8 +7,8 @@ The life of a watch:
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
-4. If an event for a watch arrives while the session is blocked, the watch is *missed*. It leaves its group, and Bundoc
-   forgets the number. `catch_up` begins again at step 1, and the client gets the whole result once more.
+4. If an event for a watch arrives while the session is blocked, the watch is *missed*. A missed watch leaves its group,
+   and Bundoc forgets the number. `catch_up` begins again at step 1, and the client gets the whole result once more.
 5. If Bundoc reports that the watch is behind, its session is late, and all other sessions get their barrier
    (`lateness`).
 

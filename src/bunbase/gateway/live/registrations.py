@@ -75,7 +75,7 @@ class Registrations:
             self._leave_soon(number)
 
     def miss(self, watch: Watch) -> None:
-        """Forget the result of a watch. It is watched again when the session may get results."""
+        """Forget the result of a watch. The query is watched again when the session may get results."""
         self.withdraw(watch)
         self.stay_missed(watch)
 

@@ -112,7 +112,10 @@ class LiveServer:
     # Methods for connections.
 
     def begin(self, outlet: Outlet, sender: Sender, origin: str | None) -> Session:
-        """Return the session of a new connection. Its limits were checked by `admission.check`."""
+        """Return the session of a new connection.
+
+        `admission.check` has already checked the limits of the connection.
+        """
         session = Session(self, outlet, sender, origin)
         late = self.admission.begin(session)
         self.sessions[session] = None
@@ -259,7 +262,10 @@ class LiveServer:
                 log.exception("the care for live connections failed")
 
     def _end_silent(self, sessions: dict[Session, None]) -> None:
-        """End the connections whose clients do not answer pings. Their members leave the channels too."""
+        """End the connections whose clients do not answer pings.
+
+        The members of these connections leave the channels too.
+        """
         silent = time.monotonic() - self.settings.silent_seconds
         for session in [one for one in sessions if one.heard_at < silent and not one.closed]:
             if session.outlet.answers_pings and session.signed is not None and not session.blocked & Blocked.READER:

@@ -285,7 +285,7 @@ class Session:
             self._act(self.waiting.take(place))
 
     def refuse_older(self, problem: Problem) -> None:
-        """Refuse the messages of the previous user. They must not be handled in the name of the next user."""
+        """Refuse the messages of the previous user. These messages must not be handled in the name of the next user."""
         for message in self.waiting.take_older():
             self.refuse(getattr(message, "id", None), problem)
         if self.orders is not None:

@@ -29,7 +29,7 @@ from bunbase.gateway.origins import check_origin
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import key_id, unverified_claims
 
-TRIES = 5  # News about revocations may come during a check. Then the check is repeated, up to this many times.
+TRIES = 5  # News about revocations may come during a check. In this case, the check is repeated, up to this many times.
 
 
 class Offered(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """The sign-in of a live connection: how it begins, how it is renewed and checked again, and how it ends.
 
 Its life: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new caller
-(`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. Then
-the check is repeated.
+(`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. After
+that, the check is repeated.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def enter(session: Session, offered: Offered, resume: str) -> None:
 
 
 def doubt(session: Session) -> None:
-    """Stop the delivery at once, because a credential may have ended. Then check the credentials again."""
+    """Stop the delivery at once, because a credential may have ended. After that, check the credentials again."""
     if session.closed or session.signed is None:
         return
     session.generation += 1

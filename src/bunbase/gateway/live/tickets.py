@@ -35,7 +35,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """The tickets of this process. They are in memory, so another process, or a new process, does not accept them.
+    """The tickets of this process.
+
+    The tickets are in memory, so another process, or a new process, does not accept them.
 
     `unlimited`: addresses for which the limit per address does not apply.
     """

@@ -42,7 +42,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
-READY, ALIVE = "ready", "alive"  # Only `follow` creates facts of these kinds. They are never stored.
+READY, ALIVE = "ready", "alive"  # Only `follow` creates facts of these kinds. Facts of these kinds are never stored.
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)

@@ -1,4 +1,4 @@
-"""The ledger of usage. It adds each batch of pkg/usage exactly once to sums by project, dimension and hour.
+"""The ledger of usage. The ledger adds each batch of pkg/usage exactly once to sums by project, dimension and hour.
 
 The life of one batch:
 

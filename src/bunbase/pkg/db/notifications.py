@@ -1,4 +1,7 @@
-"""Notifications of PostgreSQL (LISTEN and NOTIFY). They arrive on a separate connection, which is not in the pool."""
+"""Notifications of PostgreSQL (LISTEN and NOTIFY).
+
+Notifications arrive on a separate connection, which is not in the pool.
+"""
 
 from __future__ import annotations
 

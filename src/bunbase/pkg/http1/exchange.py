@@ -22,7 +22,8 @@ RETRY_SECONDS = 1
 class GuardedTransport:
     """The transport that is passed to uvicorn's RequestResponseCycle.
 
-    Its `close` calls `hang_up` of the protocol, because the protocol may first have to read the rest of the request.
+    The `close` of this transport calls `hang_up` of the protocol, because the protocol may first have to read the rest
+    of the request.
     """
 
     def __init__(self, protocol: TimedProtocol) -> None:

@@ -1,7 +1,8 @@
 """Validates a request's head by the rules of RFC 9112. A pure function turns bytes into a Head or a Problem.
 
-The parser (llhttp) has already checked the syntax of each line. It accepts several spaces in the request line as one
-space, which RFC 9112 §3 allows. This file checks the version, the form of the target, the Host header and the framing.
+The parser (llhttp) has already checked the syntax of each line. llhttp accepts several spaces in the request line as
+one space, which RFC 9112 §3 allows. This file checks the version, the form of the target, the Host header and the
+framing.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ deadlines.
 The life of a request:
 
 1. `connection_made` counts the connection, or refuses it with 503.
-2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head.
-   For a valid head, it makes an Exchange, and the app runs.
+2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). This method refuses an
+   invalid head. For a valid head, it makes an Exchange, and the app runs.
 3. `on_body` collects the body, which must arrive by a deadline. If the body does not arrive, `receive` raises a Problem
    in the app.
 4. The app writes the answer. If the client does not read the answer, the connection is closed (`unsent.py`).

@@ -31,7 +31,7 @@ SLICE_BYTES: Final = 8 << 10
 
 
 class SlicedProtocol(TimedProtocol):
-    """Parses data in slices. Its subclass parses one slice in `_parse`, and sets `began` if a request begins in it."""
+    """Parses data in slices. The subclass parses one slice in `_parse`, and sets `began` if a request begins in it."""
 
     def __init__(
         self,

@@ -23,7 +23,10 @@ SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")
 
 
 class SwitchedProtocol(asyncio.Protocol):
-    """A protocol that takes over a connection. It calls `left` at the end, so that the port forgets the connection."""
+    """A protocol that takes over a connection.
+
+    The protocol calls `left` at the end, so that the port forgets the connection.
+    """
 
     left: Callable[[], None]
 

@@ -26,7 +26,7 @@ LEAST_PAUSE: Final = 0.001
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """Checks the deadlines. Its subclass sets these attributes:
+    """Checks the deadlines. The subclass sets these attributes:
 
     `in_head`: true if the head of a request is being read. `in_message`: true if a head or a body is being read.
     `ended`: true if no more requests are read and no more data is written. `deaf`: true if the current answer is the

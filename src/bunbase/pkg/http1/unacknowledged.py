@@ -22,7 +22,7 @@ ENDED: Final = (OSError, ValueError)
 
 
 def limit_unacknowledged(transport: asyncio.BaseTransport, seconds: float) -> None:
-    """Set the limit of a connection; 0 for the limit of the system. It has no effect if the platform has no such
+    """Set the limit of a connection; 0 for the limit of the system. The call has no effect if the platform has no such
     limit.
     """
     found = transport.get_extra_info("socket")

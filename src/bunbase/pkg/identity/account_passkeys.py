@@ -24,8 +24,8 @@ NeedWayIn = Callable[[str], Awaitable[None]]
 class AccountPasskeys(Generic[H]):
     """The passkeys of one pool.
 
-    `need_way_in(user)` raises a Problem if the account has no way to sign in any more. It is called after a removal,
-    while the account is locked.
+    `need_way_in(user)` raises a Problem if the account has no way to sign in any more. This function is called after a
+    removal, while the account is locked.
     """
 
     def __init__(self, checks: FactorChecks[H], need_way_in: NeedWayIn) -> None:

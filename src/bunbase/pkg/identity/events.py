@@ -20,11 +20,12 @@ class CredentialEvent(StrEnum):
     TAKEN_OVER = "taken_over"  # the target is the provider (see external_people.py)
 
 
-# note(user, event, target) stores an entry. It runs in the transaction of the change, so that each stored entry belongs
-# to a change, and each change has an entry.
+# note(user, event, target) stores an entry. This function runs in the transaction of the change, so that each stored
+# entry belongs to a change, and each change has an entry.
 Note = Callable[[str, CredentialEvent, str], Awaitable[None]]
 
-# refused(user) counts a refused sign-in of an account that exists. It runs after the transaction, and must not wait.
+# refused(user) counts a refused sign-in of an account that exists. This function runs after the transaction, and must
+# not wait.
 Refused = Callable[[str], None]
 
 

@@ -63,7 +63,7 @@ class Identities(msgspec.Struct, frozen=True):
 
 
 class LinkTicket(msgspec.Struct, frozen=True):
-    """`ticket`: the parameter `link` of the start. It works once."""
+    """`ticket`: the parameter `link` of the start. The ticket works once."""
 
     ticket: str
     expires_in: int

@@ -106,8 +106,8 @@ class ExternalPeople(Generic[H]):
     async def account(self, person: ExternalCode, open: Open, note: Note = no_note) -> H:
         """Return the account to sign in to, or the account to which the person was linked. This is one transaction.
 
-        `open`: a function that opens an account for a person without an account. It raises a Problem if new accounts
-        are not allowed.
+        `open`: a function that opens an account for a person without an account. The function raises a Problem if new
+        accounts are not allowed.
         Raises: ExternalEmailNotVerified, IdentityTaken, ExternalLoginExpired.
         """
         async with self.stores.db.transaction():

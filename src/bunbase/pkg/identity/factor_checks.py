@@ -6,9 +6,9 @@ The life of a check:
 2. The caller begins a transaction and locks the account. So among a thousand simultaneous guesses, each
    guess sees the count of the guess before it. If there are two requests with the same code, the second finds that the
    code was used.
-3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise the
-   Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after the
-   transaction.
+3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. The function does not
+   raise the Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after
+   the transaction.
 """
 
 from __future__ import annotations

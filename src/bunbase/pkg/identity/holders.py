@@ -57,7 +57,7 @@ class Vault:
         self._unseal = unseal
 
     async def sealed(self, purpose: str, secret: str) -> str:
-        """Seal a secret. It can be unsealed only for the same purpose, so the purpose must name the account."""
+        """Seal a secret. The secret can be unsealed only for the same purpose, so the purpose must name the account."""
         return await self._seal(self.prefix + purpose, secret.encode())
 
     async def unsealed(self, purpose: str, sealed: str) -> str:

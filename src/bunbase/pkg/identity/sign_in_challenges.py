@@ -1,8 +1,8 @@
 """Ask a person who signs in for the second factor.
 
-The client gets a challenge instead of a session. A challenge is valid for five minutes and works once. It belongs to
-one version of the account, so a change of the password or of a factor ends it. A challenge can contain a note about the
-first step. The stored hash covers the note, so a challenge whose note was changed is not found.
+The client gets a challenge instead of a session. A challenge is valid for five minutes and works once. The challenge
+belongs to one version of the account, so a change of the password or of a factor ends it. A challenge can contain a
+note about the first step. The stored hash covers the note, so a challenge whose note was changed is not found.
 """
 
 from __future__ import annotations

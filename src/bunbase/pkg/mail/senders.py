@@ -1,8 +1,8 @@
 """The sender of a project's mails: the name that readers see, and the address to which their answers go.
 
-A project may always choose the name. It may choose the address only if the operator allows the domain of the address.
-There are two reasons: other mail servers check that the server of this installation may send for the domain (SPF, DKIM,
-DMARC), and a project must not write in the name of somebody else.
+A project may always choose the name. A project may choose the address only if the operator allows the domain of the
+address. There are two reasons: other mail servers check that the server of this installation may send for the domain
+(SPF, DKIM, DMARC), and a project must not write in the name of somebody else.
 """
 
 from __future__ import annotations

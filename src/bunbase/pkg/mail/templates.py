@@ -3,7 +3,7 @@ name of the app.
 
 A template has a few texts, from which `composing.py` makes the plain text and the HTML of a mail. The texts contain
 placeholders such as `$app` (`string.Template`), which every template documents in its `fields`. A project may later
-replace the texts of a template. It cannot add markup, because all texts are escaped.
+replace the texts of a template. A project cannot add markup, because all texts are escaped.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Symptom: after kill -9, the next start fails with `lock file "postmaster.pid" already exists`. Cause: PostgreSQL refuses
 to start while any process has the id in `postmaster.pid`. After kill -9, this process can be a zombie for which no
-parent waits. It can also be another program that got the same id, which is frequent in containers.
+parent waits. This process can also be another program that got the same id, which is frequent in containers.
 
 Decision: check in two ways whether a process still works on the data, and remove the files if there is none.
 
@@ -161,7 +161,10 @@ def _forget(place: Place) -> None:
 
 
 def _remove_socket(directory: Path, account: Account) -> None:
-    """Remove the temporary directory of a socket. It was created because the path in the home was too long."""
+    """Remove the temporary directory of a socket.
+
+    The directory was created because the path in the home was too long.
+    """
     if directory.parent == TEMPORARY[0] and directory.name.startswith(TEMPORARY[1]):
         try:
             own = directory.lstat().st_uid == account.uid

@@ -1,4 +1,4 @@
-"""The directories and files of the embedded PostgreSQL. They are all below one directory, the home.
+"""The directories and files of the embedded PostgreSQL. All of these are below one directory, the home.
 
     <home>/data              the data; initdb creates it, and PostgreSQL writes it
     <home>/socket            the socket, unless its path would be too long for the kernel
@@ -100,7 +100,10 @@ def hold_home(home: Path, data_dir: Path) -> int:
 
 
 def socket_directory(place: Place) -> Path:
-    """Return a directory for the socket. Its path is short, and only PostgreSQL's user and root can enter it."""
+    """Return a directory for the socket.
+
+    The path of the directory is short, and only PostgreSQL's user and root can enter it.
+    """
     near = place.home / SOCKET
     if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
         near.mkdir(mode=0o700, exist_ok=True)
@@ -135,7 +138,7 @@ def _opened_to(account: Account, home: Path) -> Path:
 def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
     """Create a home below `shared`, and return it.
 
-    Its name is random, so that a new data directory at the path of an old one gets a new home.
+    The name of the home is random, so that a new data directory at the path of an old one gets a new home.
     """
     try:
         shared.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
-"""Start PostgreSQL's programs. They end together with this process, even after kill -9.
+"""Start PostgreSQL's programs. The programs end together with this process, even after kill -9.
 
 Concern: after kill -9 of BunBase, none of its code runs any more, and PostgreSQL would continue alone. Decision: the
 kernel sends PostgreSQL the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends,
 so only the main thread may start programs.
 
 Concern: the handlers of Ctrl-C and SIGTERM raise an exception. In the middle of a fork, Python drops the exception, or
-loses the process that was just started. Decision: these signals wait until the program runs. Then they end the program
-first.
+loses the process that was just started. Decision: these signals wait until the program runs. After that, the signals
+end the program first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ IMMEDIATE: Final = signal.SIGQUIT  # This is an immediate shutdown: PostgreSQL e
 def spawn(
     arguments: list[str | Path], account: Account, directory: Path, output: IO[Any], lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start a program of PostgreSQL. It gets SIGINT when this process ends, and holds `lock` until it ends itself.
+    """Start a program of PostgreSQL.
+
+    The program gets SIGINT when this process ends, and holds `lock` until the program ends.
 
     Call this from the main thread only.
     """
@@ -66,8 +68,9 @@ def spawn(
 
 
 def _release(mask: set[int], process: subprocess.Popen[bytes] | None) -> None:
-    """Let signals arrive again. If a signal has waited, its handler raises here. Then end the process, and raise the
-    exception.
+    """Let signals arrive again. If a signal has waited, its handler raises here.
+
+    In this case, end the process, and raise the exception.
     """
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -1,4 +1,6 @@
-"""The proxy for a room in another process. It has the room's contract, and sends every call to the internal port.
+"""The proxy for a room in another process.
+
+The proxy has the room's contract, and sends every call to the internal port.
 
 The life of one call:
 
@@ -105,7 +107,7 @@ class Remote:
 def remote(room: str, contract: type[T], line: RpcConnections, caller: str) -> T:
     """Return a proxy with the methods of `contract`, for the room `caller`.
 
-    Its methods raise the Problems of the contract, Unreachable, or DeadlineExceeded.
+    The methods of the proxy raise the Problems of the contract, Unreachable, or DeadlineExceeded.
     """
     make = {True: _streaming, False: _posting}
     calls = wire.calls_of(contract)

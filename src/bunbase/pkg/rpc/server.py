@@ -1,4 +1,4 @@
-"""The ASGI app of the internal port. It answers `POST /rpc` for callers with a service token.
+"""The ASGI app of the internal port. The app answers `POST /rpc` for callers with a service token.
 
 The life of one call:
 

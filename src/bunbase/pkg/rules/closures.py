@@ -9,8 +9,9 @@ The life of one rule:
 4. An error of CEL is raised as `Failed`. `&&` and `||` ignore the error if another part decides the result. Otherwise
    the rule denies access.
 
-An interpreter that visits the tree for every document was rejected. It would be simpler, but slower, because it would
-select the code for each node again for every document (docs/decisions/0011-our-own-parser-for-rules.md).
+An interpreter that visits the tree for every document was rejected. Such an interpreter would be simpler, but slower,
+because it would select the code for each node again for every document
+(docs/decisions/0011-our-own-parser-for-rules.md).
 """
 
 from __future__ import annotations
@@ -225,8 +226,8 @@ def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
 def _unchanged(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     """Return the closure of `next.field == doc.field`. A field that is missing in both equals itself.
 
-    In CEL, a missing field is an error, and an error denies access. Then `next.plan == doc.plan` would refuse each
-    update of a document without a plan. A field that only one of the two documents has is a difference.
+    In CEL, a missing field is an error, and an error denies access. By this rule of CEL, `next.plan == doc.plan` would
+    refuse each update of a document without a plan. A field that only one of the two documents has is a difference.
     """
 
     def equal(inputs: Inputs) -> bool:

@@ -24,7 +24,10 @@ Lookup = Callable[[str, str], dict[str, Any] | None]
 
 
 class Postponed(Exception):
-    """An evaluation takes too long for the event loop. It has no result: run it again from the start in a thread."""
+    """An evaluation takes too long for the event loop.
+
+    The evaluation has no result, so run it again from the start in a thread.
+    """
 
 
 class Inputs(msgspec.Struct):
@@ -35,8 +38,8 @@ class Inputs(msgspec.Struct):
     `most`: the limit of steps for one evaluation.
     `known`: values of the parts that do not depend on the document, by the id of the node. `before`: the steps that
     these parts took; `most` includes these steps.
-    `postpones`: True in the event loop. Then an evaluation that exceeds `most` raises Postponed. In a thread, it raises
-    Failed.
+    `postpones`: True in the event loop. If it is True, an evaluation that exceeds `most` raises Postponed. In a thread,
+    it raises Failed.
     """
 
     auth: dict[str, Any] | None = None

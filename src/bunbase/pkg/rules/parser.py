@@ -1,4 +1,4 @@
-"""A Pratt parser for rules in CEL (https://github.com/google/cel-spec). It returns the syntax tree of a rule.
+"""A Pratt parser for rules in CEL (https://github.com/google/cel-spec). The parser returns the syntax tree of a rule.
 
 The parser does not support messages, bytes and unsigned numbers, because JSON does not have them.
 """
@@ -77,7 +77,7 @@ class _Parser:
         return tree
 
     def expression(self) -> Node:
-        """Return the node of an expression. Its grammar is `or`, or `or ? or : expression`."""
+        """Return the node of an expression. The grammar of an expression is `or`, or `or ? or : expression`."""
         self.level += 1
         if self.level > MAX_LEVELS:
             raise refused(self.source, self.next.start, f"A rule is nested at most {MAX_LEVELS} levels deep.")

@@ -1,4 +1,4 @@
-"""The lexer for rules. It follows the CEL specification, but has no bytes and no unsigned numbers."""
+"""The lexer for rules. The lexer follows the CEL specification, but has no bytes and no unsigned numbers."""
 
 from __future__ import annotations
 

@@ -77,7 +77,10 @@ def scan_seconds_left() -> float:
 
 
 class Scanner:
-    """A connection that one scan uses at a time. Its statements raise apsw.InterruptError when that scan is over."""
+    """A connection that one scan uses at a time.
+
+    The statements of the scan raise apsw.InterruptError when the scan is over.
+    """
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection

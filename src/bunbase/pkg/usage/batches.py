@@ -47,7 +47,10 @@ def hour_of(time: datetime) -> datetime:
 
 
 def summed(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
-    """Return one amount for each project, dimension and hour. They are sorted, so that two writers cannot deadlock."""
+    """Return one amount for each project, dimension and hour.
+
+    The amounts are sorted, so that two writers cannot deadlock.
+    """
     total: dict[tuple[str, int, datetime], int] = {}
     for one in amounts:
         key = (one.project, one.dimension, one.hour)

@@ -13,8 +13,8 @@ from bunbase.pkg.usage.dimensions import Dimension
 log = logger("usage")
 
 MAX_COUNTERS: Final = (
-    # These counters take about 10 MB. They are enough for 20,000 projects that call functions while the store is
-    # unreachable.
+    # These counters take about 10 MB. These counters are enough for 20,000 projects that call functions while the store
+    # is unreachable.
     60_000
 )
 MAX_AMOUNT: Final = 1 << 62  # Numbers in the store must stay below 2^63.

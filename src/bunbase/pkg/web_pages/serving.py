@@ -52,7 +52,7 @@ SHOWS_PAGES: Final[dict[str, Any]] = {"exception_handlers": {ShownAsPage: show_p
 
 
 class PageRoutes:
-    """Makes the routes of the pages of a room. They are not part of the OpenAPI document.
+    """Makes the routes of the pages of a room. These routes are not part of the OpenAPI document.
 
     `advice`: the advice for a person whose request could not be read.
     """
@@ -98,8 +98,9 @@ def is_opened_in_browser(request: AnyRequest) -> bool:
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    """Return a page. Its policy allows our scripts and the colour of buttons only if the page has them; all other texts
-    are escaped."""
+    """Return a page. The policy of the page allows our scripts and the colour of buttons only if the page has them; all
+    other texts are escaped.
+    """
     sent = HEADERS | (headers or {})
     sent["content-security-policy"] = with_accent(sent["content-security-policy"], text)
     for part in (passkeys, copying):

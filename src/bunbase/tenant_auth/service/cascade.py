@@ -4,9 +4,9 @@ The life of one deletion:
 
     1. The user's row is deleted. If the settings of the project name collections or a function (`deletion`), the same
        transaction posts an event (`pkg/db/outbox.py`).
-    2. A job takes the event. It enqueues the function, with the user's id as key. It deletes documents in the name of
-       the project, BATCH documents in each commit. After ROUNDS commits, it posts the event again, so that no delivery
-       takes long.
+    2. A job takes the event. The job enqueues the function, with the user's id as key. The job also deletes documents
+       in the name of the project, BATCH documents in each commit. After ROUNDS commits, it posts the event again, so
+       that no delivery takes long.
     3. If the process dies, the event still exists. Deleted documents stay deleted, and the job continues with the rest.
 
 The job uses the settings at the time when it deletes the documents. A collection that does not exist counts as empty.

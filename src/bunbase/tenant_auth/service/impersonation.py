@@ -61,7 +61,7 @@ class Impersonation:
 
 
 def _session(caller: Caller, pool: Pool, id: str) -> Session:
-    """Return a new session. It ends with its only access token."""
+    """Return a new session. The session ends with its only access token."""
     seconds = min(pool.lifetimes.access_ttl_seconds, MAX_SECONDS)
     session = new_session(id, caller.ip, caller.agent, pool.clock.now(), pool.lifetimes)
     return msgspec.structs.replace(session, expires_at=session.created_at + timedelta(seconds=seconds))

@@ -2,8 +2,8 @@
 
 The life of one sign-in:
 
-    1. A request for a mail is stored and answered. A job makes the code or the link. It sends the mail if the address
-       has a user or may have one (`mail_requests.py`).
+    1. A request for a mail is stored and answered. A job makes the code or the link. The job sends the mail if the
+       address has a user or may get a user (`mail_requests.py`).
     2. The code is compared, or the link is looked up. `shown_address.py` describes the remaining steps.
 """
 

@@ -41,7 +41,8 @@ Also = Callable[[], Awaitable[None]]
 # A function of this type runs outside of the transaction, and returns a function that stores its result inside of the
 # transaction. The parameters are the project, the answer, and the id of the session.
 Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]
-# A function of this type runs in the transaction that stores the session. It returns False if it has changed nothing.
+# A function of this type runs in the transaction that stores the session. The function returns False if it has changed
+# nothing.
 Store = Callable[[], Awaitable[bool]]
 
 
@@ -169,9 +170,9 @@ class OpenSession:
         """Store a changed user with a new session. `person`: the user after the change.
 
         `store`: a function that changes the user. If the user was changed meanwhile, `store` changes nothing and
-        returns False. Then this method returns None, and the caller begins again. Raises: UserBanned, HookFailed,
-        MfaEnrolmentRequired (in this case the user is changed, and must sign in next), KeyNotFound, KeyDestroyed, and
-        the problems of `store`.
+        returns False. In this case, this method returns None, and the caller begins again. Raises: UserBanned,
+        HookFailed, MfaEnrolmentRequired (in this case the user is changed, and must sign in next), KeyNotFound,
+        KeyDestroyed, and the problems of `store`.
         """
         refuse_banned(person, self.tokens.clock.now())
         pool = await self.pools.of(caller.project)

@@ -3,8 +3,8 @@
 The life of one refresh:
 
     1. Look up the refresh token by its hash, together with its session. An unknown token is refused.
-    2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. If a parallel request
-       used the token, or if the user was changed, the statement changes nothing: begin again at step 1.
+    2. FRESH: sign a new pair. After that, one statement marks the token as used and adds the next token. If a parallel
+       request used the token, or if the user was changed, the statement changes nothing: begin again at step 1.
     3. RETRY: the token was used, but the next token was not used, or was first used less than ten seconds ago. So the
        client may not have received the answer. Return the same pair, which is stored sealed with the old token. If the
        pair's access token has expired, or the user was changed since, sign a new access token.

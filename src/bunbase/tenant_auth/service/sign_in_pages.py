@@ -4,8 +4,9 @@ The life of one sign-in:
 
     1. The app makes a PKCE pair, and sends the browser to the page with the challenge. BunBase sets no cookie: the URL
        of every form contains the parameters of the app.
-    2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. Its
-       tokens are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the session.
+    2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. The
+       tokens of the session are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the
+       session.
     3. The browser goes to `redirect_to` with the code. The app exchanges the code and its PKCE verifier for the tokens.
 
 Concern: an attacker makes a person sign in with the attacker's parameters (login CSRF), or steals the code from the

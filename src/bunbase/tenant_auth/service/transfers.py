@@ -7,7 +7,7 @@ The life of one batch of an import:
        together. After a crash, either the whole batch or nothing of it is stored. A second import of the same file
        skips the stored users.
     3. If a sign-up has taken one of the addresses meanwhile, the transaction is rolled back, and the batch is decided
-       again. After some tries, the lines are added one by one. Then only the line with the conflict is refused.
+       again. After some tries, the lines are added one by one. In this way, only the line with the conflict is refused.
     4. Afterwards, known users that the file changes are changed one by one, like in any other change of users.
 """
 

@@ -64,7 +64,10 @@ class SettingsStore:
         return (await self.read_raw(project))[0]
 
     async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
-        """Return the settings, and the stored JSON. It has only chosen values, and perhaps fields of newer versions."""
+        """Return the settings, and the stored JSON.
+
+        The JSON has only chosen values, and perhaps fields of newer versions.
+        """
         row = await self.db.one(SettingsRow, READ, project)
         if row is None:
             return StoredSettings(), {}
