@@ -1,4 +1,6 @@
-/** Captures the output of a function as log lines. This module limits the length of a line and of all lines of a call. */
+/**
+ * Captures the output of a function as log lines. This module limits the length of a line and of all lines of a call.
+ */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 

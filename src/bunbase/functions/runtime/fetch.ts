@@ -101,7 +101,9 @@ function responseOf(request: Request, head: Head, body: Body, explain?: (coding:
   return withFacts(new Response(shown as never, { statusText, headers }), { url, redirected, status, ok: false });
 }
 
-/** Sets properties that a program cannot set when it makes a Response. Clones of the Response also get these properties. */
+/**
+ * Sets properties that a program cannot set when it makes a Response. Clones of the Response also get these properties.
+ */
 function withFacts(response: Response, facts: Readonly<Record<string, unknown>>): Response {
   for (const name in facts) Object.defineProperty(response, name, { value: facts[name] });
   const clone = () => withFacts(Response.prototype.clone.call(response), facts);

@@ -1,9 +1,9 @@
 /**
  * The file name that a bundle sees as its own: `/function.js` in the folder `/`.
  *
- * The real values are the folders of the installation. These paths are useless for functions, and would appear in answers and
- * logs. This module hides them from ordinary code. Code that searches for them can still find them, for example in the
- * text of a stack.
+ * The real values are the folders of the installation. These paths are useless for functions, and would appear in
+ * answers and logs. This module hides them from ordinary code. Code that searches for them can still find them, for
+ * example in the text of a stack.
  */
 
 export const FILE = "/function.js";

@@ -2,8 +2,9 @@
  * `ClientRequest` of `node:http`, built on fetch.
  *
  * The life of one request: the constructor reads URL and options, and in the next turn the request emits `socket`.
- * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. After `end()`, fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes. Every
- * other end emits `error`, and then `close`.
+ * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. After
+ * `end()`, fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes.
+ * Every other end emits `error`, and then `close`.
  */
 
 import type * as Http from "node:http";

@@ -1,5 +1,6 @@
 /**
- * The `socket` of a request of `node:http`. This socket has no connection. This socket measures the time of silence, and can end the request.
+ * The `socket` of a request of `node:http`. This socket has no connection. This socket measures the time of silence,
+ * and can end the request.
  *
  * Libraries use the socket of a client to set timeouts (follow-redirects, got) and to wait until it is connected
  * (Stripe). This socket looks like a kept-alive connection, which is connected from the start.

@@ -1,8 +1,8 @@
 /**
  * Copies of the engine's built-in functions, made before a bundle runs.
  *
- * The concern: a bundle runs in the same realm as the runtime. The bundle could replace Array.prototype.push with its own
- * function, and the next frame would pass the queue of the channel to that function. So the runtime handles its own
+ * The concern: a bundle runs in the same realm as the runtime. The bundle could replace Array.prototype.push with its
+ * own function, and the next frame would pass the queue of the channel to that function. So the runtime handles its own
  * state (frames, asks, calls) only with these copies, with `#private` fields, which a setter on Object.prototype cannot
  * observe, and with structures whose prototypes a bundle cannot reach. For values of the function itself, ordinary
  * methods are safe.

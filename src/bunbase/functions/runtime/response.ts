@@ -68,8 +68,8 @@ function notJson(value: object) {
 }
 
 /**
- * Returns the head of the answer. Throws a TypeError for a head that the host would refuse. Because of this error, only this call fails,
- * and the other calls of this worker continue.
+ * Returns the head of the answer. Throws a TypeError for a head that the host would refuse. Because of this error, only
+ * this call fails, and the other calls of this worker continue.
  */
 export function headOf(response: Response): { status: number; headers: [string, string][] } {
   const { status } = response;
