@@ -158,7 +158,10 @@ async def databases(postgres: str, filled: str) -> AsyncIterator[Databases]:
 
 @pytest.fixture
 async def database_url(databases: Databases) -> AsyncIterator[str]:
-    """Yield the URL of a database with the tables of all rooms and no rows. Its name is not used again."""
+    """Yield the URL of a database with the tables of all rooms and no rows.
+
+    The name of the database is not used again.
+    """
     name = await databases.take()
     yield databases.url(name)
     await databases.give_back(name)
@@ -166,7 +169,7 @@ async def database_url(databases: Databases) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def empty_database_url(postgres: str) -> AsyncIterator[str]:
-    """Yield the URL of a database without tables, for tests of migrations. It is dropped after the test."""
+    """Yield the URL of a database without tables, for tests of migrations. The database is dropped after the test."""
     async with new_database(postgres, EMPTY) as url:
         yield url
 

@@ -2,7 +2,7 @@
 
 To build the app of a room takes 60 ms of processor time, the app of all rooms 200 ms.
 
-An app has no state of its own. It finds the parts of the test that sends the request in a context variable.
+An app has no state of its own. The app finds the parts of the test that sends the request in a context variable.
 """
 
 from __future__ import annotations

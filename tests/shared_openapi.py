@@ -1,6 +1,6 @@
 """The OpenAPI document of all public routes.
 
-It is made once in each process, because this takes 0.8 s of processor time.
+The document is made once in each process, because this takes 0.8 s of processor time.
 """
 
 from __future__ import annotations

@@ -75,7 +75,10 @@ async def test_the_private_key_is_stored_only_sealed_by_bunkms(bunauth: BunAuthS
 
 
 class CachingReader:
-    """An external program that checks tokens with the public keys. It caches the keys as `Cache-Control` allows."""
+    """An external program that checks tokens with the public keys.
+
+    The program caches the keys as `Cache-Control` allows.
+    """
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
@@ -92,7 +95,7 @@ class CachingReader:
 
 
 async def test_no_valid_token_is_refused_during_rotations(rooms: Rooms, here: Site, clock: ManualClock) -> None:
-    """Two processes sign and check all the time. They run their jobs at different times."""
+    """Two processes sign and check all the time. The processes run their jobs at different times."""
     chance = random.Random(3)
     async with two_processes(rooms, here) as processes:
         signed_in = await registered(processes[0])

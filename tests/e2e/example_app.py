@@ -21,7 +21,7 @@ SHELL: Final = ("bash", "-euo", "pipefail", "-c")
 
 
 def cloned(server: Instance, name: str) -> Path:
-    """Return a folder like the repository. It has a copy of the example, because the commands write into it."""
+    """Return a folder like the repository. The folder has a copy of the example, because the commands write into it."""
     clone = server.home / "clone"
     left_out = shutil.ignore_patterns("build", "dist", ".env", "node_modules")
     shutil.copytree(REPOSITORY / "examples" / name, clone / "examples" / name, ignore=left_out)

@@ -162,7 +162,7 @@ async def not_run(http: httpx.AsyncClient, storm: Storm) -> list[Any]:
 def _in_order(revs: list[int], repeats: bool) -> bool:
     """True if the changes of a document ran in order. `repeats`: a batch that fails repeats all of its changes.
 
-    Then the first runs of the changes must be in order.
+    In this case, the first runs of the changes must be in order.
     """
     if not repeats:
         return revs == sorted(revs)

@@ -83,7 +83,7 @@ class Installation:
     def own_session(self, below: str) -> dict[str, str]:
         """Sign in again and return the headers.
 
-        They are of the owner for /api, and of the end user with the secret key for /v1.
+        The headers are of the owner for /api, and of the end user with the secret key for /v1.
         """
         account = {**SIGN_IN, "email": email_of(who.OWNER)} if below == "/api" else EXAMPLES["POST", "/v1/auth/login"]
         keys = self.headers[who.SECRET] if below == "/v1" else {}

@@ -1,4 +1,4 @@
-"""Open pages of a hostile function in Chromium. They attack pages of BunBase and of other projects."""
+"""Open pages of a hostile function in Chromium. The hostile pages attack pages of BunBase and of other projects."""
 
 from __future__ import annotations
 

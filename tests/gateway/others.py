@@ -1,4 +1,7 @@
-"""Fakes of the rooms that the gateway calls. They have only the methods that it calls; their tokens are signed."""
+"""Fakes of the rooms that the gateway calls. The fakes have only the methods that the gateway calls.
+
+The tokens of the fakes are signed.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ LONG = 4_000_000_000.0  # These Unix seconds are in the year 2096.
 
 @functools.cache
 def signing_key(signer: str) -> SigningKey:
-    """Return the key of a signer. It is cached, because making a key is slow."""
+    """Return the key of a signer. The key is cached, because making a key is slow."""
     return SigningKey(new_private_key())
 
 

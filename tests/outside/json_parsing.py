@@ -1,7 +1,7 @@
 """JSONTestSuite: each file becomes the body of requests to a real server, in the places where the server reads JSON.
 
-The server must accept `y_` files and refuse `n_` files with a problem. It may accept or refuse `i_` files, but must not
-crash. An accepted document must be read back as Python reads the file.
+The server must accept `y_` files and refuse `n_` files with a problem. The server may accept or refuse `i_` files, but
+must not crash. An accepted document must be read back as Python reads the file.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ NUMBERS = (int, float)
 
 
 class Refused(Exception):
-    """A refusal of BunBase. It equals every error code, because our codes differ from MongoDB's."""
+    """A refusal of BunBase. The refusal equals every error code, because our codes differ from MongoDB's."""
 
     def __init__(self, problem):
         super().__init__(f"{problem.get('code')}: {problem.get('detail')}")

@@ -54,7 +54,7 @@ class AnyPair(Protocol):
 
 
 class World:
-    """The room that all histories share. Its jobs run only when a history calls them."""
+    """The room that all histories share. The jobs of the room run only when a history calls them."""
 
     def __init__(self, runner: asyncio.Runner, service: Any, clock: ManualClock) -> None:
         self.runner = runner

@@ -99,7 +99,7 @@ class ModelRefresh:
 
 @dataclass(eq=False)
 class ModelAccess:
-    """An access token. It lives for ACCESS, but never longer than its session."""
+    """An access token. The token lives for ACCESS, but never longer than its session."""
 
     session: ModelSession
     text: str

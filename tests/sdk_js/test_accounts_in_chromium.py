@@ -76,7 +76,7 @@ class Tab:
 
 
 class Device:
-    """The device of a page, which has passkeys. Its owner agrees at once to each use of a passkey."""
+    """The device of a page, which has passkeys. The owner of the device agrees at once to each use of a passkey."""
 
     def __init__(self, tab: Tab) -> None:
         self.devtools = tab.page.context.new_cdp_session(tab.page)
@@ -102,7 +102,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def app(site: Site, strict: StrictServer) -> str:
-    """Return the address of an app that may use passkeys. Its project has passkeys on, and sends text messages."""
+    """Return the address of an app that may use passkeys.
+
+    The app's project has passkeys on, and sends text messages.
+    """
     url = strict.url.replace("127.0.0.1", "localhost")
     strict.pages["/"] = PAGE
     site.change_settings(

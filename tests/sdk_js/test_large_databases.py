@@ -1,7 +1,7 @@
 """The work of the compiler for the types of 200 collections with 40 fields each. `make sdk` runs this.
 
-The compiler counts instantiations, which are the steps of computing a type. Their number does not depend on the
-machine. tsc stops with an error after 5 million instantiations in one expression.
+The compiler counts instantiations, which are the steps of computing a type. The number of instantiations does not
+depend on the machine. tsc stops with an error after 5 million instantiations in one expression.
 """
 
 from __future__ import annotations

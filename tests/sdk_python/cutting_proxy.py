@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class CuttingProxy(ThreadingTCPServer):
-    """The proxy. It cuts each of the next `cuts` connections after `after_bytes` bytes of the answer."""
+    """The proxy. The proxy cuts each of the next `cuts` connections after `after_bytes` bytes of the answer."""
 
     daemon_threads = True
     allow_reuse_address = True

@@ -1,4 +1,4 @@
-"""The examples of the docstrings. They are written once for both faces, and mypy checks them as one program."""
+"""The examples of the docstrings. The examples are written once for both faces, and mypy checks them as one program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service on loopback that checks captchas. It uses the documented protocol of Turnstile and hCaptcha:
+"""A service on loopback that checks captchas. The service uses the documented protocol of Turnstile and hCaptcha:
 
 - a form is posted to it with `secret` and `response`, and may have `remoteip` and `sitekey`;
 - the answer has the status 200 and JSON with `success`, and `error-codes` if it is false;

@@ -60,7 +60,10 @@ class Channel:
         return not self.subscriptions and not self.ring and not self.presence.members and not self.presence.busy
 
     def publish(self, message: ReadyMessage, now: float) -> int:
-        """Number a message, store it if the channel has a history, and send it to all edges. Return its offset."""
+        """Number a message, store it if the channel has a history, and send it to all edges.
+
+        Return the offset of the message.
+        """
         self.ring.offset += 1
         body = b'"offset":%d,' % self.ring.offset + message.rest
         self.ring.add(body, now, self.kind.history)

@@ -147,7 +147,7 @@ class Project:
             self.forget_if_empty(channel)
 
     async def redefine(self, turns: Turns, now: float) -> None:
-        """Apply the present definitions to all channels. Other work gets a turn in between."""
+        """Apply the present definitions to all channels. Other tasks get a turn between two channels."""
         for channel in list(self.channels.values()):
             await turns.free()
             with turns:
@@ -155,14 +155,14 @@ class Project:
                 self.forget_if_empty(channel)
 
     async def end_all(self, problem: Problem, turns: Turns, now: float) -> None:
-        """End all subscriptions. Other work gets a turn in between."""
+        """End all subscriptions. Other tasks get a turn between two channels."""
         for one in list(self.subscriptions):
             await turns.free()
             with turns:
                 self.end(one, problem, now)
 
     async def trim(self, turns: Turns, now: float) -> None:
-        """Drop everything that is too old. Other work gets a turn in between."""
+        """Drop everything that is too old. Other tasks get a turn between two channels."""
         self.keys.trim(now)
         for caller, bucket in list(self.callers.items()):
             if bucket.full(now):

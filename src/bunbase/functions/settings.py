@@ -19,7 +19,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `host`: a wildcard such as `*.fn.example.com`. Then the functions of a project answer at `<slug>.fn.example.com`,
     and browsers treat each project as another origin. If `host` is empty, all projects share the host of
     `gateway.public_url`, and each answer gets a header that makes browsers sandbox it.
-    `sandbox`: `off` runs functions without a sandbox. Use it only for trusted code.
+    `sandbox`: `off` runs functions without a sandbox. Use `off` only for trusted code.
     `confine_with`: the layer that confines files; `auto` means Landlock if the kernel has it, and otherwise bubblewrap.
     `max_workers`: the number of workers that may run at the same time.
     `max_workers_per_project`: the number of workers of one project that may run at the same time.

@@ -127,7 +127,7 @@ def _label(label: str) -> str | None:
 def _in_unicode(label: str) -> str:
     """Return the label in Unicode.
 
-    Return it unchanged if `lower` would change it, because IDNA has capitals of Cherokee.
+    Return the label unchanged if `lower` would change it, because IDNA has capitals of Cherokee.
     """
     try:
         found = idna.ulabel(label)

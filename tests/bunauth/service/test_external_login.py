@@ -62,7 +62,7 @@ async def bunauth(rooms: Rooms, here: Site, provider: FakeProvider) -> AsyncIter
 
 @pytest_asyncio.fixture
 async def ada(bunauth: BunAuthService) -> SignedIn:
-    """Return the first account. Its address is not verified."""
+    """Return the first account. The address of this account is not verified."""
     return await registered(bunauth)
 
 

@@ -55,7 +55,10 @@ def shelf(tmp_path: Path) -> Path:
 
 
 async def two(bundoc: Bundoc) -> tuple[str, str]:
-    """Make an older and a newer backup of one project under one data key. Their database pages differ."""
+    """Make an older and a newer backup of one project under one data key.
+
+    The database pages of the two backups differ.
+    """
     for content in (b"old", b"new"):
         for number in range(40):
             await put(bundoc, f"d{number}", b'{"is":"%b","filling":"%b"}' % (content, b"x" * 2000))

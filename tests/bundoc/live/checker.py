@@ -274,7 +274,7 @@ class Checker:
     async def bring_up(self, edge: ModelEdge, number: int, held: Held, dear: bool) -> None:
         """Request the results of a late watch, and of other watches of its caller, all at one change.
 
-        Then watch again.
+        After that, watch again.
         """
         if dear:
             others = [one for one in edge.held.values() if one is not held and one.caller == held.caller]

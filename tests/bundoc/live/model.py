@@ -1,4 +1,4 @@
-"""A model of an edge. It knows only the events of contracts/bundoc/live.py, and builds results from them."""
+"""A model of an edge. The model knows only the events of contracts/bundoc/live.py, and builds results from them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ class Held:
 
 
 class ModelEdge:
-    """A model of one edge. It calls `on_barrier` at each barrier, and `on_behind` with the watches that are behind.
+    """A model of one edge.
+
+    The model calls `on_barrier` at each barrier, and `on_behind` with the watches that are behind.
 
     `ended`: the problem of each watch that has ended. `behind`: the events of this kind.
     """

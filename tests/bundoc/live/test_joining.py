@@ -115,7 +115,10 @@ async def test_a_view_that_costs_little_is_made_in_the_event_loop(
 
 
 async def test_results_wait_until_the_stream_has_room_for_them(service: BundocService, live: LiveService) -> None:
-    """A full stream would end. Then all its watches would come back at once and fill the next stream."""
+    """A full stream would end.
+
+    At its end, all watches of the stream would come back at once and fill the next stream.
+    """
     live.stream_bytes = 300 << 10
     following = Following(live)
     await put(service, "a", text="x" * (50 << 10))

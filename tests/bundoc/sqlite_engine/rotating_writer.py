@@ -2,7 +2,7 @@
 
 python -m tests.bundoc.sqlite_engine.rotating_writer <directory> <hex secret of the KMS> <round>
 
-It prints `ok <id>` after each acknowledged write, and `rotated` after each rotation. Other lines are the log.
+The program prints `ok <id>` after each acknowledged write, and `rotated` after each rotation. Other lines are the log.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Other tasks read the documents meanwhile, one document or all documents in one q
 
 python -m tests.bundoc.whole.history_writer <directory> <hex secret of the KMS> <round>
 
-It prints lines of JSON, in the order of the events: `{"call":n,"writes":[[id,op,mark]…]}` before a commit,
+The program prints lines of JSON, in the order of the events: `{"call":n,"writes":[[id,op,mark]…]}` before a commit,
 `{"ok":n,"seq":s,"revs":[…]}` after its answer, `{"no":n}` after a refusal; `{"read":n}` before a read,
 `{"saw":n,"found":{id:[rev,mark]…}}` after it, with null for a missing document. Each write stores its own mark, so that
 a reader knows which write it sees. `slot` is unique: a write with a slot that is taken is refused.

@@ -78,7 +78,7 @@ async def test_a_directory_may_be_moved_to_another_path(tmp_path: Path, kms: Fak
 
 
 async def test_only_one_new_directory_may_replace_a_lost_one(tmp_path: Path, kms: FakeKms) -> None:
-    """The setting names the lost directory. It may stay, because it does not allow a third directory."""
+    """The setting names the lost directory. The setting may stay, because it does not allow a third directory."""
     await filled(tmp_path / "lost", kms)
     replacing = BundocSettings(replaces_directory=id_in(tmp_path / "lost"))
 

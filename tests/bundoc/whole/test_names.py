@@ -197,7 +197,7 @@ def test_sqlite_and_python_read_a_stored_document_in_the_same_way(seed: int) -> 
         document = {chance.choice(NAMES): nasty(chance) for _ in range(4)}
         text = escaped(chance, msgspec.json.encode(document).decode())
         if chance.random() < 0.3:
-            # The name `a` may occur twice. Then the last value counts.
+            # The name `a` may occur twice. If it does, the last value counts.
             text = text[:-1] + (',"a":1}' if len(text) > 2 else '"a":1}')
         try:
             _, body = new_document(text.encode())

@@ -1,4 +1,7 @@
-"""A model of a client with three transports. It knows only docs/live-protocol.md, and builds results from messages."""
+"""A model of a client with three transports.
+
+The model knows only docs/live-protocol.md, and builds results from messages.
+"""
 
 from __future__ import annotations
 

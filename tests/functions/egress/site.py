@@ -1,4 +1,7 @@
-"""A site on loopback that functions fetch from. Its TLS certificate is issued by an authority made for the test run."""
+"""A site on loopback that functions fetch from.
+
+The site's TLS certificate is issued by an authority made for the test run.
+"""
 
 from __future__ import annotations
 

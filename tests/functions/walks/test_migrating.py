@@ -107,7 +107,10 @@ async def _paused(functions: FunctionsService) -> Any:
 async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a_lost_commit(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rehearsal ends with a check of a document that does not exist. Its id must be unknown before."""
+    """The rehearsal ends with a check of a document that does not exist.
+
+    The id of this document must be unknown before.
+    """
     await fill(bundoc, 1)
     actions = [Action(document, "delete") for document in await documents_of(bundoc, SERVER, "people", ("d0000",))]
     checked = list[str]()

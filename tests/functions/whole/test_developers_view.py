@@ -292,7 +292,10 @@ export default async (request: Request) => {
 async def test_a_stack_through_a_package_shows_the_developers_lines_only(
     functions: FunctionsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many frames lie between the developer's line and the request. They stay if no own line is known."""
+    """Many frames lie between the developer's line and the request.
+
+    These frames stay if no line of the developer is known.
+    """
     monkeypatch.chdir(tmp_path)
     for name, text in {"node_modules/client/index.js": PACKAGE, "functions/f.ts": USING_PACKAGE}.items():
         (tmp_path / name).parent.mkdir(parents=True)

@@ -57,7 +57,10 @@ class Deaf(asyncio.Transport):
 
 @contextmanager
 def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
-    """Yield a worker and the list of frame types that it heard. Its call 1 uploads a body and has opened ask 1."""
+    """Yield a worker and the list of frame types that it heard.
+
+    Call 1 of the worker uploads a body and has opened ask 1.
+    """
     heard: list[int] = []
 
     class Counting(Worker):

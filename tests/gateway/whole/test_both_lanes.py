@@ -250,7 +250,7 @@ async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def answers(lane: Served, line: str, headers: Headers, body: bytes) -> list[Reply]:
     """Send a request twice on one connection, because the gateway may not know its token the first time.
 
-    Then restore the documents.
+    After that, restore the documents.
     """
     async with lane.connected() as connection:
         replies = [await connection.ask(line, *headers, body=body) for _ in range(2)]

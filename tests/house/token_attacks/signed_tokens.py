@@ -165,7 +165,10 @@ async def _user_claims(rooms: Opened, project: str) -> Callable[[], dict[str, An
 
 
 async def _curve_verifier(rooms: Opened, algorithm: SigningAlgorithm) -> Verifier:
-    """Return the row of a project that has changed the algorithm of its tokens. Its old RSA key is still accepted."""
+    """Return the row of a project that has changed the algorithm of its tokens.
+
+    The old RSA key of the project is still accepted.
+    """
     project = (await rooms.platform.create_project(rooms.ada, f"Signs with {algorithm}")).id
     await rooms.tenant_auth.change_project_auth(at(rooms, project), {"tokens": {"algorithm": algorithm.value}}, None)
     rooms.tenant_auth.pools.cache.forget(project)

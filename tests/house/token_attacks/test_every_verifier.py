@@ -74,7 +74,10 @@ async def test_every_kind_of_token_is_accepted_only_by_the_verifiers_of_its_kind
 async def test_the_gateway_accepts_genuine_tokens_also_while_it_hears_of_no_revocations(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A busy machine may delay the feeds. Then the gateway asks the rooms, so each genuine token has a real session."""
+    """A busy machine may delay the feeds.
+
+    With delayed feeds, the gateway asks the rooms, so each genuine token has a real session.
+    """
     monkeypatch.setattr(revoked, "STALE_SECONDS", -1.0)
     wrong = [
         row.name for row, issuer in house.rows() if "gateway" in row.name and not await row.accepts(issuer.token())

@@ -109,7 +109,10 @@ async def test_an_address_of_an_older_version_gets_a_dead_letter_and_stops_no_ot
 
 
 class Broken:
-    """A server and a project's own way to send mail. They fail with an unexpected error, except for Ada's mails."""
+    """A server and a project's own way to send mail.
+
+    The server and the way fail with an unexpected error, except for Ada's mails.
+    """
 
     def __init__(self) -> None:
         self.sent: list[str] = []

@@ -87,7 +87,7 @@ async def test_projects_whose_ways_hang_leave_places_for_another_project(db: Dat
     await eventually(lambda: len(ways.begun) >= PLACES)
     await outbox.post(notice("bakery"))
 
-    clock.advance(10)  # A hook may take this long. Then all of them are known to be slow.
+    clock.advance(10)  # A hook may take this long. After that, all of the hooks are known to be slow.
     ways.released.set()
     await eventually(lambda: not sender.sending)
     ways.released.clear()

@@ -14,7 +14,7 @@ class Slices:
         self.began = perf_counter()
 
     async def turn(self) -> bool:
-        """Let other work run if 2 ms have passed. Call it between two steps of work.
+        """Let other work run if 2 ms have passed. Call this function between two steps of work.
 
         Return True if it let other work run.
         """

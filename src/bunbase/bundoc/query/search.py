@@ -82,7 +82,10 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def wants_page(self) -> bool:
-        """False for an aggregate, and for a count without a page. Both need all matches, in any order."""
+        """False for an aggregate, and for a count without a page.
+
+        An aggregate and a count need all matches, in any order.
+        """
         return self.limit > 0 and self.reads is None
 
     @property

@@ -82,7 +82,9 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
 
 
 def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> tuple[Measures, int]:
-    """Make a database in today's format from a copy, under another key. Return its measures and the copy's old format.
+    """Make a database in today's format from a copy, under another key.
+
+    Return the measures of the new database and the copy's old format.
 
     Raises: BackupDamaged, BackupTooNew.
     """

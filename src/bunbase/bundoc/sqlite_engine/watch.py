@@ -20,7 +20,8 @@ from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 # The arguments are the bytes of a document and the number of reads of its JSON. The function returns 1, or ends the
 # search.
 ROOM_FUNCTION: Final = "bundoc_room"
-# A search in the event loop examines at most this many documents. So many small documents always fit.
+# A search in the event loop examines at most this many documents. This many small documents always fit into the time
+# limit.
 LOOP_DOCUMENTS: Final = 200
 LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test.
 VALUES_BETWEEN_LOOKS: Final = 1000  # The time is checked after this many values. Each value takes about 0.5 µs.

@@ -14,7 +14,8 @@ import msgspec
 
 MAX_SOURCES: Final = 20_000
 MAX_MAPPINGS_CHARACTERS: Final = 4 << 20
-MAX_SEGMENTS: Final = 500_000  # So many segments take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s.
+# This many segments take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s.
+MAX_SEGMENTS: Final = 500_000
 MAX_NUMBER: Final = 2**31 - 1
 MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {

@@ -202,7 +202,7 @@ class _Run:
                 self.queue.get_nowait()
 
     async def work(self) -> None:
-        """Run the function. Store its answer before the client gets the last part of the answer."""
+        """Run the function. Store the answer of the function before the client gets the last part of the answer."""
         problem: Problem | None = None
         last: Head | Chunk | None = None
         try:

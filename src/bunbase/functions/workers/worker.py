@@ -151,7 +151,7 @@ class Worker:
             raise LoadFailed(f"The bundle did not finish loading within {seconds:g} s.") from None
 
     async def compile(self, code: bytes, seconds: float) -> bytes:
-        """Compile a bundle without running it. Return its bytecode, or b"" if Bun produced none.
+        """Compile a bundle without running it. Return the bytecode of the bundle, or b"" if Bun produced none.
 
         Raises: WorkerDied, TimeoutError.
         """

@@ -151,7 +151,7 @@ class LateSessions:
             self.watches.begin_missed(session)
 
     async def _next(self, session: Session, late: Late) -> Results | None:
-        """Send the present results. Return them, or None if some of them could not be sent."""
+        """Send the present results. Return the sent results, or None if some of them could not be sent."""
         watches, caller = tuple(session.watches.values()), session.caller
         for watch in watches:
             watch.forget_resume()

@@ -163,7 +163,7 @@ class FactorChecks(Generic[H]):
             return None
 
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
-        """Check the signature of a passkey. Store its counter, and whether the passkey is synced now."""
+        """Check the signature of a passkey. Store the counter of the passkey, and whether the passkey is synced now."""
         try:
             if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()

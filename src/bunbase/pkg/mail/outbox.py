@@ -297,7 +297,7 @@ class MailOutbox:
     async def bury_outdated(self, reason: str, max_age: timedelta = KEEP_DEAD) -> int:
         """Make dead letters of the mails that waited for `max_age`, or until they were no longer useful.
 
-        Return their number.
+        Return the number of these mails.
         """
         now = self.clock.now()
         dead = await self.db.execute(OUTDATED, now, reason, now - max_age, self.dev)

@@ -12,7 +12,7 @@ from bunbase.pkg.patterns import KEPT, InvalidPattern, pattern
 from bunbase.pkg.rules.refusal import refused
 from bunbase.pkg.rules.syntax import Call, Literal, Node, children
 
-MAX_INSTRUCTIONS: Final = 20_000  # So many instructions compile in 8 ms.
+MAX_INSTRUCTIONS: Final = 20_000  # This many instructions compile in 8 ms.
 MAX_PATTERNS: Final = KEPT // 2
 
 

@@ -84,7 +84,7 @@ class PasskeyStore:
         return bool(await self.db.execute(RENAME, self.project, user, id, name))
 
     async def delete(self, user: str, id: str) -> str | None:
-        """Delete a passkey. Return its name, or None if the account has no such passkey."""
+        """Delete a passkey. Return the name of the passkey, or None if the account has no such passkey."""
         name: str | None = await self.db.value(DELETE, self.project, user, id)
         return name
 
