@@ -155,7 +155,7 @@ class Project:
                 self.forget_if_empty(channel)
 
     async def end_all(self, problem: Problem, turns: Turns, now: float) -> None:
-        """End all subscriptions. Other tasks get a turn between two channels."""
+        """End all subscriptions. Other tasks get a turn between two subscriptions."""
         for one in list(self.subscriptions):
             await turns.free()
             with turns:
