@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """The sign-in. `key`, `token`, `project`, `explain`: as in Offered. `resume`: the name of an earlier connection."""
+    """The sign-in. `resume`: the name of an earlier connection. Offered describes the other fields."""
 
     key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
