@@ -20,7 +20,7 @@ PLACES: Final = ("project", "org")
 INSIDE: Final = ("user", "project", "org")
 UNCHANGED: Final = "already_member"  # An invitation with this status changed nothing, so no place has an entry of it.
 # These fields of answers name the new thing. The first field in this order counts.
-IDS: Final = ("id", "client_id", "job", "uid")
+IDS: Final = ("id", "client_id", "access_key_id", "job", "uid")
 
 
 def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> str:
