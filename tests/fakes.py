@@ -113,10 +113,10 @@ class FakeKms:
         return public, *self.older.get(owner, ())
 
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
-        """The new key signs at once, because all processes already have it."""
+        """Make a new key, which signs at once, because all processes already have it."""
         newest, *older = await self.public_keys(owner)
         self._called("renew_signing_key")
-        if newest.alg is not algorithm or days == 0:  # other keys of a fake are never old
+        if newest.alg is not algorithm or days == 0:  # Other keys of a fake are never old.
             self.older[owner] = (newest, *older)
             count = len(self.signing) + len(older) + 1
             self.signing[owner] = rsa_key(count) if algorithm is SigningAlgorithm.RS256 else new_private_key(algorithm)

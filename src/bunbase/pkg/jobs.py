@@ -70,7 +70,8 @@ class Job:
 def wait_seconds(every_seconds: float, failures: int) -> float:
     """Return the time to wait after a number of failures in a row.
 
-    The time doubles with each failure. The limit of the time is MAX_WAIT_SECONDS, or `every_seconds` if this is longer.
+    The time doubles with each failure. The time is at most MAX_WAIT_SECONDS, or `every_seconds` if this number is
+    greater.
     """
     doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
     return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))

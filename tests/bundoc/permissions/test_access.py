@@ -90,7 +90,7 @@ async def test_a_publishable_key_does_not_learn_which_collections_exist(service:
     assert [one.name for one in await service.collections(SERVER)] == ["there"]
 
 
-# the answers to denied writes: the caller `see` may get the document, the caller `blind` may not
+# These are the answers to denied writes. The caller `see` may get the document, and the caller `blind` may not.
 DENIED_WRITES = [
     ("create", "new", RuleDenied, RuleDenied),
     ("create", "there", RuleDenied, RuleDenied),
@@ -218,7 +218,7 @@ async def test_a_denied_document_is_not_decoded(
 async def test_a_write_that_is_stored_is_not_answered_as_failed(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slow rules run in a thread, which may time out. If this caused an error, the caller would write again."""
+    """Slow rules run in a thread, which may time out. If a timeout caused an error, the caller would write again."""
 
     async def busy(*_args: Any) -> Any:
         raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)
@@ -244,7 +244,8 @@ async def test_the_error_of_an_update_does_not_reveal_hidden_fields(service: Bun
 @pytest.mark.parametrize(
     ("short", "long"),
     [
-        ({"$inc": {"pay": 1e-13}}, {"$inc": {"pay": 1e-9}}),  # the first value is lost in rounding, the second is not
+        # the first value is lost in rounding, and the second value is not
+        ({"$inc": {"pay": 1e-13}}, {"$inc": {"pay": 1e-9}}),
         ({"$mul": {"pay": 1}}, {"$mul": {"pay": 0}}),
         ({"$push": {"tags": {"$each": [], "$slice": 3}}}, {"$push": {"tags": {"$each": [], "$slice": 2}}}),
         ({"$unset": {"tags.3": ""}}, {"$unset": {"tags.2": ""}}),

@@ -37,7 +37,7 @@ HEAD = Head(201, (("content-type", "text/plain"), ("x-own", "1")), 7, "inv_1", 1
 
 
 class FakeFunction:
-    """Counts its runs. `answer`: the parts of the answer, or a Problem. A run waits for `go_on`."""
+    """A function that counts its runs. `answer`: the parts of the answer, or a Problem. A run waits for `go_on`."""
 
     def __init__(self, *answer: Head | Chunk | Problem) -> None:
         self.answer = answer
@@ -183,7 +183,7 @@ async def test_the_run_goes_on_without_its_client(kept: KeptCalls) -> None:
     parts = kept.invoke(SERVER, "f", POST, KEY, 10_000, function.run)
     await anext(parts)
 
-    await parts.aclose()  # the client has left
+    await parts.aclose()  # The client has left.
     await eventually(lambda: not kept.runs)
 
     assert (await ask(kept, function.run)).body == b"x" * 20
@@ -231,7 +231,7 @@ async def test_after_the_death_of_a_server_the_next_attempt_waits_for_the_lease_
     function.go_on.clear()
     dead = asyncio.create_task(ask(kept, function.run))
     await eventually(lambda: function.runs == 1)
-    await kept.close()  # the server is killed, so nobody stores an answer
+    await kept.close()  # The server is killed, so nobody stores an answer.
     dead.cancel()
     function.go_on.set()
 

@@ -51,7 +51,7 @@ class Home:
         self.where = site(tmp_path, database_url)
         self.stack = AsyncExitStack()
         self.service: Any = None
-        self.failing: dict[str, bool] = {}  # calls that fail once
+        self.failing: dict[str, bool] = {}  # These calls fail once.
 
     async def start(self) -> None:
         rooms = Rooms({Bundoc: None})
@@ -229,10 +229,10 @@ async def test_complaint_28_members_of_an_edge_that_is_gone_leave_and_those_of_a
     assert ada.of("joined")[1]["m"] == m
     assert ada.of("joined")[1]["lost"] is False
 
-    following.cancel()  # the other process is killed
+    following.cancel()  # The other process is killed.
     began = time.monotonic()
     await until(lambda: watcher.of("members")[-1]["n"] == 1)
-    assert time.monotonic() - began > 3  # the member stays in the list until its lease ends
+    assert time.monotonic() - began > 3  # The member stays in the list until its lease ends.
     left = [name for one in watcher.of("members") for name in one.get("leave", ())]
     assert left == [bob.of("joined")[0]["m"]]
 

@@ -1,4 +1,4 @@
-"""The pure parts of a download: types, disguises, ranges, conditions and headers."""
+"""The parts of a download that need no server: types, disguised files, ranges, conditions and headers."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_disguised_page_is_no_image_and_no_text(content: bytes) -> None:
     ("declared", "content", "good"),
     [
         ("image/png", PNG, True),
-        ("image/jpeg", PNG, True),  # the kind counts: programs confuse these two
+        ("image/jpeg", PNG, True),  # Only the kind counts, because programs confuse these two types.
         ("video/mp4", PNG, False),
         ("text/plain", PNG, False),
         ("image/png", b"plain text", False),

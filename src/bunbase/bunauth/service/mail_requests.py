@@ -21,7 +21,7 @@ PREFIX: Final = "bmt"
 
 
 class MailRequests:
-    """Requests for mails. `nudge`: wakes the job that answers the requests."""
+    """Requests for mails. `nudge` wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, letters: Letters, clock: Clock) -> None:
         self.stores = stores
@@ -45,7 +45,7 @@ class MailRequests:
     ) -> None:
         """Make a link and post its mail. Call this inside the transaction of the action.
 
-        `letter(token)`: returns the mail.
+        `letter(token)` returns the mail.
         """
         seconds = RESET_SECONDS if kind is MailKind.PASSWORD_RESET else VERIFY_SECONDS
         await self.links.post(kind, email, user_id, seconds, letter, name)

@@ -24,26 +24,26 @@ from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, json_value
 
-# the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs
+# All rules in one call together get this many steps, since many short rules add up. A step takes about 0.1 µs.
 CALL_STEPS: Final = 2_000_000
-SCAN_STEPS: Final = 10_000_000  # the limit of a call that reads many documents in a thread
+SCAN_STEPS: Final = 10_000_000  # A call that reads many documents in a thread gets this many steps.
 LOOKUP_STEPS: Final = 50
-# the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
+# In the event loop, rules get 2 ms of steps and 1 ms of JSON parsing. A thread may do more work than this.
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
 # one document of any size: if a thread read large documents, the change of threads would show that they exist
 LOOP_SKIPPED_BYTES: Final = MAX_BYTES
 LOOP_MASKED_BYTES: Final = 8 << 10  # a thread masks larger documents: small objects take 0.7 ms per KiB
 
-VIEW_BYTES: Final = 8  # the length of a hash of the visible fields, which reveals nothing about hidden fields
-BARE: Final = "0"  # the value of `view` for a writer who may not read the document
+VIEW_BYTES: Final = 8  # A hash of the visible fields has this length. The hash reveals nothing about hidden fields.
+BARE: Final = "0"  # A document has this `view` for a writer who may not read it.
 
 DENIED: Final = "The rules of this collection do not allow this."
 FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."
 
 
 class Budget:
-    """The number of steps that rules may take in one call. When no steps are left, rules deny."""
+    """Limits the steps that rules may take in one call. When no steps are left, rules deny."""
 
     postpones = False
 
@@ -85,7 +85,7 @@ class LoopBudget(Budget):
     left_skipped = LOOP_SKIPPED_BYTES
 
     def __init__(self) -> None:
-        self.left = LOOP_STEPS  # super() would cost 0.3 µs for every read
+        self.left = LOOP_STEPS  # A call of super() would cost 0.3 µs for every read.
         self.left_bytes = LOOP_BYTES
 
     @property
@@ -147,7 +147,10 @@ class Access:
         return rule is not None and self.allows(rule, self.inputs(op, id, lookup, doc, next, rule.reads))
 
     def allows(self, rule: CompiledRule | LookUpPart, inputs: Inputs) -> bool:
-        """True if the rule, or a part of it, is true for the document of `inputs`, and the budget had steps left."""
+        """True if the rule, or a part of it, is true for the document in `inputs`.
+
+        False if the budget has no steps left.
+        """
         if self.budget.spent:
             return False
         allowed = rule.allows(inputs)
@@ -155,7 +158,7 @@ class Access:
         return allowed
 
     def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
-        """Return the document without the fields that are hidden from this caller."""
+        """Remove the fields that are hidden from this caller, and return the document."""
         if not self.rules.hidden:
             return stored
         hidden = self.hidden(op, lookup, stored)
@@ -206,7 +209,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> dict[str, Any]:
-        """Return the rule and the values of its parts if the caller may know them (`explain`), otherwise {}."""
+        """Return the rule and the values of its parts, or {} if the caller may not know them (`explain`)."""
         if not self.caller.explain:
             return {}
         rule = self.rules.rules.get(op)

@@ -56,7 +56,7 @@ class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An invented request, for which the rules are tested.
+    """An invented request, with which the rules are tested.
 
     `documents`: lookups find these documents instead of the stored ones. `now`: a time that replaces the current time.
     """
@@ -72,13 +72,13 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):
-    """A single case. `rules`: the rules that replace the saved rules."""
+    """A single case. `rules`: rules to use instead of the saved rules."""
 
     rules: Rules | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Several cases. `rules`: the rules that replace the saved rules, by collection."""
+    """Several cases. `rules`: rules to use instead of the saved rules, by collection."""
 
     cases: Annotated[tuple[Case, ...], msgspec.Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_CASES})]
     rules: dict[str, Rules] | None = None

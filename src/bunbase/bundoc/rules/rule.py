@@ -67,7 +67,7 @@ class CompiledRule:
         self.reads = reads_of([self.tree])
 
     def with_tree(self, tree: Node) -> CompiledRule:
-        """Return this rule with another tree, whose nodes refer to the same source."""
+        """Return a copy of this rule with another tree. The nodes of this tree refer to the same source."""
         rule = CompiledRule.__new__(CompiledRule)
         rule.source, rule.operation, rule.tree = self.source, self.operation, tree
         rule._compile()
@@ -110,7 +110,7 @@ class CompiledRule:
         return self.conditions.implied(inputs)
 
     def bound(self, inputs: Inputs) -> Bound:
-        """Return all that the choice of an index needs of the rule, for this caller."""
+        """Return the properties of the rule, for this caller, that decide which index a query may use."""
         return self.conditions.bound(inputs)
 
     def ordinary(self) -> Inputs | None:
@@ -129,7 +129,8 @@ class CompiledRule:
     ) -> CompiledRule | None:
         """Return the rule without the look-ups that have one value for a query; None if there are none.
 
-        `where`: the filter of the query. `evaluated`: decides a part for a document that has only the given fields.
+        `where`: the filter of the query. `evaluated`: a function that evaluates a part for a document with only the
+        given fields.
         """
         if not self.look_ups.parts:
             return None

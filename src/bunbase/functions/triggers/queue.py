@@ -23,7 +23,7 @@ MAX_DEPTH: Final = 8
 # A job with a longer delay begins a new chain. Such a slow chain does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
-CHANGE_ATTEMPTS: Final = 5  # the number of attempts for the job of a change
+CHANGE_ATTEMPTS: Final = 5  # The job of a change has this many attempts.
 
 
 class PreparedJob(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ class PreparedJob(msgspec.Struct, frozen=True):
 
 
 class Queue:
-    """Adds jobs. `on_added()` is called when there may be a new job to run."""
+    """Adds jobs. The queue calls `on_added()` when there may be a new job to run."""
 
     def __init__(self, store: JobStore, clock: Clock, max_jobs: int, on_added: Callable[[], None]) -> None:
         self.store = store
@@ -45,7 +45,7 @@ class Queue:
     async def enqueue(self, project: str, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> Job:
         """Add a job, or return the existing job with the same key.
 
-        `depth`: the length of the chain of runs, each caused by the run before, that led to the new job.
+        `depth`: the number of runs that led to the new job, where each run was caused by the run before.
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
         return await self.add(project, self.prepared(new, depth, kind))
@@ -108,7 +108,7 @@ class Queue:
     def _row(self, new: NewJob, depth: int, now: datetime, kind: TriggerKind) -> JobRow:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
-        if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text
+        if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text.
             raise InvalidInput.at("/key", "A key may have only printable characters.")
         payload = msgspec.json.encode(new.payload)
         if len(payload) > MAX_PAYLOAD_BYTES:

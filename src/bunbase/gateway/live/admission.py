@@ -23,7 +23,7 @@ from bunbase.pkg.crowd import Crowd
 from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.shares import Shares
 
-FULL_SECONDS: Final = 10  # the wait after which a client that was refused by a limit on connections tries again
+FULL_SECONDS: Final = 10  # A client that was refused by a limit on connections tries again after this time.
 
 
 class Stranger(Protocol):
@@ -50,7 +50,7 @@ class Tally:
         return self.counts[name] < self.most
 
     def check(self, name: Hashable) -> None:
-        """Raises: TooManyLiveConnections."""
+        """Check that the name may have one more connection. Raises: TooManyLiveConnections."""
         if not self.has_room(name):
             message = f"This server allows {self.most} live connections {self.of}. Close one, or come back later."
             raise TooManyLiveConnections(message, retry_after_seconds=FULL_SECONDS)
@@ -65,7 +65,7 @@ class Tally:
 
 
 class Admission:
-    """`unlimited`: addresses for which the limit per address does not apply."""
+    """Enforces the limits on connections. `unlimited`: addresses for which the limit per address does not apply."""
 
     def __init__(
         self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
@@ -101,8 +101,8 @@ class Admission:
     def begin(self, stranger: Stranger) -> float:
         """Count a new connection.
 
-        Return 0 if the connection may begin. It is a stranger until its client has sent its key. Otherwise return the
-        seconds after which the client should try again, because too many connections begin now.
+        Return 0 if the connection may begin. A connection counts as a stranger until the client has sent a key. If too
+        many connections begin now, return the seconds after which the client should try again.
         """
         address = stranger.sender.ip
         near = neighbourhood(address)

@@ -38,7 +38,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
 
 class Tickets:
-    """The tickets of this process. They are in memory, so another process, or a new process, does not accept them.
+    """The tickets of this process.
+
+    The tickets are in memory, so another process, or a new process, does not accept them.
 
     `unlimited`: addresses for which the limit per address does not apply.
     """
@@ -48,7 +50,7 @@ class Tickets:
     ) -> None:
         self.unlimited = unlimited
         self.clock = clock
-        self.waiting: dict[str, Ticket] = {}  # the oldest first
+        self.waiting: dict[str, Ticket] = {}  # The oldest tickets come first.
         self.users = Tally(settings.max_connections_per_user, "of this user")
         self.addresses = Tally(settings.max_connections_per_address, "from this address")
         self.projects = Tally(settings.max_connections_per_project, "of this project")

@@ -12,8 +12,8 @@ Symptom otherwise: while BunKMS was slow, each request kept a connection to Post
 The job begins only after the request is answered (`Job.nudge_later`), because it takes longer for an address with an
 account.
 
-Projects take turns. Symptom without turns: a project whose server asked for a code for each of its users delayed the
-mails of all other projects by minutes.
+Projects take turns. Without turns, a project whose server asked for a code for each of its users delayed the mails of
+all other projects by minutes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.sending import fault
 from bunbase.pkg.project_turns import Turn
 
-LIMIT: Final = 1000  # requests of one run of the job
+LIMIT: Final = 1000  # One run of the job answers at most this many requests.
 POSTPONED: Final = timedelta(seconds=60)
 
 Answer = Callable[[], Awaitable[object]]
@@ -53,7 +53,7 @@ async def request_mail(
     """Store a request. Return False for a text that is not an address, and if too many requests of the pool wait; the
     caller gets the same answer.
 
-    `language`: the language of the person who asks; empty if it is not known.
+    `language`: the language of the person who asks, or empty if the language is not known.
     """
     normal = email_or_none(email)
     if normal is None:

@@ -27,7 +27,7 @@ Send = Callable[[], Awaitable[bool]]  # sends a message; returns False if the me
 
 
 class MailRequests:
-    """Requests for mails and text messages. `nudge`: wakes the job that answers the requests."""
+    """Requests for mails and text messages. `nudge`: a function that wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, pools: Pools, texts: TextMessages) -> None:
         self.stores = stores
@@ -39,8 +39,8 @@ class MailRequests:
     async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
         """Store a request for a mail. If a text is not an address, drop the request and return the same answer.
 
-        `redirect_to`: the URL of the app to which the page behind the link leads. `kept`: a text to store instead of
-        `redirect_to` with the link. Raises: InvalidInput.
+        `redirect_to`: the URL of the app to which the page behind the link leads. `kept`: a text that is stored with
+        the link instead of `redirect_to`. Raises: InvalidInput.
         """
         pool = await self.pools.of(linked_project(caller))
         name = kept or pool.checked_redirect(redirect_to)

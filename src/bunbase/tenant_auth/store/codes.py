@@ -104,7 +104,7 @@ class CodeStore:
     async def renew(self, project: str, kind: str, address: str, expires_at: datetime) -> str | None:
         """Extend the validity of the newest code, and return it sealed. Return None if it was used.
 
-        Its guesses still count.
+        The guesses of a used code still count.
         """
         found: str | None = await self.db.value(RENEW, project, kind, address, expires_at)
         return found

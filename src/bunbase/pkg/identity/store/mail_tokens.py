@@ -1,4 +1,7 @@
-"""Links that were sent by mail, and requests for such mails, in PostgreSQL. `kind`: the room's name for the effect."""
+"""Links that were sent by mail, and requests for such mails, in PostgreSQL.
+
+`kind`: the name that the room gives to the effect of a link.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import msgspec
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.project_turns import Turn
 
-MAX_REQUESTS: Final = 10_000  # that wait, of one pool: a server with a secret key may send any number of them
+# At most this many requests of one pool wait, because a server with a secret key may send any number of requests.
+MAX_REQUESTS: Final = 10_000
 
 ADD: Final = """
 INSERT INTO mail_tokens (project, hash, kind, user_id, email, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
@@ -61,7 +65,10 @@ class NewMailToken(msgspec.Struct, frozen=True):
 
 
 class MailToken(msgspec.Struct, frozen=True):
-    """`user_id`: None if the link opens an account. `email`: the address to which the mail was sent."""
+    """A link. `user_id`: the account, or None if the link opens an account.
+
+    `email`: the address to which the mail was sent.
+    """
 
     kind: str
     user_id: str | None
@@ -70,8 +77,9 @@ class MailToken(msgspec.Struct, frozen=True):
 
 
 class MailRequest(msgspec.Struct, frozen=True):
-    """`project`: the project of the pool; empty for the accounts of the installation. `language`: the language of the
-    person who asked; empty if it is not known.
+    """`project`: the project of the pool; empty for the accounts of the installation.
+
+    `language`: the language of the person who asked, or empty if the language is not known.
     """
 
     project: str
