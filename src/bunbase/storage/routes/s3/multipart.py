@@ -21,7 +21,7 @@ from bunbase.pkg.s3.checksums import Algorithm, algorithm_named, kind_named
 from bunbase.pkg.s3.documents import MAX_LARGE_BYTES, completed_parts
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer, iso_time, owner, quoted, xml_answer
-from bunbase.storage.routes.s3.call import S3Call, invalid
+from bunbase.storage.routes.s3.call import WAIT_SECONDS, S3Call, invalid
 from bunbase.storage.routes.s3.listing import coded, encoding_of
 from bunbase.storage.routes.s3.objects import missing_or, stored_properties
 from bunbase.storage.routes.s3.payload import Body
@@ -60,7 +60,7 @@ async def upload_part(call: S3Call) -> Answer:
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
     if (body.length or 0) > MAX_UPLOAD_BYTES:
         raise S3Error("EntityTooLarge", "A part has at most 5 GiB.")
-    begun = await call.storage.begin_part(call.caller, NewPart(part_place(call), body.length, body.md5))
+    begun = await call.storage.begin_part(call.caller, NewPart(part_place(call), body.length, body.md5, WAIT_SECONDS))
     try:
         sent = body.expected.algorithm
         if begun.algorithm and sent not in (None, Algorithm(begun.algorithm)):

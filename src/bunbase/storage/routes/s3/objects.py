@@ -34,6 +34,7 @@ from bunbase.pkg.s3.signature import Protection
 from bunbase.storage.routes.s3.answer import Answer, error_of, quoted, xml_answer
 from bunbase.storage.routes.s3.call import (
     METADATA,
+    WAIT_SECONDS,
     S3Call,
     check_version,
     checked_key,
@@ -72,7 +73,7 @@ async def put_object(call: S3Call) -> Answer:
         raise S3Error("EntityTooLarge", "One upload has at most 5 GiB: upload larger objects in parts.")
     content_type, cache_control, metadata, extras = stored_properties(call.headers)
     conditions = conditions_of(call.headers)
-    new = NewObject(content_type, body.length, cache_control, metadata, conditions, body.md5, extras)
+    new = NewObject(content_type, body.length, cache_control, metadata, conditions, body.md5, extras, WAIT_SECONDS)
     place = Place(call.bucket, call.key)
     try:
         upload = await call.storage.begin_upload(call.caller, place, new)
