@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ ENTRIES: Final = (
     "index",
     "auth/index",
     "data/index",
+    "files/index",
     "functions/index",
     "live/index",
     "server/index",
@@ -30,6 +32,7 @@ ENTRIES: Final = (
     "testing/index",
 )
 CLAIM: Final = re.compile(r'^\s*claim\(\s*"([^"]+)"', re.MULTILINE)
+OWN_FILES: Final = {"create": "auth != null", **dict.fromkeys(("list", "get", "update", "delete"), "object.owner == auth.uid")}
 RULES: Final = dict.fromkeys(("list", "get", "create", "update", "delete"), "auth != null")
 ECHO: Final = """
 exports.default = async (request, ctx) => {
@@ -62,6 +65,15 @@ class Site(msgspec.Struct, frozen=True):
         mails = f"{self.url}/api/dev/mail?project={self.project}"
         known = {"url": self.url, "key": self.key, "otherKey": self.other_key, "mails": mails}
         return known | {"project": self.project, "secret": self.secret}
+
+    def with_buckets(self) -> dict[str, str]:
+        """Make two buckets, `mine-<run>` and `open-<run>`, and return the environment with `run`."""
+        run = secrets.token_hex(4)
+        for name, more in (("mine", {"max_bytes": 30_000_000}), ("open", {"public": True})):
+            new = {"name": f"{name}-{run}", "rules": OWN_FILES, **more}
+            headers = {"X-Bunbase-Key": self.secret}
+            httpx.post(f"{self.url}/v1/storage/buckets", json=new, headers=headers).raise_for_status()
+        return self.environment | {"run": run}
 
     def change_settings(self, **patch: Any) -> None:
         """Apply a merge patch to the project's settings for its users."""

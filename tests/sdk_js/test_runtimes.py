@@ -43,12 +43,20 @@ def test_an_app_does_its_work_and_its_process_ends_by_itself(runtime: str, site:
     assert run_program(COMMANDS[runtime], "journey", folder, site.environment) == {}
 
 
-def test_an_app_does_its_work_in_a_page_of_another_origin(browser: Browser, site: Site, strict: StrictServer) -> None:
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_an_app_stores_reads_and_lists_files(runtime: str, site: Site, folder: Path) -> None:
+    assert run_program(COMMANDS[runtime], "files", folder, site.with_buckets()) == {}
+
+
+@pytest.mark.parametrize("program", ["journey", "files"])
+def test_an_app_does_its_work_in_a_page_of_another_origin(
+    program: str, browser: Browser, site: Site, strict: StrictServer
+) -> None:
     strict.pages["/"] = "<!doctype html><title>page</title>"
     page = browser.new_context().new_page()
     page.goto(strict.url)
 
-    assert failures("journey", page.evaluate(IN_A_PAGE, ["journey", site.environment])) == {}
+    assert failures(program, page.evaluate(IN_A_PAGE, [program, site.with_buckets()])) == {}
 
 
 def test_broken_connections_and_slow_answers_are_survived_or_explained(

@@ -115,7 +115,7 @@ export class Transport {
           if (response.ok) for (const hear of this.answered) hear();
           return await read(response, () => deadline.race(response.text()));
         } catch (error) {
-          const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
+          const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.lost(error));
           const pause = attempt < retries ? pauseBefore(attempt, problem) : undefined;
           if (pause === undefined) throw problem;
           await deadline.pause(pause);
@@ -181,7 +181,8 @@ export class Transport {
     return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
-  #unreachable(cause: unknown): Problem {
+  /** Returns the problem for a request without an answer. @internal */
+  lost(cause: unknown): Problem {
     const { message, cause: deeper } = (cause ?? {}) as { message?: string; cause?: { message?: string; code?: string } };
     const reason = [message, deeper?.message || deeper?.code].filter(Boolean).join(": ");
     const detail = `${this.origin} could not be reached (${reason}). Check the address and the connection.`;
