@@ -32,7 +32,10 @@ ENTRIES: Final = (
     "testing/index",
 )
 CLAIM: Final = re.compile(r'^\s*claim\(\s*"([^"]+)"', re.MULTILINE)
-OWN_FILES: Final = {"create": "auth != null", **dict.fromkeys(("list", "get", "update", "delete"), "object.owner == auth.uid")}
+OWN_FILES: Final = {
+    "create": "auth != null",
+    **dict.fromkeys(("list", "get", "update", "delete"), "object.owner == auth.uid"),
+}
 RULES: Final = dict.fromkeys(("list", "get", "create", "update", "delete"), "auth != null")
 ECHO: Final = """
 exports.default = async (request, ctx) => {

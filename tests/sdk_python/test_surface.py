@@ -33,8 +33,8 @@ AREAS: Final = re.compile(
 )
 LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
 FACES: Final = (
-    "auth", "backups", "client", "collection", "collections", "data", "env", "functions", "invites", "jobs", "project",
-    "transaction", "users",
+    "auth", "backups", "client", "collection", "collections", "data", "env", "files", "functions", "invites", "jobs",
+    "project", "transaction", "users",
 )  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
@@ -65,6 +65,7 @@ def test_the_examples_send_the_requests_of_all_covered_operations(
     sent: list[str] = []
     monkeypatch.chdir(tmp_path)
     Path("hello.js").write_text("exports.default = () => 1")
+    Path("rye.jpg").write_text("a picture")
     monkeypatch.setattr(typed_examples, "token", _token())
 
     def answer(request: httpx.Request) -> httpx.Response:

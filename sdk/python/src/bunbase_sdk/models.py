@@ -100,6 +100,38 @@ class BeforeWrite(TypedDict):
     timeout_ms: NotRequired[int]
 
 
+class BucketChanges(TypedDict):
+    """The settings to replace; the others stay."""
+
+    cache_control: NotRequired[str]
+    max_bytes: NotRequired[int]
+    mime: NotRequired[list[str]]
+    public: NotRequired[bool]
+    rules: NotRequired[BucketRules]
+
+
+class BucketInfo(TypedDict):
+    cache_control: NotRequired[str]
+    created_at: str
+    max_bytes: NotRequired[int]
+    mime: NotRequired[list[str]]
+    name: str
+    public: NotRequired[bool]
+    rules: NotRequired[BucketRules]
+
+
+BucketRules = TypedDict(
+    "BucketRules",
+    {
+        "create": "NotRequired[str | None]",
+        "delete": "NotRequired[str | None]",
+        "get": "NotRequired[str | None]",
+        "list": "NotRequired[str | None]",
+        "update": "NotRequired[str | None]",
+    },
+)
+
+
 class BulkFilter(TypedDict):
     """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
 
@@ -262,6 +294,14 @@ class Decisions(TypedDict):
     coverage: list[RuleCoverage]
     items: list[Decision]
     warnings: list[RuleWarning]
+
+
+class DeletedObject(TypedDict):
+    """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
+
+    code: NotRequired[str | None]
+    deleted: bool
+    key: str
 
 
 class DocumentWrite(TypedDict):
@@ -603,6 +643,16 @@ class NotChanged(TypedDict):
     id: str
 
 
+class ObjectPage(TypedDict):
+    """`prefixes`: the groups of this page. A page may have fewer items than the limit, also none, and still a next
+    page: a rule examines a limited number of objects for each page.
+    """
+
+    items: list[StoredFile]
+    next: str | None
+    prefixes: list[str]
+
+
 class OneCase(TypedDict):
     """A single case. `rules`: the rules that replace the saved rules."""
 
@@ -770,6 +820,33 @@ class Step(TypedDict):
     expr: str
     line: NotRequired[int]
     value: NotRequired[Any]
+
+
+class StorageUsage(TypedDict):
+    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk."""
+
+    bytes: int
+    max_bytes: int
+    max_objects: int
+    objects: int
+    waiting_bytes: int
+
+
+class StoredFile(TypedDict):
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits. `owner`: the id of the user
+    who created the object; null if a server or member did.
+    """
+
+    bucket: str
+    cache_control: str
+    content_type: str
+    created_at: str
+    etag: str
+    key: str
+    metadata: dict[str, str]
+    owner: str | None
+    size: int
+    updated_at: str
 
 
 class Uncovered(TypedDict):
