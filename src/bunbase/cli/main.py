@@ -57,6 +57,7 @@ COMMANDS: Final = (
     (PROJECT, "orgs", "orgs:app", "List, create, rename and delete organisations."),
     (PROJECT, "keys", "keys:app", "List, create, change, rotate and revoke a project's keys."),
     (PROJECT, "service-accounts", "service_accounts:app", "List, create and delete a project's service accounts."),
+    (DATA, "storage", "storage:app", "Manage the credentials for S3 of a project's files."),
     (PROJECT, "auth", "auth:app", "Show, pull, push and compare settings for users."),
     (PROJECT, "users", "users:app", "List, create, change and delete users of your app."),
     (PROJECT, "audit", "audit:app", "List, follow and export the audit log."),
