@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_every_key_comes_back_as_it_was(bucket: Any) -> None:
 def test_conditions_protect_the_work_of_others(bucket: Any) -> None:
     first = bucket.upload("once", b"1", if_absent=True)
     second = bucket.upload("once", b"2", if_match=first["etag"])
-    refused = [
+    refused: list[Callable[[], object]] = [
         lambda: bucket.upload("once", b"3", if_absent=True),
         lambda: bucket.upload("once", b"3", if_match=first["etag"]),
         lambda: bucket.remove("once", if_match=first["etag"]),
