@@ -82,8 +82,10 @@ MAY_CALL: Final = {
         "storage": "get",
     },
     "storage": {
-        GATEWAY: """abort_upload begin_upload bucket buckets copy_object create_bucket delete_bucket delete_object
-                    delete_objects feed_upload finish_upload objects read sign stored update_bucket""",
+        GATEWAY: """abort_multipart abort_upload begin_multipart begin_part begin_upload bucket buckets
+                    complete_multipart copy_object create_bucket delete_bucket delete_object delete_objects feed_upload
+                    finish_part finish_upload multiparts object_parts objects parts read set_tags sign stored
+                    update_bucket""",
         "platform": "drop_project",
     },
     "buncast": {
