@@ -456,6 +456,8 @@ def files() -> list[tuple[str, str, str, Any]]:
         ("POST", "/v1/storage/delete", "/v1/storage/delete", {"bucket": "papers", "keys": ["shelf/paper"]}),
         ("POST", "/v1/storage/sign", "/v1/storage/sign", paper),
         ("GET", "/v1/storage/usage", "/v1/storage/usage", None),
+        ("POST", "/v1/storage/tus", "/v1/storage/tus", None),
+        *[(method, "/v1/storage/tus/{upload}", "/v1/storage/tus/tus-x", None) for method in ("GET", "PATCH", "DELETE")],
         ("DELETE", bucket, at, None),
         ("POST", "/v1/storage/buckets", "/v1/storage/buckets", {"name": "papers"}),
     ]

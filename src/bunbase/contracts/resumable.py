@@ -1,8 +1,8 @@
 """The part of the contract of Storage for resumable uploads (TUS 1.0).
 
 An upload is begun, gets chunks one after the other, and becomes the object when its last byte has arrived. `offset` is
-the number of bytes that are on disk. A chunk is three steps, like an upload: `begin_chunk`, `feed_chunk` for each piece,
-`finish_chunk`. A chunk that breaks off keeps the bytes that have arrived, unless it has a checksum.
+the number of bytes that are on disk. A chunk is three steps, like an upload: `begin_chunk`, `feed_chunk` for each
+piece, `finish_chunk`. A chunk that breaks off keeps the bytes that have arrived, unless it has a checksum.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ class ResumableMethods(Protocol):
         ...
 
     async def feed_chunk(self, caller: Caller, chunk: str, data: bytes) -> None:
-        """Add at most PIECE_BYTES bytes. Raises: as `feed_upload`; TooManyChunks."""
+        """Add at most PIECE_BYTES bytes. After a Problem, end the chunk with `finish_chunk`.
+
+        Raises: as `feed_upload`; TooManyChunks.
+        """
         ...
 
     async def finish_chunk(self, caller: Caller, chunk: str, whole: bool) -> Resumable:

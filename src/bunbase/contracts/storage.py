@@ -18,6 +18,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.multipart import MultipartMethods
 from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
+from bunbase.contracts.resumable import ResumableMethods
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -411,7 +412,7 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(MultipartMethods, Protocol):
+class Storage(MultipartMethods, ResumableMethods, Protocol):
     """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
     StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
     """

@@ -14,7 +14,14 @@ from bunbase.gateway.examples import EXAMPLES
 from tests.gateway.lanes import KEY, Reply, Served, request, served
 from tests.gateway.others import FakeBunAuth
 
-OTHER_TYPES = ("/import", "/v1/functions/", "/v1/storage/objects/", "/rpc", "/oauth/")  # also any type, and forms
+OTHER_TYPES = (
+    "/import",
+    "/v1/functions/",
+    "/v1/storage/objects/",
+    "/v1/storage/tus",
+    "/rpc",
+    "/oauth/",
+)  # also any type, and forms
 FORMS = {("PUT", "/api/projects/{project}/functions/{name}"), ("POST", "/v1/auth/token")}
 UNREADABLE = (b'{"indexes":', b'{"no_such_name":1,', b'{"a":"\xff"}', b'{"a":NaN}', b"[", b"{} {}", b"\xff")
 DOCUMENTS = (

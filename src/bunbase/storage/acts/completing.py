@@ -10,8 +10,10 @@ import msgspec
 
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.resumable import NewResumable
 from bunbase.contracts.storage import (
     BucketNotFound,
+    Conditions,
     ContentTypeRefused,
     ObjectChanged,
     ObjectConflict,
@@ -69,7 +71,7 @@ class Completing:
                     next = self.access.proposed((bucket.name, new.key), properties, row, found.row.owner)
                     await self.access.need_write(caller, bucket, row, next)
                 updated = None if row is None else time_of(row.updated)
-                check_write(conditions_of(found), None if row is None else row.etag, updated)
+                check_write(conditions_of(new), None if row is None else row.etag, updated)
                 await self._check_content(caller.project, file, bucket, found)
                 state, now = None if row is None else row.state, self.holdings.now_ms()
                 parts, owner = numbered(found.parts), found.row.owner
@@ -98,6 +100,10 @@ class Completing:
         beginning = await self.downloads.beginning(project, stored, SNIFFED_BYTES)
         if not matches(declared, types) or not fits(declared, beginning):
             raise refused_type(sniffed(beginning) or declared, types)
+
+
+def conditions_of(new: NewResumable) -> Conditions:
+    return Conditions(if_match=new.if_match, if_none_match=new.if_none_match)
 
 
 def etag_of(parts: tuple[PartRow, ...]) -> str:

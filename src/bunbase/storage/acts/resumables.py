@@ -15,13 +15,11 @@ import secrets
 from functools import partial
 from typing import Any, Final
 
-import apsw
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.resumable import (
     MAX_CHUNKS,
-    RESUMABLE_SECONDS,
     NewChunk,
     NewResumable,
     Resumable,
@@ -32,9 +30,6 @@ from bunbase.contracts.resumable import (
 )
 from bunbase.contracts.storage import (
     MAX_OBJECT_BYTES,
-    BucketNotFound,
-    Conditions,
-    ContentTypeRefused,
     NewObject,
     ObjectTooLarge,
     Place,
@@ -42,7 +37,7 @@ from bunbase.contracts.storage import (
 )
 from bunbase.pkg.errors import InvalidInput
 from bunbase.storage.acts.access import holder_of, owner_of
-from bunbase.storage.acts.completing import Completing
+from bunbase.storage.acts.completing import Completing, conditions_of
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.upload import Upload, check_headers
 from bunbase.storage.acts.uploads import Uploads
@@ -111,18 +106,13 @@ class Resumables:
     async def begin_chunk(self, caller: Caller, new: NewChunk) -> str:
         found = await self._found(caller, new.upload)
         if isinstance(found, Finished):
-            found_offset, length = found.size, found.size
-        else:
-            found_offset, length = found.offset, found.kept.new.length
+            raise UploadOffsetMismatch(f"The upload is finished: it has {found.size} bytes.", offset=found.size)
         self._end_stalled(new.upload)
-        if new.offset != found_offset:
-            raise UploadOffsetMismatch(f"The server has {found_offset} bytes: continue there.", offset=found_offset)
-        if isinstance(found, Finished):
-            raise UploadOffsetMismatch("The upload is finished.", offset=found_offset)
         if new.length is not None:
             found = await self._with_length(caller, found, new.length)
-            length = new.length
-        self._check_length(found.offset + (new.size or 0), length)
+        if new.offset != found.offset:
+            raise UploadOffsetMismatch(f"The server has {found.offset} bytes: continue there.", offset=found.offset)
+        self._check_length(found.offset + (new.size or 0), found.kept.new.length)
         # no await follows the check of other chunks, so two chunks cannot both pass it
         if any(chunk.new.upload == new.upload for chunk in self.chunks.values()):
             raise UploadBusy("Wait until the other request has ended, then ask for the offset.", retry_after_seconds=1)
@@ -172,7 +162,7 @@ class Resumables:
                 raise no_upload()
         self.sweeping.note(caller.project)
 
-    def end_idle(self) -> None:
+    async def end_idle(self) -> None:
         """End the chunks that got no data for long. Their parts are ended with the other uploads."""
         before = self.uploads.monotonic() - self.holdings.settings.idle_upload_seconds
         for chunk in list(self.chunks.values()):
@@ -182,8 +172,8 @@ class Resumables:
     async def _state(self, caller: Caller, found: Progress | Finished) -> Resumable:
         """Return the state of an upload, which is completed first if all its bytes are there."""
         if isinstance(found, Finished):
-            return _finished(found)
-        new, expires = found.kept.new, time_of(found.touched + RESUMABLE_SECONDS * 1000)
+            return _finished(found, self.holdings.settings.resumable_seconds)
+        new, expires = found.kept.new, time_of(found.touched + self.holdings.settings.resumable_seconds * 1000)
         state = Resumable(found.row.id, new.bucket, new.key, found.offset, new.length, False, expires, new.sent)
         busy = any(chunk.new.upload == found.row.id for chunk in self.chunks.values())
         if found.offset != new.length or busy:
@@ -201,7 +191,10 @@ class Resumables:
             found = await file.read(partial(progress, id=upload))
         kept = found.kept if isinstance(found, Progress) else msgspec.json.decode(found.properties, type=Kept)
         last = found.touched if isinstance(found, Progress) else found.finished
-        if not _may_use(kept.holder, holder_of(caller)) or last + RESUMABLE_SECONDS * 1000 < self.holdings.now_ms():
+        if (
+            not _may_use(kept.holder, holder_of(caller))
+            or last + self.holdings.settings.resumable_seconds * 1000 < self.holdings.now_ms()
+        ):
             raise no_upload()
         return found
 
@@ -289,13 +282,9 @@ class Resumables:
         self.chunks.pop(chunk.id, None)
 
 
-def conditions_of(new: NewResumable) -> Conditions:
-    return Conditions(if_match=new.if_match, if_none_match=new.if_none_match)
-
-
-def _finished(found: Finished) -> Resumable:
+def _finished(found: Finished, seconds: int) -> Resumable:
     new = msgspec.json.decode(found.properties, type=Kept).new
-    expires = time_of(found.finished + RESUMABLE_SECONDS * 1000)
+    expires = time_of(found.finished + seconds * 1000)
     return Resumable(found.id, new.bucket, new.key, found.size, found.size, True, expires, new.sent)
 
 

@@ -147,6 +147,11 @@ class Uploads:
         return {one.blob for one in self.running.values() if one.caller.project == project}
 
     async def _prepare(self, one: Upload) -> None:
+        await self.check(one)
+        await self._open_writer(one)
+
+    async def check(self, one: Upload) -> None:
+        """Check everything that needs no bytes."""
         try:
             async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
                 one.bucket, one.types = bucket.id, bucket.spec.mime
@@ -164,7 +169,7 @@ class Uploads:
         await self._decide(one, bucket, row, one.new.length or 0, "")
         if not matches(one.content_type, one.types):
             raise refused_type(one.content_type, one.types)
-        await self.open_blob(one, held, 0 if row is None else row.size)
+        self._check_room(one, held, 0 if row is None else row.size)
 
     def seal_for(self, one: Upload, file: ProjectFile) -> None:
         one.sealer = Sealer(file.root[1], file.root[0], one.caller.project, one.blob)
@@ -173,10 +178,16 @@ class Uploads:
         """Check that there is room, and begin the blob. `held`: the present size of the project. `replaced`: the bytes
         that the upload replaces. Raises: ObjectTooLarge, StorageQuotaExceeded, DiskFull, StorageUnreachable.
         """
+        self._check_room(one, held, replaced)
+        await self._open_writer(one)
+
+    def _check_room(self, one: Upload, held: Totals, replaced: int) -> None:
         taken = sum([other.size for other in self.running.values() if other.caller.project == one.caller.project])
         one.room = self.holdings.quota.bytes - held.taken_bytes - taken + replaced
         self._check_size(one, one.new.length or 0)
         self._check_disk(one.new.length or 0)
+
+    async def _open_writer(self, one: Upload) -> None:
         one.writer = self.holdings.blobs.writer(one.caller.project, one.blob)
         await one.writer.write(one.sealer.header)
 

@@ -12,10 +12,15 @@ import apsw
 import msgspec
 
 from bunbase.contracts.resumable import NewResumable
-from bunbase.contracts.storage import UploadNotFound
-from bunbase.storage.acts.upload import too_many
-from bunbase.storage.store.multipart import UPLOAD, PartRow, UploadRow, complete_multipart, parts_of_upload
-from bunbase.storage.store.multipart import Completion as Completion
+from bunbase.contracts.storage import TooManyUploads, UploadNotFound
+from bunbase.storage.store.multipart import (
+    UPLOAD,
+    Completion,
+    PartRow,
+    UploadRow,
+    complete_multipart,
+    parts_of_upload,
+)
 from bunbase.storage.store.objects import ObjectRow
 
 PREFIX: Final = "tus-"
@@ -61,9 +66,11 @@ def begin_resumable(connection: apsw.Connection, row: UploadRow, kept: Kept, mos
     holders = [msgspec.json.decode(str(one[0]), type=Kept).holder for one in rows] if kept.holder else []
     share = max(1, most // 10)
     if kept.holder and holders.count(kept.holder) >= share:
-        raise too_many(f"A user, or an address, may have {share} unfinished uploads. End some of them.", share)
+        raise TooManyUploads(
+            f"A user, or an address, may have {share} unfinished uploads. End some of them.", limit=share
+        )
     if len(rows) >= most or (kept.holder and len(holders) - holders.count("") >= most - most // 4):
-        raise too_many(f"A project may have {most} unfinished uploads. End some of them.", most)
+        raise TooManyUploads(f"A project may have {most} unfinished uploads. End some of them.", limit=most)
     connection.execute(f"INSERT INTO uploads ({UPLOAD}) VALUES (?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
 
 
@@ -109,4 +116,6 @@ def forget_finished(connection: apsw.Connection, before: int) -> None:
 
 
 def no_upload() -> UploadNotFound:
-    return UploadNotFound("There is no such upload: it was ended, has expired, or belongs to somebody else. Begin again.")
+    return UploadNotFound(
+        "There is no such upload: it was ended, has expired, or belongs to somebody else. Begin again."
+    )

@@ -42,6 +42,13 @@ CREATE TABLE upload_parts (
     created INTEGER NOT NULL,
     PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE finished_uploads (            -- resumable uploads that have become objects, for a day
+    id TEXT PRIMARY KEY,
+    properties TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    finished INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX finished_uploads_finished ON finished_uploads (finished);
 """
 
 TABLES: Final = f"""
