@@ -13,9 +13,11 @@ from typing import Final, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.stored_object import StoredObject
 from bunbase.pkg.errors import Problem
 
 RESUMABLE_SECONDS: Final = 86_400
+MAX_RESUMABLE_BYTES: Final = 100 << 30
 MAX_CHUNKS: Final = 10_000  # parts of one upload
 MAX_UPLOAD_METADATA: Final = 8 << 10  # bytes of the header Upload-Metadata
 ALGORITHMS: Final = ("sha1", "md5", "sha256")
@@ -83,7 +85,7 @@ class NewChunk(msgspec.Struct, frozen=True, omit_defaults=True):
 class Resumable(msgspec.Struct, frozen=True):
     """`offset`: the number of bytes that are on disk. `length`: of the whole upload; None if it is unknown.
 
-    `finished`: true if the object is stored. `etag`: of the object, if this call has stored it; otherwise empty.
+    `finished`: true if the object is stored. `object`: the object as it was then; null before.
     """
 
     id: str
@@ -94,7 +96,7 @@ class Resumable(msgspec.Struct, frozen=True):
     finished: bool
     expires_at: datetime
     sent: str = ""
-    etag: str = ""
+    object: StoredObject | None = None
 
 
 class ResumableMethods(Protocol):

@@ -452,7 +452,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "finished": False,
         "expires_at": LATER,
         "sent": "bucket cGhvdG9z,key YmFrZXJ5L292ZW4ubXA0",
-        "etag": "",
+        "object": None,
     },
     "DeletedObjects": {
         "items": [

@@ -104,6 +104,7 @@ class BucketChanges(TypedDict):
     """The settings to replace; the others stay."""
 
     cache_control: NotRequired[str]
+    cors: NotRequired[list[CorsRule]]
     max_bytes: NotRequired[int]
     mime: NotRequired[list[str]]
     public: NotRequired[bool]
@@ -112,6 +113,7 @@ class BucketChanges(TypedDict):
 
 class BucketInfo(TypedDict):
     cache_control: NotRequired[str]
+    cors: NotRequired[list[CorsRule]]
     created_at: str
     max_bytes: NotRequired[int]
     mime: NotRequired[list[str]]
@@ -268,6 +270,19 @@ class CommitResult(TypedDict):
 
     id: str
     rev: int
+
+
+class CorsRule(TypedDict):
+    """The pages that may use presigned URLs of the S3 port. `origins`, `headers`: texts with at most one `*`.
+    `expose`: the headers of answers that pages may read.
+    """
+
+    expose: NotRequired[list[str]]
+    headers: NotRequired[list[str]]
+    id: NotRequired[str]
+    max_age_seconds: NotRequired[int | None]
+    methods: list[Literal["DELETE", "GET", "HEAD", "POST", "PUT"]]
+    origins: list[str]
 
 
 class DataTrigger(TypedDict):
@@ -833,8 +848,9 @@ class StorageUsage(TypedDict):
 
 
 class StoredFile(TypedDict):
-    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits. `owner`: the id of the user
-    who created the object; null if a server or member did.
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits; for an object that was
+    uploaded in parts, the MD5 of the MD5s of the parts, and the number of parts after a hyphen. `owner`: the id
+    of the user who created the object; null if a server or member did.
     """
 
     bucket: str

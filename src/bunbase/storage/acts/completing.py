@@ -23,7 +23,7 @@ from bunbase.pkg import metrics
 from bunbase.storage.acts.access import Access
 from bunbase.storage.acts.downloads import Downloads, Stored
 from bunbase.storage.acts.upload import refused_type
-from bunbase.storage.holdings import ATTEMPTS, Holdings
+from bunbase.storage.holdings import ATTEMPTS, Holdings, described
 from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, sniffed
@@ -31,7 +31,7 @@ from bunbase.storage.store.blobs import Moved
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.multipart import Completion, PartRow, end_multipart, numbered
 from bunbase.storage.store.objects import ObjectRow, Properties, find
-from bunbase.storage.store.resumable import Progress, finish_resumable, no_upload
+from bunbase.storage.store.resumable import Finished, Progress, finish_resumable, no_upload
 
 LASTING = (BucketNotFound, ContentTypeRefused, ObjectChanged, ObjectTooLarge, RuleDenied)
 
@@ -42,7 +42,7 @@ class Completing:
         self.downloads = downloads
         self.access = Access(holdings)
 
-    async def complete(self, caller: Caller, ruled: bool, found: Progress) -> ObjectRow:
+    async def complete(self, caller: Caller, ruled: bool, found: Progress) -> Finished:
         """Store the object. If it can never be stored, end the upload.
 
         Raises: BucketNotFound, ContentTypeRefused, ObjectChanged, ObjectConflict, ObjectTooLarge, RuleDenied,
@@ -56,7 +56,7 @@ class Completing:
                     await file.write(partial(end_multipart, upload=found.row.id, now=self.holdings.now_ms()))
             raise
 
-    async def _completed(self, caller: Caller, ruled: bool, found: Progress) -> ObjectRow:
+    async def _completed(self, caller: Caller, ruled: bool, found: Progress) -> Finished:
         new = found.kept.new
         metadata = msgspec.json.encode(new.metadata).decode()
         etag = etag_of(found.parts)
@@ -77,8 +77,11 @@ class Completing:
                 parts, owner = numbered(found.parts), found.row.owner
                 completion = Completion(state, properties, parts, owner, now, self.holdings.quota)
 
-                def finish(connection: apsw.Connection, completion: Completion = completion) -> ObjectRow:
-                    return finish_resumable(connection, found.row, completion)
+                def shown(written: ObjectRow, name: str = bucket.name) -> str:
+                    return msgspec.json.encode(described(written, name)).decode()
+
+                def finish(connection: apsw.Connection, completion: Completion = completion) -> Finished:
+                    return finish_resumable(connection, found.row, completion, shown)
 
                 try:
                     written = await file.write(finish)

@@ -111,12 +111,12 @@ class Downloads:
         """Return the first bytes of an object. Raises: ObjectDamaged, StorageUnreachable."""
         pieces = self.pieces(project, found, 0, min(size, found.size))
         try:
-            found = b""
+            beginning = b""
             async for piece in pieces:  # a part, and so a piece, may be shorter than `size`
-                found += piece
-                if len(found) >= size:
+                beginning += piece
+                if len(beginning) >= size:
                     break
-            return found
+            return beginning
         finally:
             await pieces.aclose()
 

@@ -20,6 +20,7 @@ import msgspec
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.resumable import (
     MAX_CHUNKS,
+    MAX_RESUMABLE_BYTES,
     NewChunk,
     NewResumable,
     Resumable,
@@ -29,12 +30,12 @@ from bunbase.contracts.resumable import (
     UploadOffsetMismatch,
 )
 from bunbase.contracts.storage import (
-    MAX_OBJECT_BYTES,
     NewObject,
     ObjectTooLarge,
     Place,
     UploadNotFound,
 )
+from bunbase.contracts.stored_object import StoredObject
 from bunbase.pkg.errors import InvalidInput
 from bunbase.storage.acts.access import holder_of, owner_of
 from bunbase.storage.acts.completing import Completing, conditions_of
@@ -91,6 +92,7 @@ class Resumables:
         plain = NewObject(new.content_type, new.length, new.cache_control, new.metadata, conditions_of(new))
         check_headers(plain)
         one = Upload(caller, Place(new.bucket, new.key), key, plain, self._is_ruled(caller))
+        one.most = MAX_RESUMABLE_BYTES
         await self.uploads.check(one)
         kept, id = Kept(new, holder_of(caller)), PREFIX + secrets.token_urlsafe(24)
         properties, now = msgspec.json.encode(kept).decode(), self.holdings.now_ms()
@@ -178,9 +180,9 @@ class Resumables:
         busy = any(chunk.new.upload == found.row.id for chunk in self.chunks.values())
         if found.offset != new.length or busy:
             return state
-        written = await self.completing.complete(caller, self._is_ruled(caller), found)
+        finished = await self.completing.complete(caller, self._is_ruled(caller), found)
         self.sweeping.note(caller.project)
-        return msgspec.structs.replace(state, finished=True, etag=written.etag)
+        return _finished(finished, self.holdings.settings.resumable_seconds)
 
     async def _found(self, caller: Caller, upload: str) -> Progress | Finished:
         """Raises: UploadNotFound if the upload has expired, or if the caller has not begun it."""
@@ -208,7 +210,7 @@ class Resumables:
             return found
         if before is not None or length < found.offset:
             raise InvalidInput.at("Upload-Length", "The length of this upload is another one.")
-        self._check_length(length, MAX_OBJECT_BYTES)
+        self._check_length(length, MAX_RESUMABLE_BYTES)
         kept = msgspec.structs.replace(found.kept, new=msgspec.structs.replace(found.kept.new, length=length))
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None:
@@ -229,7 +231,8 @@ class Resumables:
                 if bucket.id != row.bucket:
                     raise no_upload()
                 held: Totals = await file.read(totals)
-                one.bucket, one.limit = bucket.id, bucket.spec.max_bytes - chunk.offset
+                most = min(bucket.spec.max_bytes, MAX_RESUMABLE_BYTES)
+                one.bucket, one.limit = bucket.id, most - chunk.offset
                 self.uploads.seal_for(one, file)
             await self.uploads.open_blob(one, held, 0)
 
@@ -284,8 +287,8 @@ class Resumables:
 
 def _finished(found: Finished, seconds: int) -> Resumable:
     new = msgspec.json.decode(found.properties, type=Kept).new
-    expires = time_of(found.finished + seconds * 1000)
-    return Resumable(found.id, new.bucket, new.key, found.size, found.size, True, expires, new.sent)
+    expires, shown = time_of(found.finished + seconds * 1000), msgspec.json.decode(found.object, type=StoredObject)
+    return Resumable(found.id, new.bucket, new.key, found.size, found.size, True, expires, new.sent, shown)
 
 
 def _may_use(holder: str, caller: str) -> bool:

@@ -25,7 +25,6 @@ from bunbase.contracts.bundoc.problems import DiskFull
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
-    MAX_UPLOAD_BYTES,
     PIECE_BYTES,
     BucketNotFound,
     ContentDigestMismatch,
@@ -155,7 +154,7 @@ class Uploads:
         try:
             async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
                 one.bucket, one.types = bucket.id, bucket.spec.mime
-                one.limit = min(bucket.spec.max_bytes, MAX_UPLOAD_BYTES)
+                one.limit = min(bucket.spec.max_bytes, one.most)
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
                 row, held = await file.read(

@@ -17,13 +17,14 @@ from litestar.params import PathParameter
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.resumable import (
     ALGORITHMS,
+    MAX_RESUMABLE_BYTES,
     MAX_UPLOAD_METADATA,
     NewChunk,
     NewResumable,
     Resumable,
     TusVersionUnsupported,
 )
-from bunbase.contracts.storage import MAX_OBJECT_BYTES, InvalidObjectKey, Storage
+from bunbase.contracts.storage import InvalidObjectKey, Storage
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, UnsupportedMedia
 from bunbase.pkg.http import Injected
@@ -43,7 +44,7 @@ DISCOVERY: Final = {
     "tus-resumable": VERSION,
     "tus-version": VERSION,
     "tus-extension": EXTENSIONS,
-    "tus-max-size": str(MAX_OBJECT_BYTES),
+    "tus-max-size": str(MAX_RESUMABLE_BYTES),
     "tus-checksum-algorithm": ",".join(ALGORITHMS),
 }
 # our names in Upload-Metadata, and the names that clients of other servers send
@@ -285,8 +286,8 @@ def _headers(state: Resumable) -> dict[str, Any]:
     found |= {"upload-defer-length": "1"} if state.length is None else {"upload-length": str(state.length)}
     if state.sent:
         found["upload-metadata"] = state.sent
-    if state.etag:
-        found["etag"] = f'"{state.etag}"'
+    if state.object is not None:
+        found["etag"] = f'"{state.object.etag}"'
     return found
 
 

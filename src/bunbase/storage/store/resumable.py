@@ -6,6 +6,7 @@ client that did not get the last answer learns that its upload is complete.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import apsw
@@ -51,8 +52,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
+    """An upload that has become an object. `object`: JSON (`contracts.stored_object.StoredObject`)."""
+
     id: str
     properties: str
+    object: str
     size: int
     finished: int
 
@@ -81,7 +85,7 @@ def progress(connection: apsw.Connection, id: str) -> Progress | Finished:
         upload = UploadRow(*row)
         kept = msgspec.json.decode(upload.properties, type=Kept)
         return Progress(upload, kept, tuple(parts_of_upload(connection, id)))
-    query = "SELECT id, properties, size, finished FROM finished_uploads WHERE id = ?"
+    query = "SELECT id, properties, object, size, finished FROM finished_uploads WHERE id = ?"
     done: Any = connection.execute(query, (id,)).fetchone()
     if done is None:
         raise no_upload()
@@ -93,12 +97,17 @@ def set_length(connection: apsw.Connection, id: str, kept: Kept) -> None:
     connection.execute("UPDATE uploads SET properties = ? WHERE id = ?", (msgspec.json.encode(kept).decode(), id))
 
 
-def finish_resumable(connection: apsw.Connection, row: UploadRow, completion: Completion) -> ObjectRow:
-    """Make the parts the object, and note that the upload is finished. Raises: as `complete_multipart`."""
+def finish_resumable(
+    connection: apsw.Connection, row: UploadRow, completion: Completion, shown: Callable[[ObjectRow], str]
+) -> Finished:
+    """Make the parts the object, and note that the upload is finished. `shown`: returns the object as JSON.
+
+    Raises: as `complete_multipart`.
+    """
     written = complete_multipart(connection, row, completion)
-    done = (row.id, row.properties, completion.new.size, completion.now)
-    connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?)", done)
-    return written
+    done = Finished(row.id, row.properties, shown(written), written.size, completion.now)
+    connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(done))
+    return done
 
 
 def expired_resumables(connection: apsw.Connection, before: int, limit: int) -> list[str]:

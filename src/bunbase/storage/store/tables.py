@@ -45,6 +45,7 @@ CREATE TABLE upload_parts (
 CREATE TABLE finished_uploads (            -- resumable uploads that have become objects, for a day
     id TEXT PRIMARY KEY,
     properties TEXT NOT NULL,
+    object TEXT NOT NULL,                  -- JSON: contracts.stored_object.StoredObject
     size INTEGER NOT NULL,
     finished INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
