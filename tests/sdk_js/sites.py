@@ -72,7 +72,7 @@ class Site(msgspec.Struct, frozen=True):
     def with_buckets(self) -> dict[str, str]:
         """Make two buckets, `mine-<run>` and `open-<run>`, and return the environment with `run`."""
         run = secrets.token_hex(4)
-        for name, more in (("mine", {"max_bytes": 30_000_000}), ("open", {"public": True})):
+        for name, more in (("mine", {"max_bytes": 20_000_000}), ("open", {"public": True})):
             new = {"name": f"{name}-{run}", "rules": OWN_FILES, **more}
             headers = {"X-Bunbase-Key": self.secret}
             httpx.post(f"{self.url}/v1/storage/buckets", json=new, headers=headers).raise_for_status()

@@ -43,12 +43,13 @@ def test_an_app_does_its_work_and_its_process_ends_by_itself(runtime: str, site:
     assert run_program(COMMANDS[runtime], "journey", folder, site.environment) == {}
 
 
+@pytest.mark.parametrize("program", ["files", "large_files"])
 @pytest.mark.parametrize("runtime", COMMANDS)
-def test_an_app_stores_reads_and_lists_files(runtime: str, site: Site, folder: Path) -> None:
-    assert run_program(COMMANDS[runtime], "files", folder, site.with_buckets()) == {}
+def test_an_app_stores_reads_and_lists_files(program: str, runtime: str, site: Site, folder: Path) -> None:
+    assert run_program(COMMANDS[runtime], program, folder, site.with_buckets()) == {}
 
 
-@pytest.mark.parametrize("program", ["journey", "files"])
+@pytest.mark.parametrize("program", ["journey", "files", "large_files"])
 def test_an_app_does_its_work_in_a_page_of_another_origin(
     program: str, browser: Browser, site: Site, strict: StrictServer
 ) -> None:

@@ -27,6 +27,10 @@ INTERNAL: Final = (
     "data/requests",
     "deadline",
     "files/content",
+    "files/later",
+    "files/progress",
+    "files/resumable",
+    "files/sources",
     "files/requests",
     "internal",
     "live/cache",
@@ -51,17 +55,24 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; reasons: decisions 0071, 0095, 0096, 0099
 BYTES: Final = {
-    "index": 9_240,
+    "index": 11_520,
     "auth/index": 7_020,
-    "data/index": 5_210,
-    "files/index": 9_999,
+    "data/index": 5_220,
+    "files/index": 5_890,
     "functions/index": 3_950,
     "live/index": 16_760,
-    "server/index": 6_850,
+    "server/index": 6_860,
     "react/index": 1_890,
-    "testing/index": 12_640,
+    "testing/index": 14_890,
 }
-LATER_BYTES: Final = 3_020  # of the module that is loaded when a page needs it first: windows, passkeys, the account
+# of the modules that a page loads when it needs them first: windows, passkeys and the account; large files and progress
+LATER_BYTES: Final = {
+    "index": 5_480,
+    "auth/index": 3_020,
+    "files/index": 2_470,
+    "live/index": 2_000,
+    "testing/index": 5_480,
+}
 
 
 def operations(below: Callable[[str], bool] = lambda path: path.startswith("/v1/")) -> Iterator[tuple[str, str, str]]:
@@ -121,7 +132,7 @@ def test_an_entry_is_not_larger_than_its_limit(entry: str, tmp_path: Path) -> No
     later = [size for file, size in sizes.items() if file not in at_once]
     assert len(at_once) == 1
     assert sizes[at_once[0]] <= BYTES[entry]
-    assert sum(later) <= LATER_BYTES
+    assert sum(later) <= LATER_BYTES.get(entry, 0)
 
 
 def test_an_app_that_only_signs_in_does_not_carry_the_other_parts(tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ KEYS = ("plain.txt", "a b/ü+%?#&~é.txt", "a//b", "/a", "a/", "a/../b", "./x", 
 WHOLE = bytes(range(256)) * 2000
 
 
+class Stopped(Exception):
+    """The program ends during an upload."""
+
+
 @pytest.fixture(scope="module")
 def bucket(client: Any) -> Any:
     name = f"files-{secrets.token_hex(4)}"
@@ -185,3 +189,61 @@ def test_a_download_that_breaks_continues_at_the_same_byte(
 
     assert shaky.download("broken") == WHOLE
     assert cutting.cuts == 0
+
+
+def test_a_large_file_is_sent_in_parts_and_continues_after_lost_connections(
+    connect: Connect, site: Site, bucket: Any, cutting: CuttingProxy
+) -> None:
+    content = secrets.token_bytes(9_000_000)
+    name = bucket.upload("x", b"")["bucket"]
+    shaky = connect(cutting.url, site.secret).files.bucket(name)
+    seen: list[tuple[int, int | None]] = []
+
+    def lose(_upload: str) -> None:
+        """Let the server get the next three requests, and lose their answers."""
+        cutting.after_bytes, cutting.cuts = 0, 3
+        cutting.cut_all()
+
+    more: dict[str, Any] = {"metadata": {"a": "ü"}, "on_progress": lambda *values: seen.append(values)}
+    stored = shaky.upload("large", io.BytesIO(content), on_begun=lose, **more)
+
+    assert (stored["size"], stored["metadata"], cutting.cuts) == (len(content), {"a": "ü"}, 0)
+    assert bucket.download("large") == content
+    assert (seen[0], seen[-1]) == ((0, len(content)), (len(content), len(content)))
+    assert [sent for sent, _ in seen] == sorted(sent for sent, _ in seen)
+
+
+def test_an_upload_of_another_run_continues_where_it_was(connect: Connect, site: Site, bucket: Any) -> None:
+    content = secrets.token_bytes(17_000_000)
+    begun: list[str] = []
+    seen: list[int] = []
+
+    def stop(sent: int, _total: int | None) -> None:
+        if sent:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        bucket.upload("later", io.BytesIO(content), on_begun=begun.append, on_progress=stop)
+    assert bucket.find("later") is None
+    again = {"continued": begun[0], "on_progress": lambda sent, _: seen.append(sent)}
+    bucket.upload("later", io.BytesIO(content), **again)
+
+    assert bucket.download("later") == content
+    assert seen[0] >= 8 << 20
+    assert bucket.upload("later", io.BytesIO(content), continued=begun[0])["size"] == len(content)
+    with pytest.raises(NotFound) as missing:
+        bucket.upload("later", content, continued="tus-none")
+    assert missing.value.code == "upload_not_found"
+
+
+def test_a_large_iterable_without_a_known_size_is_stored(bucket: Any) -> None:
+    totals: list[int | None] = []
+    pieces = [WHOLE] * 20
+    stored = bucket.upload("pieces", iter(pieces), on_progress=lambda _, total: totals.append(total))
+
+    assert stored["size"] == len(WHOLE) * 20
+    assert totals[0] is None
+    assert bucket.download("pieces") == b"".join(pieces)
+    with pytest.raises(Problem) as refused:
+        bucket.upload("pieces", iter(pieces), if_absent=True)
+    assert refused.value.code == "object_changed"

@@ -38,7 +38,8 @@ FACES: Final = (
 )  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
-    "state": "done", "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
+    "state": "done", "offset": 0, "finished": False, "object": None, "token": "t",
+    "access_token": "t", "expires_in": 600, "scope": "data:read",
 }  # fmt: skip
 REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")  # these examples would follow changes for a minute
 
@@ -79,6 +80,8 @@ def test_the_examples_send_the_requests_of_all_covered_operations(
         with httpx.Client(transport=httpx.MockTransport(answer)) as http:
             client = Client("http://bunbase.test", key, project="prj_1", http=http)
             _run_examples(client)
+            client.files.bucket("photos").upload("rye.jpg", b"", continued="tus-1")
+            client.files.bucket("photos").upload("rye.jpg", bytes(9 << 20))
             for method in METHODS if key == "sk_1" else ():
                 for path in ("", "/below"):
                     client.functions.fetch("hello", method=method.upper(), path=path)

@@ -52,6 +52,8 @@ export interface Wanted {
   streams?: boolean;
   /** True if the body has a filter as `where`. The client refuses `undefined` in this filter. */
   filters?: boolean;
+  /** Sends the request in place of the client's `fetch`. */
+  fetch?: typeof globalThis.fetch | undefined;
   /** Requests with the same sender act for one user. All attempts of a request have the same sender. */
   sender?: Sender | undefined;
 }
@@ -178,7 +180,7 @@ export class Transport {
     // Node and Chromium ask for `duplex` if the body is a stream
     const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
     // `globalThis.fetch` is read at each call, so that tools which replace `fetch` see every request
-    return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
+    return (wanted.fetch ?? this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
   /** Returns the problem for a request without an answer. @internal */

@@ -54,6 +54,7 @@ const calls = [
   () => server.files.buckets.update("photos", {}),
   () => server.files.buckets.delete("photos"),
   () => bucket.upload("a", "a"),
+  () => bucket.upload("a", "a", { resumable: true }),
   () => bucket.download("a"),
   () => bucket.find("a"),
   () => bucket.list(),

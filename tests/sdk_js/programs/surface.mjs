@@ -92,6 +92,7 @@ const calls = [
   () => posts.update("d", () => ({ n: 1 })),
   () => posts.delete("d"),
   () => bucket.upload("a", "a"),
+  () => bucket.upload("a", "a", { resumable: true }),
   () => bucket.download("a"),
   () => bucket.head("a"),
   () => bucket.find("a"),

@@ -80,7 +80,8 @@ export class GuardedStorage {
   }
 }
 
-function pageStorage(): SessionStorage | null {
+/** @internal */
+export function pageStorage(): SessionStorage | null {
   try {
     // on a server, one storage would be shared by all its users
     return "document" in globalThis ? (localStorage ?? null) : null;

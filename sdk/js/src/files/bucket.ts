@@ -1,7 +1,10 @@
 /** The files of one bucket. */
 
+import { pageStorage } from "../auth/storage.js";
 import type { Call } from "../call.js";
+import { within } from "../deadline.js";
 import { Problem } from "../problem.js";
+import { pauseBefore } from "../retry.js";
 import type { Transport, Wanted } from "../transport.js";
 import { contentOf, sizeOf, type Whole } from "./content.js";
 import { downloaded, type FileDownload, opened } from "./download.js";
@@ -20,7 +23,17 @@ import type {
 } from "./types.js";
 
 const TIMEOUT_MS = 30_000;
+const PART_BYTES = 8 << 20; // as in sources.ts, which is loaded later
 const SLOWEST_BYTES_PER_MS = 32; // by default, an upload has a second for each 32 kB, in addition to the timeout
+
+/** Loads the module that sends files in parts and reports progress. */
+async function later(): Promise<typeof import("./later.js")> {
+  try {
+    return await import("./later.js");
+  } catch (cause) {
+    throw new Problem({ code: "network", detail: "A part of bunbase-js could not be loaded. Load the page again." }, { cause });
+  }
+}
 
 /** The calls that apps and servers have. bunbase-admin adds signed links. */
 export class BucketFiles {
@@ -46,8 +59,9 @@ export class BucketFiles {
    * ```
    */
   async upload(key: string, content: FileContent, options: UploadOptions = {}): Promise<StoredFile> {
-    const { contentType, cacheControl, metadata, ifAbsent, ifMatch, onProgress, ...call } = options;
+    const { contentType, cacheControl, metadata, ifAbsent, ifMatch, onProgress, resumable, ...call } = options;
     checked(call);
+    const where = filePath(this.name, key);
     const body = contentOf(content);
     const type = contentType ?? ((body as Blob).type || undefined);
     const headers = {
@@ -56,12 +70,20 @@ export class BucketFiles {
       ...(metadata && { "X-Bunbase-Metadata": asciiJson(metadata) }),
       ...conditions({ ifAbsent, ifMatch }),
     };
-    const size = sizeOf(body) ?? 0;
-    const wanted: Wanted = { method: "PUT", path: filePath(this.name, key), raw: body as Whole, headers };
-    // after a lost answer, the condition of a second attempt would fail because of the first
-    wanted.repeatable = !ifAbsent && ifMatch === undefined;
-    call.timeoutMs ??= (this.transport.options.timeoutMs ?? TIMEOUT_MS) + size / SLOWEST_BYTES_PER_MS;
-    return this.transport.json<StoredFile>(wanted, call);
+    const { transport } = this;
+    const { timeoutMs = TIMEOUT_MS, storage } = transport.options;
+    const patience = (bytes: number) => timeoutMs + bytes / SLOWEST_BYTES_PER_MS;
+    const put = (whole: Whole, own?: typeof fetch) => {
+      const wanted: Wanted = { method: "PUT", path: where, raw: whole, headers, fetch: own };
+      // after a lost answer, the condition of a second attempt would fail because of the first
+      wanted.repeatable = !ifAbsent && ifMatch === undefined;
+      return transport.json<StoredFile>(wanted, { ...call, timeoutMs: call.timeoutMs ?? patience(sizeOf(whole)!) });
+    };
+    const size = sizeOf(body);
+    if (size !== undefined && !onProgress && !(resumable ?? size > PART_BYTES)) return put(body as Whole);
+    const tools = { transport, put, isProblem: Problem.is, pauseBefore, patience, within, storage: storage === undefined ? pageStorage() : storage };
+    const { resumableUpload } = await later();
+    return resumableUpload(tools, { bucket: this.name, key, content: body, size, type, options, call, headers });
   }
 
   /**

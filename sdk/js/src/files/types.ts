@@ -49,6 +49,11 @@ export interface UploadOptions extends Call, FileConditions {
   /** Uploads only if the key has no file yet. Otherwise the call throws `object_changed`. */
   ifAbsent?: boolean | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * True to send the file in parts, so that the upload continues after a lost connection. By default, the client sends
+   * files of more than 8 MiB, and streams, in this way.
+   */
+  resumable?: boolean | undefined;
 }
 
 export interface DownloadOptions extends Call {

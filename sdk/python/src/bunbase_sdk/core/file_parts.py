@@ -37,9 +37,14 @@ class Parts:
         else:
             raise invalid_value("content", f"Pass bytes, a text, an open file or an iterable, and no {_name(content)}.")
 
+    @property
+    def ended(self) -> bool:
+        """True if `next` has returned the last part."""
+        return self._ended and not self._buffer
+
     def next(self) -> Flow[bytes]:
-        """Return the next PART_BYTES bytes. The last part is shorter, and may be empty. Raises: Problem."""
-        while len(self._buffer) < PART_BYTES and not self._ended:
+        """Return the next PART_BYTES bytes; the last part may have fewer, or none. Raises: Problem."""
+        while len(self._buffer) <= PART_BYTES and not self._ended:  # one byte more shows that this is not the last part
             piece = yield from self._piece()
             if inspect.isawaitable(piece):
                 _closed(piece)

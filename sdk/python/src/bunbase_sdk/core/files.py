@@ -10,6 +10,7 @@ from bunbase_sdk.core.file_download import collected, streamed
 from bunbase_sdk.core.file_parts import Parts
 from bunbase_sdk.core.file_requests import conditions, file_path, info_of, properties
 from bunbase_sdk.core.flow import Emit, Flow, Items, Maybe, Source, ask
+from bunbase_sdk.core.resumable import NewUpload, Sending, metadata_text
 from bunbase_sdk.core.transport import NOTHING, Transport, Wanted, path, search, without_none
 from bunbase_sdk.file_values import FileInfo, Readable, SignedLink
 from bunbase_sdk.models import BucketChanges, BucketInfo, DeletedObject, ObjectPage, StorageUsage, StoredFile
@@ -134,11 +135,16 @@ class BucketCalls:
         if_absent: bool = False,
         if_match: str | None = None,
         on_progress: Callable[[int, int | None], Maybe[object]] | None = None,
+        on_begun: Callable[[str], Maybe[object]] | None = None,
+        continued: str | None = None,
         timeout: float | None = None,
     ) -> Flow[StoredFile]:
         """Store a file, and replace a file with the same key. When the call returns, the file is on the server's disk.
 
-        `content`: bytes, a text, an open file, or an iterable of bytes. The client keeps at most 8 MiB of it in memory.
+        `content`: bytes, a text, an open file, or an iterable of bytes. The client keeps about 8 MiB of it in memory.
+        More than 8 MiB are sent in parts, and the upload continues after a lost connection. `on_begun`: called with the
+        id of such an upload. `continued`: the id of an upload that another run of your program has begun within a day;
+        pass the same content from its beginning.
         `if_absent`: upload only if the key has no file yet. `if_match`: upload only if the file still has this `etag`.
         `on_progress`: called with the bytes that were sent, and the size of the file or None. `timeout`: the timeout of
         each request. Raises: Problem `object_changed`, if a condition does not hold.
@@ -152,6 +158,19 @@ class BucketCalls:
         headers = {**properties(content_type, cache_control, metadata), **conditions(if_match, if_absent)}
         parts = Parts(content)
         first = yield from parts.next()
+        if continued is not None or not parts.ended:
+            values = {"content_type": content_type, "cache_control": cache_control, "metadata": metadata_text(metadata)}
+            new = NewUpload(
+                self._name,
+                key,
+                values,
+                conditions(if_match, if_absent),
+                self._actor,
+                lambda size: self._patient(timeout, size),
+                on_progress,
+                on_begun,
+            )
+            return (yield from Sending(self._transport, new, parts).run(continued, first))
         within = self._patient(timeout, len(first))
         # after a lost answer, the condition of a second attempt would fail because of the first
         repeatable = not if_absent and if_match is None

@@ -118,11 +118,16 @@ class Bucket:
         if_absent: bool = False,
         if_match: str | None = None,
         on_progress: Callable[[int, int | None], object] | None = None,
+        on_begun: Callable[[str], object] | None = None,
+        continued: str | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
         """Store a file, and replace a file with the same key. When the call returns, the file is on the server's disk.
 
-        `content`: bytes, a text, an open file, or an iterable of bytes. The client keeps at most 8 MiB of it in memory.
+        `content`: bytes, a text, an open file, or an iterable of bytes. The client keeps about 8 MiB of it in memory.
+        More than 8 MiB are sent in parts, and the upload continues after a lost connection. `on_begun`: called with the
+        id of such an upload. `continued`: the id of an upload that another run of your program has begun within a day;
+        pass the same content from its beginning.
         `if_absent`: upload only if the key has no file yet. `if_match`: upload only if the file still has this `etag`.
         `on_progress`: called with the bytes that were sent, and the size of the file or None. `timeout`: the timeout of
         each request. Raises: Problem `object_changed`, if a condition does not hold.
@@ -142,6 +147,8 @@ class Bucket:
                 if_absent=if_absent,
                 if_match=if_match,
                 on_progress=on_progress,
+                on_begun=on_begun,
+                continued=continued,
                 timeout=timeout,
             )
         )
