@@ -38,7 +38,9 @@ class ChecksumMismatch(Problem):
 
 
 class NewMultipart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An upload in parts. `algorithm`, `checksum_kind`: of the checksum of the object; empty for none."""
+    """An upload in parts. `algorithm`, `checksum_kind`: the way in which the checksum of the object is made; empty for
+    no checksum.
+    """
 
     content_type: str = ""
     cache_control: str = ""
@@ -65,8 +67,17 @@ class NewPart(msgspec.Struct, frozen=True):
     md5: str = ""
 
 
+class BegunPart(msgspec.Struct, frozen=True):
+    """`upload`: the id for `feed_upload` and `finish_part`. `algorithm`: the algorithm of the upload in parts, or
+    empty.
+    """
+
+    upload: str
+    algorithm: str
+
+
 class WrittenPart(msgspec.Struct, frozen=True):
-    """`checksum`: in base64, or empty."""
+    """`checksum`: the value in base64, or empty."""
 
     number: int
     size: int
@@ -84,7 +95,9 @@ class PartPage(msgspec.Struct, frozen=True):
 
 
 class NamedPart(msgspec.Struct, frozen=True):
-    """A part of the request to complete an upload. `checksum`: in base64, or empty if the client did not send it."""
+    """A part of the request to complete an upload. `checksum`: the value in base64, or empty if the client did not send
+    it.
+    """
 
     number: int
     etag: str
@@ -92,8 +105,8 @@ class NamedPart(msgspec.Struct, frozen=True):
 
 
 class Completing(msgspec.Struct, frozen=True):
-    """A request to complete an upload. `if_match`, `if_none_match`: as in `Conditions`. `checksum`: the expected
-    checksum of the object in base64, or empty. `size`: the expected size, or None.
+    """A request to complete an upload. `if_match`, `if_none_match`: the headers, as they were sent. `checksum`: the
+    expected checksum of the object in base64, or empty. `size`: the expected size, or None.
     """
 
     place: PartPlace
@@ -137,7 +150,7 @@ class MultipartPage(msgspec.Struct, frozen=True):
 
 
 class ObjectPart(msgspec.Struct, frozen=True):
-    """A part of an object that was uploaded in parts. `checksum`: in base64, or empty."""
+    """A part of an object that was uploaded in parts. `checksum`: the value in base64, or empty."""
 
     number: int
     size: int
@@ -158,12 +171,13 @@ class MultipartMethods(Protocol):
         """
         ...
 
-    async def begin_part(self, caller: Caller, new: NewPart) -> str:
-        """Return an id for `feed_upload` and `finish_part`. Raises: as `begin_upload`; UploadNotFound."""
+    async def begin_part(self, caller: Caller, new: NewPart) -> BegunPart:
+        """Begin a part. Raises: as `begin_upload`; UploadNotFound."""
         ...
 
     async def finish_part(self, caller: Caller, upload: str, checksum: str) -> WrittenPart:
-        """Store the part, and replace an older part with its number. `checksum`: of its bytes in base64, or empty.
+        """Store the part, and replace an older part with its number. `checksum`: the checksum of its bytes in base64,
+        or empty.
 
         Raises: as `finish_upload`.
         """

@@ -14,8 +14,8 @@ ChecksumKind = Literal["FULL_OBJECT", "COMPOSITE"]
 
 
 class Checksum(msgspec.Struct, frozen=True):
-    """`algorithm`: its name in S3, such as `CRC32`. `value`: in base64. `kind`: FULL_OBJECT is the checksum of all
-    bytes; COMPOSITE is that of the checksums of the parts.
+    """`algorithm`: its name in S3, such as `CRC32`. `value`: the checksum in base64. `kind`: FULL_OBJECT is the
+    checksum of all bytes; COMPOSITE is that of the checksums of the parts.
     """
 
     algorithm: str

@@ -343,7 +343,7 @@ class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
 
 class CopyExtras(msgspec.Struct, frozen=True, omit_defaults=True):
     """The part of a copy that only the S3 port sets. `source`, `target`: the conditions on both objects. `headers`,
-    `tags`: as in ObjectExtras; None to take those of the source.
+    `tags`: the new values of ObjectExtras; None to take those of the source.
     """
 
     source: Conditions = ALWAYS
@@ -433,8 +433,8 @@ class Storage(MultipartMethods, ResumableMethods, Protocol):
         ...
 
     async def finish_upload(self, caller: Caller, upload: str, checksum: Checksum | None = None) -> WrittenObject:
-        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row are
-        on disk. An upload that fails leaves nothing.
+        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row
+        are on disk. An upload that fails leaves nothing.
 
         Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
         StorageUnreachable.

@@ -37,7 +37,7 @@ class Kind(enum.StrEnum):
 
 
 class Running(Protocol):
-    """A checksum that is being computed."""
+    """A checksum that is being computed. Call `digest` once, at the end."""
 
     def update(self, data: Buffer, /) -> object: ...
 
@@ -60,7 +60,7 @@ class _XxHash:
         self.hash = new()
 
     def update(self, data: Buffer) -> None:
-        self.hash.update(data)
+        self.hash.update(bytes(data))  # awscrt takes no memoryview here
 
     def digest(self) -> bytes:
         digest: bytes = self.hash.finalize()
@@ -146,7 +146,7 @@ _COMBINE: Final[dict[Algorithm, Callable[[int, int, int], int]]] = {
 _BY_HEADER: Final = {algorithm.header: algorithm for algorithm in Algorithm}
 
 
-class Expected(msgspec.Struct, frozen=True):
+class Announced(msgspec.Struct, frozen=True):
     """The checksums that a client announces for a body.
 
     `algorithm`: None if there is none. `value`: "" if it comes in the trailer, or is only to be computed. `md5`: the
@@ -182,7 +182,7 @@ def kind_named(algorithm: Algorithm, name: str) -> Kind:
     raise S3Error("InvalidRequest", f"The checksum type {name[:32]} cannot be used with {algorithm}.")
 
 
-def expected(headers: Mapping[str, str], trailers: Iterable[str] = ()) -> Expected:
+def announced(headers: Mapping[str, str], trailers: Iterable[str] = ()) -> Announced:
     """Return the checksums that a request announces. `trailers`: the names in x-amz-trailer, in lower case.
 
     Raises: S3Error (InvalidRequest, InvalidDigest).
@@ -195,11 +195,11 @@ def expected(headers: Mapping[str, str], trailers: Iterable[str] = ()) -> Expect
     named = headers.get("x-amz-sdk-checksum-algorithm", "")
     wanted = algorithm_named(named) if named else None
     if trailing:
-        return Expected(_same(wanted, trailing[0]), in_trailer=True, md5=md5)
+        return Announced(_same(wanted, trailing[0]), in_trailer=True, md5=md5)
     for algorithm, value in values.items():
         check_form(algorithm, value)
-        return Expected(_same(wanted, algorithm), value, md5=md5)
-    return Expected(wanted, md5=md5)
+        return Announced(_same(wanted, algorithm), value, md5=md5)
+    return Announced(wanted, md5=md5)
 
 
 def check_form(algorithm: Algorithm, value: str) -> None:

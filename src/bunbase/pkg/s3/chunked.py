@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bunbase.pkg.s3.errors import S3Error
-from bunbase.pkg.s3.signature import EMPTY_SHA256, ChunkKey, Payload
+from bunbase.pkg.s3.signature import EMPTY_SHA256, Payload
 
 CODING: Final = "aws-chunked"
 MAX_LINE: Final = 1024  # a line of a chunk has about 90 bytes; a line of a trailer has a checksum
@@ -59,6 +59,7 @@ class Decoder:
         self._chunks = 0
         self._hash = hashlib.sha256()
         self._signature = ""
+        self._after_bare_lf = False  # Amazon's example ends a line of the trailer with LF, and then CRLF
 
     def feed(self, data: bytes) -> list[memoryview]:
         """Return the pieces of the object in `data`. Raises: S3Error."""
@@ -109,8 +110,10 @@ class Decoder:
         return stop
 
     def _handle(self, line: bytes) -> None:
-        if self._at is _At.TRAILER and line == b"\n":
-            return  # some clients end a line of the trailer with LF, and then CRLF
+        if self._after_bare_lf and line == b"\r\n":
+            self._after_bare_lf = False
+            return
+        self._after_bare_lf = line.endswith(b"\n") and not line.endswith(b"\r\n")
         if not line.endswith(b"\r\n") and self._at is not _At.TRAILER:
             raise S3Error("IncompleteBody", f"The line end after {self._at.value} must be CRLF.")
         text = line.rstrip(b"\r\n")
@@ -200,6 +203,3 @@ def without_coding(content_encoding: str) -> str:
 def _compare(expected: str, given: str, what: str) -> None:
     if not hmac.compare_digest(expected, given):
         raise S3Error("SignatureDoesNotMatch", f"The signature of {what} is not that of its bytes.")
-
-
-__all__ = ["ChunkKey", "Decoder", "decoder", "without_coding"]

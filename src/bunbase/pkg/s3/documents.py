@@ -26,7 +26,7 @@ TAG: Final = re.compile(r"[\w .:/=+\-@]*")
 
 
 class CompletedPart(msgspec.Struct, frozen=True):
-    """`etag`: without quotes. `checksums`: in Base64, as the client sent them."""
+    """`etag`: without quotes. `checksums`: the values that the client sent, in Base64."""
 
     number: int
     etag: str
@@ -113,6 +113,16 @@ def cors_rules(body: bytes) -> tuple[CorsRule, ...]:
     if not 1 <= len(elements) <= MAX_CORS_RULES:
         raise malformed(f"it must have 1 to {MAX_CORS_RULES} rules")
     return tuple(_cors_rule(element) for element in elements)
+
+
+def keeps_full_control(body: bytes, owner: str) -> bool:
+    """True if an AccessControlPolicy grants full control to the owner, and nothing to others. Raises: S3Error."""
+    root = parse(body, "AccessControlPolicy", MAX_SMALL_BYTES)
+    owners = [one.one("ID") for one in root.all("Owner")]
+    grants = [grant for one in root.all("AccessControlList") for grant in one.all("Grant")]
+    holders = [one.one("ID") for grant in grants for one in grant.all("Grantee")]
+    permissions = [grant.one("Permission") for grant in grants]
+    return set(owners) <= {owner} and set(holders) == {owner} and set(permissions) == {"FULL_CONTROL"}
 
 
 def _part(element: Element) -> CompletedPart:

@@ -57,6 +57,7 @@ STATUS: Final[dict[str, int]] = {
     "ObjectLockConfigurationNotFoundError": 404,
     "OwnershipControlsNotFoundError": 404,
     "PreconditionFailed": 412,
+    "QuotaExceeded": 403,
     "RequestTimeTooSkewed": 403,
     "RequestTimeout": 400,
     "ServerSideEncryptionConfigurationNotFoundError": 404,

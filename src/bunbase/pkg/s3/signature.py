@@ -1,9 +1,9 @@
 """Signature Version 4 on the side of the server: in the header Authorization, and in the query of a presigned URL.
 
 The life of one request: `parse` reads the signature and the scope, and makes the text that the client must have
-signed. The caller finds the secret of `Signed.access_key`. `verify` compares the signatures and the times, and returns
-how the body is protected. The body itself is checked while it arrives: `checksums` has the plain hash, `chunked` the
-signatures of chunks.
+signed. The caller finds the secret of `SignedRequest.access_key`. `verify` compares the signatures and the times, and
+returns how the body is protected. The body itself is checked while it arrives: `checksums` has the plain hash,
+`chunked` the signatures of chunks.
 
 The path and the query are those of the wire, so a proxy may sit in front if it keeps the path and the header Host.
 Source: "Authenticating Requests (AWS Signature Version 4)" in the API reference of Amazon S3.
@@ -61,7 +61,7 @@ class Protection(enum.StrEnum):
         return self in (Protection.SIGNED_CHUNKS_TRAILER, Protection.UNSIGNED_CHUNKS_TRAILER)
 
 
-class Signed(msgspec.Struct, frozen=True):
+class SignedRequest(msgspec.Struct, frozen=True):
     """A request with a signature that nobody has verified yet.
 
     `time`, `expires_seconds`: presigned URLs count from `time`. `scope`: date, region, service and end.
@@ -103,9 +103,10 @@ class Payload(msgspec.Struct, frozen=True):
     chunk_key: ChunkKey | None
 
 
-def parse(method: str, raw_path: bytes, raw_query: bytes, headers: Iterable[Pair]) -> Signed:
-    """Return the signature of a request and the text that it must sign. `headers`: as on the wire, in their order.
+def parse(method: str, raw_path: bytes, raw_query: bytes, headers: Iterable[Pair]) -> SignedRequest:
+    """Return the signature of a request and the text that it must sign.
 
+    `headers`: all headers of the request, in their order.
     Raises: S3Error, with AccessDenied if the request is not signed.
     """
     by_name: dict[str, list[bytes]] = {}
@@ -133,7 +134,7 @@ def parse(method: str, raw_path: bytes, raw_query: bytes, headers: Iterable[Pair
     )
     hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     protection = _protection(content_sha256)
-    return Signed(
+    return SignedRequest(
         access_key=fields.access_key,
         scope=fields.scope,
         region=fields.region,
@@ -149,7 +150,7 @@ def parse(method: str, raw_path: bytes, raw_query: bytes, headers: Iterable[Pair
     )
 
 
-def verify(signed: Signed, secret: str, now: datetime) -> Payload:
+def verify(signed: SignedRequest, secret: str, now: datetime) -> Payload:
     """Return how the body is protected, if the secret has signed the request and `now` is within its time.
 
     Raises: S3Error (SignatureDoesNotMatch, RequestTimeTooSkewed, AccessDenied).
@@ -227,7 +228,7 @@ def _protection(content_sha256: str) -> Protection:
     )
 
 
-def _check_time(signed: Signed, now: datetime) -> None:
+def _check_time(signed: SignedRequest, now: datetime) -> None:
     seconds = (now - signed.time).total_seconds()
     if signed.presigned:
         if seconds < -MAX_SKEW_SECONDS:

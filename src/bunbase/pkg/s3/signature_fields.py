@@ -27,7 +27,7 @@ QUERY_ERROR: Final = "AuthorizationQueryParametersError"
 
 
 class Fields(msgspec.Struct, frozen=True):
-    """`time`: in the form 20261130T220000Z. `content_sha256`: only of a presigned URL, otherwise ""."""
+    """`time`: a text such as 20261130T220000Z. `content_sha256`: only of a presigned URL, otherwise ""."""
 
     access_key: str
     scope: str

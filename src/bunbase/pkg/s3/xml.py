@@ -37,7 +37,7 @@ class Element(msgspec.Struct):
         return [child for child in self.children if child.name == name]
 
     def one(self, name: str) -> str | None:
-        """Return the text of the only child with this name, or None. Raises: S3Error (MalformedXML) if it is twice there."""
+        """Return the text of the only child with this name, or None. Raises: S3Error if there are several."""
         found = self.all(name)
         if len(found) > 1:
             raise malformed(f"{self.name} has {name} twice")
@@ -133,4 +133,4 @@ def _write(content: Content, out: list[str]) -> None:
     for name, inner in content:
         out.append(f"<{name}>")
         _write(inner, out)
-        out.append(f"</{name}>")
+        out.append(f"</{name.partition(' ')[0]}>")  # a name may have attributes

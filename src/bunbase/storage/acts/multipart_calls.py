@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.multipart import (
+    BegunPart,
     CompletedUpload,
     Completing,
     MultipartListing,
@@ -30,7 +31,7 @@ class MultipartCalls:
     async def begin_multipart(self, caller: Caller, bucket: str, key: str, new: NewMultipart) -> str:
         return await self.multipart_acts.begin(caller, bucket, key, new)
 
-    async def begin_part(self, caller: Caller, new: NewPart) -> str:
+    async def begin_part(self, caller: Caller, new: NewPart) -> BegunPart:
         return await self.part_acts.begin(caller, new)
 
     async def finish_part(self, caller: Caller, upload: str, checksum: str) -> WrittenPart:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import apsw
+import msgspec
 
 from bunbase.contracts.caller import Act, Caller
-from bunbase.contracts.multipart import MAX_PARTS, NewPart, WrittenPart
+from bunbase.contracts.multipart import MAX_PARTS, BegunPart, NewMultipart, NewPart, WrittenPart
 from bunbase.contracts.storage import MAX_UPLOAD_BYTES, NewObject, Place
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput
@@ -24,7 +25,7 @@ class Parts:
         self.uploads = uploads
         self.sweeping = sweeping
 
-    async def begin(self, caller: Caller, new: NewPart) -> str:
+    async def begin(self, caller: Caller, new: NewPart) -> BegunPart:
         caller.check(Act.OBJECT_WRITE)
         place = new.place
         if not 1 <= place.number <= MAX_PARTS:
@@ -44,7 +45,9 @@ class Parts:
                 self.uploads.seal_for(one, file)
             await self.uploads.open_blob(one, held, 0)
 
-        return await self.uploads.begun(one, prepare)
+        id = await self.uploads.begun(one, prepare)
+        assert one.part is not None
+        return BegunPart(id, msgspec.json.decode(one.part[0].properties, type=NewMultipart).algorithm)
 
     async def finish(self, caller: Caller, upload: str, checksum: str) -> WrittenPart:
         async def store(one: Upload) -> WrittenPart:
