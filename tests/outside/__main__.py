@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, websocket, wycheproof
+from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, tus, websocket, wycheproof
 from tests.outside.project import Project, program, running_project
 from tests.outside.tally import SHOWN, Tally
 
@@ -37,6 +37,7 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "cel": ("cel-spec", lambda project: _cel(project)),
     "mongodb": ("functional-tests", lambda project: mongodb.run(SUITES, project, TOOLS / "bin" / "python")),
     "websocket": ("", lambda project: websocket.run(project, TOOLS / "bin" / "python")),
+    "tus": ("tus", lambda project: tus.run(SUITES, project, TOOLS / "bin" / "python")),
     "fuzz": ("", lambda project: fuzz.run(project, TOOLS / "bin" / "schemathesis")),
 }
 

@@ -110,6 +110,12 @@ def prepared(instance: Instance) -> Site:
         send(
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
+    send(
+        "POST",
+        "/v1/storage/buckets",
+        json={"name": "photos", "rules": OWN_FILES},
+        headers={"X-Bunbase-Project": project["id"]},
+    )
     template: list[str | Path] = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
     hello = subprocess.run(template, capture_output=True, text=True, check=True).stdout
     for name, bundle in (("echo", ECHO), ("hello", hello)):

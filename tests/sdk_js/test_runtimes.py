@@ -133,9 +133,11 @@ def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder
     said = subprocess.run(["node", "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
 
     assert said.returncode == 0, said.stderr
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     lines = said.stdout.splitlines()
     assert lines[0] == "Hello Hello, Eve!"
     assert "initial guide@example.com" in lines
     assert "Somebody was faster." in lines
+    assert "9 of 9 bytes" in lines
+    assert "Rye null" in lines
     assert lines[-2:] == ["1 { hello: 'Ada' }", "stale_revision POST /v1/data/posts"]
