@@ -55,7 +55,8 @@ class TusVersionUnsupported(Problem):
 
 class NewResumable(msgspec.Struct, frozen=True, omit_defaults=True):
     """An upload to begin. `length`: the number of bytes, or None if the client does not know it yet. `sent`: the header
-    Upload-Metadata, which is returned as it is. `if_match`, `if_none_match`: as in `Conditions`.
+    Upload-Metadata, which is returned as it is. The conditions `if_match` and `if_none_match` are those of
+    `Conditions`.
     """
 
     bucket: str
@@ -83,7 +84,8 @@ class NewChunk(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Resumable(msgspec.Struct, frozen=True):
-    """`offset`: the number of bytes that are on disk. `length`: of the whole upload; None if it is unknown.
+    """`offset`: the number of bytes that are on disk. `length`: the number of bytes of the whole
+    upload, or None if it is unknown.
 
     `finished`: true if the object is stored. `object`: the object as it was then; null before.
     """

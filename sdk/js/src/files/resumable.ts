@@ -42,7 +42,7 @@ export interface Tools {
   storage: SessionStorage | null;
 }
 
-/** What is to be uploaded. @internal */
+/** The content, and the properties of the file. @internal */
 export interface Upload {
   bucket: string;
   key: string;
