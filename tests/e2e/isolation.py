@@ -420,7 +420,7 @@ def tries(owner: Project) -> list[Try]:
             Try(method, route, path, "key", OWN_FILES.get((method, route), (404,)), sent)
             for method, route, path, sent in files()
         ),
-        Try("POST", "/v1/storage/tus", "/v1/storage/tus", "key", (404,), headers=BEGUN),
+        Try("POST", "/v1/storage/tus", "/v1/storage/tus", "key", (201, 404), headers=BEGUN),
         *(
             Try(method, "/v1/storage/tus/{upload}", "/v1/storage/tus/tus-x", "key", (404,), headers=CHUNK)
             for method in ("GET", "PATCH", "DELETE")
