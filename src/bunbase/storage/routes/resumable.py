@@ -72,10 +72,18 @@ UploadOffset = Annotated[str | None, header("Upload-Offset", "The number of byte
 UploadChecksum = Annotated[
     str | None, header("Upload-Checksum", "`sha1`, `md5` or `sha256`, a space, and the digest of the chunk in base64.")
 ]
+FEATURES: Final = ResponseSpec(None, generate_examples=False, description="The headers have the features.")
 NOTHING: Final = ResponseSpec(None, generate_examples=False, description="`Upload-Offset` has the number of bytes.")
 
 
-@route(PATH, http_method=[HttpMethod.OPTIONS], summary="Get the features of resumable uploads", tags=TAGS)
+@route(
+    PATH,
+    http_method=[HttpMethod.OPTIONS],
+    status_code=204,
+    summary="Get the features of resumable uploads",
+    tags=TAGS,
+    responses={204: FEATURES},
+)
 async def get_upload_features(anyone: Injected[Caller]) -> Response[None]:
     """Returns the version and the extensions of TUS that this server has, as headers."""
     return Response(None, status_code=204, headers=DISCOVERY)
