@@ -281,7 +281,8 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 
     `public`: true if shared caches may keep the answer. `link_seconds`: the time for which a signed link is still
     valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`. `parts`: the
-    number of parts of an object that was uploaded in parts, otherwise 0.
+    number of parts of an object that was uploaded in parts, otherwise 0. `part_checksum`: the checksum of the part that
+    was asked for, in base64, or empty.
     """
 
     status: int
@@ -293,6 +294,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     link_seconds: int | None = None
     extras: ObjectExtras = NO_EXTRAS
     parts: int = 0
+    part_checksum: str = ""
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):

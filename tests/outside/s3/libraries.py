@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -43,13 +44,13 @@ def boto(target: Target) -> Tally:
     s3.create_bucket(Bucket=BUCKET)
     try:
         for key in KEYS:
-            _try(tally, f"the key {key[:20]!r}", lambda key=key: _key(s3, key))
+            _try(tally, f"the key {key[:20]!r}", partial(_key, s3, key))
         _try(tally, "a list has each key once", lambda: _equal(sorted(_listed(s3)), sorted(KEYS)))
         _try(tally, "a list in pages of 3 has each key once", lambda: _equal(sorted(_listed(s3, 3)), sorted(KEYS)))
         for algorithm in Algorithm:
             if algorithm is not Algorithm.MD5:  # which boto3 does not compute
-                _try(tally, f"a checksum {algorithm}", lambda one=algorithm: _checksum(s3, one))
-                _try(tally, f"parts with {algorithm}", lambda one=algorithm: _parts(s3, one))
+                _try(tally, f"a checksum {algorithm}", partial(_checksum, s3, algorithm))
+                _try(tally, f"parts with {algorithm}", partial(_parts, s3, algorithm))
         _try(tally, "only one of many conditional writes succeeds", lambda: _conditional(s3))
         _try(tally, "a presigned PUT accepts its type only", lambda: _presigned(s3))
         _try(tally, "a large file comes back", lambda: _transfer(s3))
@@ -207,7 +208,7 @@ def obstore_journey(target: Target) -> Tally:
     )
     try:
         for name, step in _OBSTORE.items():
-            _try(tally, name, lambda step=step: step(store))
+            _try(tally, name, partial(step, store))
     finally:
         _try(tally, "the bucket is emptied and deleted", lambda: _empty(s3, OBSTORE_BUCKET))
     return tally

@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from tests.e2e.conftest import dev_instance
-from tests.outside.project import ACCOUNT
+from tests.e2e.instance import free_port
+from tests.outside.project import Project
 
 START_SECONDS: Final = 30.0
 ROOT: Final = {"ROOT_ACCESS_KEY": "rootrootroot", "ROOT_SECRET_KEY": "rootsecretrootsecret"}
@@ -50,7 +50,7 @@ def versitygw(binary: Path) -> Iterator[Target]:
         home = Path(temporary)
         for name in ("iam", "data"):
             (home / name).mkdir()
-        port = _free_port()
+        port = free_port()
         target = Target(
             "versitygw 1.8.0",
             "127.0.0.1",
@@ -78,31 +78,18 @@ def versitygw(binary: Path) -> Iterator[Target]:
             server.wait(START_SECONDS)
 
 
-@contextmanager
-def bunbase() -> Iterator[Target]:
-    """Start BunBase with the S3 port open, and two projects of one developer."""
-    with dev_instance() as instance:
-        port = _free_port()
-        instance.commands["dev"][1].update({"BUNBASE_S3__ENABLED": "true", "BUNBASE_S3__PORT": str(port)})
-        instance.start()
-        account = instance.http.post("/api/auth/register", json=ACCOUNT).raise_for_status().json()
-        bearer = {"Authorization": f"Bearer {account['access_token']}"}
+def bunbase(project: Project) -> Target:
+    """Return the S3 port of a running BunBase, with credentials of its project and of another one."""
+    bearer = {"Authorization": f"Bearer {project.token}"}
+    http = project.instance.http
+    other = http.post("/api/projects", json={"name": "Other"}, headers=bearer).raise_for_status().json()["id"]
 
-        def credential(name: str) -> Credential:
-            made = instance.http.post("/api/projects", json={"name": name}, headers=bearer).raise_for_status().json()
-            place = f"/api/projects/{made['id']}/storage/credentials"
-            created = instance.http.post(place, json={"name": "suites", "access": "write"}, headers=bearer)
-            answer = created.raise_for_status().json()
-            return Credential(made["id"], answer["access_key_id"], answer["secret_access_key"])
+    def credential(owner: str) -> Credential:
+        place, new = f"/api/projects/{owner}/storage/credentials", {"name": "suites", "access": "write"}
+        answer = http.post(place, json=new, headers=bearer).raise_for_status().json()
+        return Credential(owner, answer["access_key_id"], answer["secret_access_key"])
 
-        yield Target("BunBase", "127.0.0.1", port, credential("Main"), credential("Alt"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return Target("BunBase", "127.0.0.1", project.s3_port, credential(project.id), credential(other))
 
 
 def _wait_for(port: int) -> None:

@@ -18,7 +18,7 @@ AccessKeyId = Annotated[str, PathParameter(pattern="^[A-Za-z0-9_]{1,64}$")]
 
 
 @get("/api/projects/{project:str}/storage/credentials", summary="List a project's credentials for S3", tags=TAGS)
-async def list_s3_credentials(member: Injected[Caller], platform: Injected[Platform]) -> S3Credentials:
+async def list_storage_credentials(member: Injected[Caller], platform: Injected[Platform]) -> S3Credentials:
     return await platform.s3_credentials(member)
 
 
@@ -28,7 +28,7 @@ async def list_s3_credentials(member: Injected[Caller], platform: Injected[Platf
     tags=TAGS,
     cache_control=NO_STORE,
 )
-async def create_s3_credential(
+async def create_storage_credential(
     member: Injected[Caller], platform: Injected[Platform], data: NewS3Credential
 ) -> S3Credential:
     """Clients of S3 sign their requests to the S3 port with this credential. The secret is shown only in this answer.
@@ -41,11 +41,11 @@ async def create_s3_credential(
     summary="Delete a credential for S3",
     tags=TAGS,
 )
-async def delete_s3_credential(
+async def delete_storage_credential(
     member: Injected[Caller], platform: Injected[Platform], access_key_id: AccessKeyId
 ) -> None:
     """The credential stops working everywhere within a second, also for presigned URLs."""
     await platform.delete_s3_credential(member, access_key_id)
 
 
-ROUTES: Final = (list_s3_credentials, create_s3_credential, delete_s3_credential)
+ROUTES: Final = (list_storage_credentials, create_storage_credential, delete_storage_credential)

@@ -151,8 +151,10 @@ class Downloads:
         start, end, status = _answered(found, reading)
         extras = msgspec.json.decode(found.row.extras, type=ObjectExtras)
         parts_count = sum([part.number > 0 for part in parts])
+        of_part = next((part.checksum for part in parts if reading.part and part.number == reading.part), "")
         described_row = described(found.row, bucket.name)
-        return found, Opened(status, described_row, start, end, public, cached, until, extras, parts_count)
+        opened = Opened(status, described_row, start, end, public, cached, until, extras, parts_count, of_part)
+        return found, opened
 
 
 class _Blob:

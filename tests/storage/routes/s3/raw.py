@@ -6,6 +6,7 @@ import re
 import socket
 from urllib.parse import urlsplit
 
+import httpx
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -23,6 +24,13 @@ def signed_head(port: Port, method: str, path: str, sha256: str, **headers: str)
     lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(port.url).netloc}"]
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "host"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def signed(port: Port, method: str, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
+    """Send a request that boto3 has no method for."""
+    request = AWSRequest(method, port.url + path, data=body, headers=headers)
+    S3SigV4Auth(Credentials(WRITER.access_key_id, SECRET), "s3", "us-east-1").add_auth(request)
+    return httpx.request(method, port.url + path, content=body, headers=dict(request.headers))
 
 
 class Raw:

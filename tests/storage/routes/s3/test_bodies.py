@@ -101,8 +101,12 @@ def test_a_body_that_stops_leaves_nothing(port: Port, bucket: str, raw: Raw) -> 
 
 
 def test_a_body_needs_a_length_and_a_small_document(port: Port, bucket: str, raw: Raw) -> None:
-    raw.send(signed_head(port, "PUT", f"/{bucket}/a", UNSIGNED, Transfer_Encoding="chunked") + b"0\r\n\r\n")
+    raw.send(signed_head(port, "PUT", f"/{bucket}/a", UNSIGNED))
     assert b"MissingContentLength" in raw.answer()
+    with closing(Raw(port)) as other:
+        other.send(signed_head(port, "PUT", f"/{bucket}/b", UNSIGNED, Transfer_Encoding="chunked"))
+        other.send(b"3\r\nrye\r\n0\r\n\r\n")
+        assert other.answer().startswith(b"HTTP/1.1 200")
 
     large = b"<Tagging>" + b" " * (70 << 10) + b"</Tagging>"
     with closing(Raw(port)) as other:

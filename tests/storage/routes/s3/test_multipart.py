@@ -95,6 +95,8 @@ def test_the_checksum_of_an_object_is_made_of_its_parts(
     assert (done[algorithm.element], done["ChecksumType"]) == (expected, kind)
     head = client.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert head[algorithm.element] == expected
+    second = client.get_object(Bucket=bucket, Key="k", PartNumber=2, ChecksumMode="ENABLED")
+    assert (second["Body"].read(), second[algorithm.element]) == (PARTS[1], sums[1])
     parts = client.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=2)
     assert [part[algorithm.element] for part in parts["ObjectParts"]["Parts"]] == sums[:2]
     assert parts["ObjectParts"]["IsTruncated"]

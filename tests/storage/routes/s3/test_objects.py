@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from bunbase.contracts.storage import NewObject, Place
 from bunbase.pkg.s3.checksums import Algorithm
 from bunbase.pkg.s3.xml import FORBIDDEN
 from tests.storage.keys import KEYS
+from tests.storage.room import SECRET
 from tests.storage.routes.s3.answers import refused
 from tests.storage.routes.s3.port import Port
+from tests.storage.routes.s3.raw import signed
 
 CONTENT = b"rye and spelt"
 
@@ -174,3 +177,26 @@ def test_headers_that_ask_for_something_else_are_refused(port: Port, bucket: str
         assert refused(put, port=port, bucket=bucket, **more)[1] == code
     put(port, bucket, ACL="private", ServerSideEncryption="AES256")
     assert refused(put, port=port, bucket=bucket, key="k" * 1025) == (400, "KeyTooLongError")
+
+
+def test_metadata_of_the_other_api_never_becomes_another_header(port: Port, bucket: str) -> None:
+    metadata = {"good": "é", "split": "a\r\nSet-Cookie: x=y", "not a token": "b", "nul": "\0"}
+
+    async def stored() -> None:
+        upload = await port.service.begin_upload(SECRET, Place(bucket, "a"), NewObject(metadata=metadata))
+        await port.service.finish_upload(SECRET, upload)
+
+    port.wait(stored())
+    found = port.client().get_object(Bucket=bucket, Key="a")
+
+    headers = found["ResponseMetadata"]["HTTPHeaders"]
+    assert "set-cookie" not in headers
+    assert list(found["Metadata"]) == ["good"]
+    assert found["MissingMeta"] == 3
+
+
+def test_a_part_without_its_upload_is_no_object(port: Port, bucket: str) -> None:
+    answer = signed(port, "PUT", f"/{bucket}/a?partNumber=1", b"x")
+
+    assert answer.status_code == 400
+    assert refused(port.client().head_object, Bucket=bucket, Key="a")[0] == 404

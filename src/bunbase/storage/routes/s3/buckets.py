@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 from typing import Any, Final
 
-from bunbase.contracts.storage import Bucket, BucketChanges, CorsRule, NewBucket
+from bunbase.contracts.storage import Bucket, BucketChanges, BucketExists, CorsRule, NewBucket
 from bunbase.pkg.s3.documents import MAX_SMALL_BYTES, cors_rules, location
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import REGION, Answer, iso_time, owner, xml_answer
@@ -39,7 +40,8 @@ async def create_bucket(call: S3Call) -> Answer:
     location(await Body(call).whole(MAX_SMALL_BYTES))
     if not is_bucket_name(call.bucket):
         raise S3Error("InvalidBucketName", "The specified bucket is not valid.", BucketName=call.bucket[:100])
-    await call.storage.create_bucket(call.caller, NewBucket(name=call.bucket))
+    with suppress(BucketExists):  # of this project: the bucket stays as it is, as in the region us-east-1 of Amazon
+        await call.storage.create_bucket(call.caller, NewBucket(name=call.bucket))
     return Answer(200, {"location": f"/{call.bucket}"})
 
 

@@ -53,6 +53,11 @@ class S3Call(msgspec.Struct, frozen=True):
     receive: Callable[[], Awaitable[Any]]
 
     @property
+    def is_chunked(self) -> bool:
+        """True if the body ends by the chunks of HTTP, so that its length is not known before."""
+        return "transfer-encoding" in self.headers
+
+    @property
     def owner(self) -> str:
         """The id of the project, which owns all of its buckets and objects."""
         return self.holder.project

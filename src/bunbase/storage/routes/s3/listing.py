@@ -22,7 +22,7 @@ async def list_objects(call: S3Call) -> Answer:
     page = await _page(call, limit, marker)
     content: Fields = [
         ("Name", call.bucket),
-        ("Prefix", coded(asked.get("prefix", ""), encoding)),
+        ("Prefix", asked.get("prefix", "")),  # as it was sent: clients of version 1 do not decode it
         ("Marker", coded(marker, encoding)),
         ("MaxKeys", str(limit)),
         *_delimiter(call, encoding),
@@ -38,9 +38,7 @@ async def list_objects_v2(call: S3Call) -> Answer:
     asked, encoding = call.parameters, encoding_of(call)
     limit, after = call.number("max-keys", MAX_KEYS, MAX_KEYS), asked.get("start-after", "")
     token = asked.get("continuation-token")
-    if token == "":
-        raise invalid("continuation-token", "", "The continuation token provided is incorrect")
-    page = await _page(call, limit, after, token)
+    page = await _page(call, limit, after, token or None)
     content: Fields = [
         ("Name", call.bucket),
         ("Prefix", coded(asked.get("prefix", ""), encoding)),

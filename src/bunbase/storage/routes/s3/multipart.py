@@ -27,6 +27,7 @@ from bunbase.storage.routes.s3.payload import Body
 
 MAX_LISTED: Final = 1000
 MAX_SIZE: Final = 2**63 - 1
+NO_PARTS: Final = b"<CompleteMultipartUpload/>"
 
 
 async def create(call: S3Call) -> Answer:
@@ -54,9 +55,9 @@ async def create(call: S3Call) -> Answer:
 
 async def upload_part(call: S3Call) -> Answer:
     body = Body(call)
-    if body.length is None:
+    if body.length is None and not call.is_chunked:
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    if body.length > MAX_UPLOAD_BYTES:
+    if (body.length or 0) > MAX_UPLOAD_BYTES:
         raise S3Error("EntityTooLarge", "A part has at most 5 GiB.")
     begun = await call.storage.begin_part(call.caller, NewPart(part_place(call), body.length, body.md5))
     try:
@@ -83,7 +84,7 @@ async def upload_part(call: S3Call) -> Answer:
 
 async def complete(call: S3Call) -> Answer:
     body = Body(call, of_body=False)
-    asked = completed_parts(await body.whole(MAX_LARGE_BYTES))
+    asked = completed_parts(await body.whole(MAX_LARGE_BYTES) or NO_PARTS)
     place = _upload_place(call)
     page = await _open_upload(call, place)
     algorithm = page.upload.algorithm if page is not None else ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
+
+import msgspec
 
 from bunbase.contracts.multipart import InvalidPart
 from bunbase.contracts.object_extras import HEADERS, ObjectExtras
@@ -19,6 +22,7 @@ from bunbase.contracts.storage import (
     Piece,
     Place,
     Reading,
+    UploadNotFound,
 )
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.s3.checksums import Algorithm
@@ -39,10 +43,13 @@ from bunbase.storage.routes.s3.call import (
 from bunbase.storage.routes.s3.payload import Body
 from bunbase.storage.serving.conditions import last_modified
 from bunbase.storage.serving.headers import POLICY
+from bunbase.storage.serving.media_types import TOKEN
 
 DEFAULT_TYPE: Final = "binary/octet-stream"
 ALWAYS: Final = Conditions()
 MAX_METADATA: Final = 2 << 10
+TOKEN_NAME: Final = re.compile(TOKEN)
+CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # parameter of a signed request → header of the answer
 OVERRIDES: Final = {
     "response-content-type": "content-type",
@@ -55,10 +62,12 @@ OVERRIDES: Final = {
 
 
 async def put_object(call: S3Call) -> Answer:
+    if "partNumber" in call.parameters:
+        raise invalid("uploadId", "", "A part needs the parameter uploadId.")
     body = Body(call)
-    if body.length is None:
+    if body.length is None and not call.is_chunked:
         raise S3Error("MissingContentLength", "You must provide the Content-Length HTTP header.")
-    if body.length > MAX_UPLOAD_BYTES:
+    if (body.length or 0) > MAX_UPLOAD_BYTES:
         raise S3Error("EntityTooLarge", "One upload has at most 5 GiB: upload larger objects in parts.")
     content_type, cache_control, metadata, extras = stored_properties(call.headers)
     conditions = conditions_of(call.headers)
@@ -76,6 +85,8 @@ async def put_object(call: S3Call) -> Answer:
             raise
     except ObjectChanged as changed:
         raise await missing_or(call, place, conditions, changed) from changed
+    except UploadNotFound:
+        raise S3Error("RequestTimeout", "The bytes came too slowly, and the upload was given up.") from None
     headers = {"etag": quoted(written.object.etag)}
     if checksum is not None:
         headers[Algorithm(checksum.algorithm).header] = checksum.value
@@ -181,11 +192,11 @@ async def missing_or(call: S3Call, place: Place, conditions: Conditions, changed
 
 async def opened(call: S3Call, reading: Reading) -> Opened:
     """Return the beginning of a download without its bytes. Raises: the problems of `read`."""
-    parts: Any = call.storage.read(call.caller, reading)
+    parts = call.storage.read(call.caller, reading)
     try:
         found = await anext(parts)
     finally:
-        await parts.aclose()
+        await closed(parts)
     assert isinstance(found, Opened)
     return found
 
@@ -214,6 +225,7 @@ async def _read(call: S3Call, head: bool) -> Answer:
     assert isinstance(found, Opened)
     sent = download_headers(call, found, part)
     if found.status == 304:
+        await closed(parts)
         return Answer(304, {name: sent[name] for name in ("etag", "last-modified")})
     for name, header in OVERRIDES.items():
         if name in call.parameters:
@@ -234,7 +246,7 @@ def download_headers(call: S3Call, found: Opened, part: int) -> dict[str, str]:
         "accept-ranges": "bytes",
         "content-security-policy": POLICY,
         **extras.headers,
-        **{METADATA + name: value for name, value in stored.metadata.items() if _is_token(name)},
+        **_metadata_headers(stored.metadata),
     }
     if found.cache_control:
         sent["cache-control"] = found.cache_control
@@ -246,20 +258,26 @@ def download_headers(call: S3Call, found: Opened, part: int) -> dict[str, str]:
     if found.status == 206:
         sent["content-range"] = f"bytes {found.start}-{found.end - 1}/{stored.size}"
     checksum = extras.checksum
+    if part and found.part_checksum and checksum is not None:
+        checksum, whole = msgspec.structs.replace(checksum, value=found.part_checksum), True
     if checksum is not None and whole and call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         sent[Algorithm(checksum.algorithm).header] = checksum.value
         sent["x-amz-checksum-type"] = checksum.kind
     return sent
 
 
+async def closed(parts: Any) -> None:
+    """End a download, of which the rest is not wanted."""
+    await parts.aclose()
+
+
 async def _bytes_of(parts: AsyncIterator[Opened | Piece]) -> AsyncIterator[bytes]:
-    stream: Any = parts
     try:
         async for part in parts:
             if isinstance(part, Piece):
                 yield part.data
     finally:
-        await stream.aclose()
+        await closed(parts)
 
 
 def _header_text(name: str, text: str) -> str:
@@ -268,9 +286,17 @@ def _header_text(name: str, text: str) -> str:
     return text
 
 
-def _is_token(name: str) -> bool:
-    """True if a name of metadata, which may come from the other API, can be part of a header's name."""
-    return bool(name) and all(one.isascii() and (one.isalnum() or one in "!#$&'*+.^_`|~-") for one in name)
+def _metadata_headers(metadata: dict[str, str]) -> dict[str, str]:
+    """Return the headers of metadata. The other API stores names and values that headers cannot have: these are counted
+    in `x-amz-missing-meta`, as Amazon does.
+    """
+    sent = {
+        METADATA + name: value
+        for name, value in metadata.items()
+        if TOKEN_NAME.fullmatch(name) and not CONTROLS.search(value)
+    }
+    missing = len(metadata) - len(sent)
+    return {**sent, "x-amz-missing-meta": str(missing)} if missing else sent
 
 
 HANDLERS: Final = {
