@@ -425,7 +425,7 @@ PERMISSIONS: Final = (
     row("GET", "/v1/storage/usage", SERVERS | VIEWERS),
     row("OPTIONS", "/v1/storage/tus", EVERYBODY),
     row("POST", "/v1/storage/tus", KEYS | DEVELOPERS),
-    row("GET", "/v1/storage/tus/{upload}", KEYS | DEVELOPERS),
+    row("GET", "/v1/storage/tus/{upload}", (KEYS | DEVELOPERS) - {READER}),  # only an upload needs its state
     row("PATCH", "/v1/storage/tus/{upload}", KEYS | DEVELOPERS),
     row("DELETE", "/v1/storage/tus/{upload}", KEYS | DEVELOPERS),
     # the same documents where no rule allows anything

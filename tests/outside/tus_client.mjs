@@ -20,3 +20,4 @@ await new Promise((resolve, reject) => {
   });
   upload.start();
 });
+process.exit(0); // a stream that was read to its end can still be open

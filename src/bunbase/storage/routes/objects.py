@@ -200,12 +200,22 @@ def new_object(request: AnyRequest) -> NewObject:
     )
 
 
-async def fed(request: AnyRequest, feed: Callable[[bytes], Awaitable[None]]) -> None:
+async def fed(request: AnyRequest, feed: Callable[[bytes], Awaitable[None]], keeps: bool = False) -> None:
     """Pass the body to `feed`, in pieces of at most FEED_BYTES. Pieces that arrive slowly are not collected for long,
-    so that a slow upload does not look like a silent one.
+    so that a slow upload does not look like a silent one. `keeps`: true to pass on all bytes that have arrived, if the
+    body breaks off.
     """
     waiting, fed_at = bytearray(), time.monotonic()
-    async for piece in request.stream():
+    pieces = request.stream()
+    while True:
+        try:
+            piece = await anext(pieces, None)
+        except BaseException:
+            if keeps and waiting:
+                await feed(bytes(waiting))
+            raise
+        if piece is None:
+            break
         waiting += piece
         while len(waiting) >= FEED_BYTES or (waiting and time.monotonic() - fed_at >= FEED_SECONDS):
             await feed(bytes(waiting[:FEED_BYTES]))

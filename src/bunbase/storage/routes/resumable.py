@@ -242,7 +242,7 @@ async def _sent(storage: Storage, caller: Caller, request: AnyRequest, new: NewC
     silent = DeadlineExceeded(f"No data arrived for {SILENCE_SECONDS:g} seconds; continue the upload.")
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
-        await fed(request, partial(storage.feed_chunk, caller, chunk))
+        await fed(request, partial(storage.feed_chunk, caller, chunk), keeps=True)
     except BaseException:
         # in a task of its own, because the client may be gone and this request cancelled
         ending = asyncio.ensure_future(storage.finish_chunk(caller, chunk, False))
