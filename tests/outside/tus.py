@@ -66,9 +66,12 @@ async def _uploaded(
             process = await asyncio.create_subprocess_exec(
                 *command, asked, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
             )
+            said = b"it did not end in time"
             try:
                 async with asyncio.timeout(SECONDS):
                     said, _ = await process.communicate()
+            except TimeoutError:
+                pass  # counted below as a failure
             finally:
                 if process.returncode is None:
                     process.kill()
