@@ -49,23 +49,26 @@ INTERNAL: Final = (
     "testing/documents",
     "transport",
 )
-LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
+# The client sends POST /query instead, because filters may be longer than an address.
+LIST_BY_GET: Final = "listDocuments"
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; reasons: decisions 0071, 0095, 0096, 0099
+# An app that imports the whole entry has at most this many bytes, minified and gzipped. The decisions 0071, 0095, 0096
+# and 0099 have the reasons.
 BYTES: Final = {
     "index": 11_520,
     "auth/index": 7_020,
     "data/index": 5_220,
     "files/index": 5_890,
     "functions/index": 3_950,
-    "live/index": 16_760,
+    "live/index": 16_770,
     "server/index": 6_860,
     "react/index": 1_890,
-    "testing/index": 14_890,
+    "testing/index": 14_900,
 }
-# of the modules that a page loads when it needs them first: windows, passkeys and the account; large files and progress
+# The modules that a page loads when it first needs windows, passkeys or the account, or large files and progress, have at
+# most this many bytes.
 LATER_BYTES: Final = {
     "index": 5_480,
     "auth/index": 3_020,
@@ -76,7 +79,7 @@ LATER_BYTES: Final = {
 
 
 def operations(below: Callable[[str], bool] = lambda path: path.startswith("/v1/")) -> Iterator[tuple[str, str, str]]:
-    """Yield method, path and name of each operation below /v1."""
+    """Yield the method, the path and the name of each operation below /v1."""
     for path, item in document()["paths"].items():
         for method in METHODS:
             if below(path) and method in item:
@@ -157,7 +160,7 @@ def _internal(path: Path) -> bool:
 
 
 def without_example(path: Path) -> Iterator[str]:
-    """Yield the public methods and functions of a file whose comment has no example."""
+    """Yield the public methods and functions of a file that have no example in their comment."""
     text = path.read_text()
     for match in PUBLIC.finditer(text):
         name = match[1] or match[2]
