@@ -29,6 +29,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
     ("POST", "/v1/import"): STREAMED,
     ("POST", "/v1/auth/users/import"): STREAMED,
     ("PUT", "/v1/storage/objects/{bucket}/{key}"): STREAMED,
+    ("POST", "/v1/storage/tus"): STREAMED,
+    ("PATCH", "/v1/storage/tus/{upload}"): STREAMED,
     **dict.fromkeys((("POST", f"/oauth/{name}") for name in ("token", "revoke", "introspect")), 16 << 10),
     ("POST", "/v1/auth/token"): STREAMED,  # this route refuses a body of more than 32 KiB with an error of RFC 6749
     **{(method, CALL + below): STREAMED for method in ("POST", "PUT", "PATCH") for below in ("", "/{path}")},
@@ -313,6 +315,9 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("DELETE", "/v1/storage/objects/{bucket}/{key}"),
             ("GET", "/v1/storage/list/{bucket}"),
             ("GET", "/v1/storage/usage"),
+            ("OPTIONS", "/v1/storage/tus"),
+            ("GET", "/v1/storage/tus/{upload}"),
+            ("DELETE", "/v1/storage/tus/{upload}"),
             ("GET", "/v1/live"),
             ("POST", "/v1/live/ticket"),
             ("GET", "/v1/export"),

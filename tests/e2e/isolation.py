@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 MARKER = "only-for-the-owner-4711"
 FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
@@ -39,6 +39,14 @@ OWN_FILES = {  # These are the answers about the stranger's own project, which h
     ("GET", "/v1/storage/buckets"): (200,),
     ("GET", "/v1/storage/usage"): (200,),
     ("POST", "/v1/storage/buckets"): (201,),
+}
+
+
+CHUNK: Final = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+BEGUN: Final = {
+    "Tus-Resumable": "1.0.0",
+    "Upload-Length": "1",
+    "Upload-Metadata": "bucket cGFwZXJz,key c2hlbGYvcGFwZXI=",  # papers and shelf/paper
 }
 
 
@@ -412,6 +420,11 @@ def tries(owner: Project) -> list[Try]:
         *(
             Try(method, route, path, "key", OWN_FILES.get((method, route), (404,)), sent)
             for method, route, path, sent in files()
+        ),
+        Try("POST", "/v1/storage/tus", "/v1/storage/tus", "key", (201, 404), headers=BEGUN),
+        *(
+            Try(method, "/v1/storage/tus/{upload}", "/v1/storage/tus/tus-x", "key", (404,), headers=CHUNK)
+            for method in ("GET", "PATCH", "DELETE")
         ),
         Try("GET", "/v1/live", "/v1/live", "key", (426,)),
         Try("POST", "/v1/live", "/v1/live", "key", (406,), {}),

@@ -423,6 +423,11 @@ PERMISSIONS: Final = (
     row("POST", "/v1/storage/delete", KEYS | DEVELOPERS, body={"bucket": "nothing", "keys": ["a"]}),
     row("POST", "/v1/storage/sign", SERVERS | DEVELOPERS),
     row("GET", "/v1/storage/usage", SERVERS | VIEWERS),
+    row("OPTIONS", "/v1/storage/tus", EVERYBODY),
+    row("POST", "/v1/storage/tus", KEYS | DEVELOPERS),
+    row("GET", "/v1/storage/tus/{upload}", (KEYS | DEVELOPERS) - {READER}),  # only an upload needs its state
+    row("PATCH", "/v1/storage/tus/{upload}", KEYS | DEVELOPERS),
+    row("DELETE", "/v1/storage/tus/{upload}", KEYS | DEVELOPERS),
     # The same documents in a collection whose rules allow nothing.
     row("GET", "/v1/data/{collection}", SERVERS | VIEWERS, collection="closed"),
     row("POST", "/v1/data/{collection}", SERVERS | DEVELOPERS, collection="closed"),

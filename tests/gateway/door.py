@@ -85,7 +85,7 @@ class FakeStorage:
         raise BucketNotFound("There is no bucket.")
 
     buckets = create_bucket = update_bucket = delete_bucket = begin_upload = delete_object = delete_objects = bucket
-    copy_object = objects = sign = stored = bucket
+    copy_object = objects = sign = stored = begin_resumable = resumable = begin_chunk = end_resumable = bucket
 
 
 class FakeFunctions:

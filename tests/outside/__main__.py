@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, websocket, wycheproof
+from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, tus, websocket, wycheproof
 from tests.outside.project import Project, program, running_project
 from tests.outside.s3 import runs as s3
 from tests.outside.tally import SHOWN, Tally
@@ -40,6 +40,7 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "s3": ("s3-tests", lambda project: s3.run_ceph(SUITES, project, TOOLS / "bin" / "python")),
     "s3_clients": ("", lambda project: s3.run_clients(SUITES, project, TOOLS / "bin")),
     "websocket": ("", lambda project: websocket.run(project, TOOLS / "bin" / "python")),
+    "tus": ("tus", lambda project: tus.run(SUITES, project, TOOLS / "bin" / "python")),
     "fuzz": ("", lambda project: fuzz.run(project, TOOLS / "bin" / "schemathesis")),
 }
 

@@ -72,8 +72,9 @@ def test_the_lines_of_the_readme_and_of_the_guide_run_one_block_after_the_other(
         if word == "readme":
             assert shown == ["Hello"]
         else:
-            assert len(blocks) == 13
+            assert len(blocks) == 14
             assert '[ "Eve\'s" ]' in shown
             assert "rule_denied" in shown
+            assert "rye,450" in shown
             assert "greeting called" in shown
             assert shown[-1] == "true true"

@@ -20,6 +20,7 @@ HEAD: Final = """// Written by `python -m tests.sdk_js.examples` from the commen
 
 import { createAuth } from "../src/auth/index.js";
 import { createData } from "../src/data/index.js";
+import { createFiles } from "../src/files/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
@@ -42,6 +43,7 @@ interface Names {
   error: Problem;
   request: Request;
   response: Response;
+  blob: Blob;
   token: string;
   challenge: string;
   owner: string;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -23,6 +24,7 @@ ENTRIES: Final = (
     "index",
     "auth/index",
     "data/index",
+    "files/index",
     "functions/index",
     "live/index",
     "server/index",
@@ -30,6 +32,10 @@ ENTRIES: Final = (
     "testing/index",
 )
 CLAIM: Final = re.compile(r'^\s*claim\(\s*"([^"]+)"', re.MULTILINE)
+OWN_FILES: Final = {
+    "create": "auth != null",
+    **dict.fromkeys(("list", "get", "update", "delete"), "object.owner == auth.uid"),
+}
 RULES: Final = dict.fromkeys(("list", "get", "create", "update", "delete"), "auth != null")
 ECHO: Final = """
 exports.default = async (request, ctx) => {
@@ -66,6 +72,15 @@ class Site(msgspec.Struct, frozen=True):
         known = {"url": self.url, "key": self.key, "otherKey": self.other_key, "mails": mails}
         return known | {"project": self.project, "secret": self.secret}
 
+    def with_buckets(self) -> dict[str, str]:
+        """Make two buckets, `mine-<run>` and `open-<run>`, and return the environment with `run`."""
+        run = secrets.token_hex(4)
+        for name, more in (("mine", {"max_bytes": 20_000_000}), ("open", {"public": True})):
+            new = {"name": f"{name}-{run}", "rules": OWN_FILES, **more}
+            headers = {"X-Bunbase-Key": self.secret}
+            httpx.post(f"{self.url}/v1/storage/buckets", json=new, headers=headers).raise_for_status()
+        return self.environment | {"run": run}
+
     def change_settings(self, **patch: Any) -> None:
         """Apply a merge patch to the project's settings for its users."""
         headers = {"Authorization": f"Bearer {self.developer}"}
@@ -98,6 +113,12 @@ def prepared(instance: Instance) -> Site:
         send(
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
+    send(
+        "POST",
+        "/v1/storage/buckets",
+        json={"name": "photos", "rules": OWN_FILES},
+        headers={"X-Bunbase-Project": project["id"]},
+    )
     template: list[str | Path] = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
     hello = subprocess.run(template, capture_output=True, text=True, check=True).stdout
     for name, bundle in (("echo", ECHO), ("hello", hello)):

@@ -43,12 +43,21 @@ def test_an_app_does_its_work_and_its_process_ends_by_itself(runtime: str, site:
     assert run_program(COMMANDS[runtime], "journey", folder, site.environment) == {}
 
 
-def test_an_app_does_its_work_in_a_page_of_another_origin(browser: Browser, site: Site, strict: StrictServer) -> None:
+@pytest.mark.parametrize("program", ["files", "large_files"])
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_an_app_stores_reads_and_lists_files(program: str, runtime: str, site: Site, folder: Path) -> None:
+    assert run_program(COMMANDS[runtime], program, folder, site.with_buckets()) == {}
+
+
+@pytest.mark.parametrize("program", ["journey", "files", "large_files"])
+def test_an_app_does_its_work_in_a_page_of_another_origin(
+    program: str, browser: Browser, site: Site, strict: StrictServer
+) -> None:
     strict.pages["/"] = "<!doctype html><title>page</title>"
     page = browser.new_context().new_page()
     page.goto(strict.url)
 
-    assert failures("journey", page.evaluate(IN_A_PAGE, ["journey", site.environment])) == {}
+    assert failures(program, page.evaluate(IN_A_PAGE, [program, site.with_buckets()])) == {}
 
 
 def test_broken_connections_and_slow_answers_are_survived_or_explained(
@@ -124,9 +133,11 @@ def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder
     said = subprocess.run(["node", "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
 
     assert said.returncode == 0, said.stderr
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     lines = said.stdout.splitlines()
     assert lines[0] == "Hello Hello, Eve!"
     assert "initial guide@example.com" in lines
     assert "Somebody was faster." in lines
+    assert "9 of 9 bytes" in lines
+    assert "Rye null" in lines
     assert lines[-2:] == ["1 { hello: 'Ada' }", "stale_revision POST /v1/data/posts"]

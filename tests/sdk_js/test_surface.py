@@ -26,6 +26,12 @@ INTERNAL: Final = (
     "auth/storage",
     "data/requests",
     "deadline",
+    "files/content",
+    "files/later",
+    "files/progress",
+    "files/resumable",
+    "files/sources",
+    "files/requests",
     "internal",
     "live/cache",
     "live/connection",
@@ -51,17 +57,25 @@ PUBLIC: Final = re.compile(
 # An app that imports the whole entry has at most this many bytes, minified and gzipped. The decisions 0071, 0095, 0096
 # and 0099 have the reasons.
 BYTES: Final = {
-    "index": 9_240,
+    "index": 11_520,
     "auth/index": 7_020,
-    "data/index": 5_210,
+    "data/index": 5_220,
+    "files/index": 5_890,
     "functions/index": 3_950,
     "live/index": 16_770,
-    "server/index": 6_850,
+    "server/index": 6_860,
     "react/index": 1_890,
-    "testing/index": 12_650,
+    "testing/index": 14_910,
 }
-# The module that a page loads when it first needs windows, passkeys or the account has at most this many bytes.
-LATER_BYTES: Final = 3_020
+# The modules that a page loads when it first needs them have at most this many bytes: windows, passkeys and the account;
+# large files and progress.
+LATER_BYTES: Final = {
+    "index": 5_480,
+    "auth/index": 3_020,
+    "files/index": 2_470,
+    "live/index": 2_000,
+    "testing/index": 5_480,
+}
 
 
 def operations(below: Callable[[str], bool] = lambda path: path.startswith("/v1/")) -> Iterator[tuple[str, str, str]]:
@@ -121,7 +135,7 @@ def test_an_entry_is_not_larger_than_its_limit(entry: str, tmp_path: Path) -> No
     later = [size for file, size in sizes.items() if file not in at_once]
     assert len(at_once) == 1
     assert sizes[at_once[0]] <= BYTES[entry]
-    assert sum(later) <= LATER_BYTES
+    assert sum(later) <= LATER_BYTES.get(entry, 0)
 
 
 def test_an_app_that_only_signs_in_does_not_carry_the_other_parts(tmp_path: Path) -> None:

@@ -14,14 +14,18 @@ FILE: Final = PACKAGE / "models.py"
 DOCUMENT: Final = ROOT / "docs/reference/openapi.json"
 # Signatures name these types. The types inside of these types follow.
 WANTED: Final = (
-    "Backup", "BackupJob", "BackupScheduleState", "BulkFilter", "BulkResult", "ShownChange", "ChannelMessage",
-    "ChannelSpec", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
+    "Backup", "BackupJob", "Bucket", "BucketChanges", "BackupScheduleState", "BulkFilter", "BulkResult", "ShownChange",
+    "ChannelMessage",
+    "ChannelSpec", "CollectionSpec", "Commit", "Decisions", "DeletedObject", "DocumentWrite",
     "FunctionConfig", "FunctionStats", "HandedLink", "Imported", "ImportedUsers", "Impersonated", "Job", "LogLine",
     "ManagedActivityEntry", "ManagedUser", "Misfit", "NewUser", "OneCase", "OneDecision", "OpenUserInvite",
-    "Published", "Rules", "Run", "ScheduleState", "ShownCollection", "UserChanges", "UserInvite", "UserLine",
+    "ObjectPage", "Published", "Rules", "Run", "ScheduleState", "ShownCollection", "StorageUsage", "StoredObject",
+    "UserChanges", "UserInvite", "UserLine",
     "UserSession", "Variable", "Version",
 )  # fmt: skip
 RENAMED: Final = {
+    "Bucket": "BucketInfo",
+    "StoredObject": "StoredFile",
     "ShownCollection": "CollectionInfo",
     "ShownChange": "Change",
     "Published": "PublishedMessage",

@@ -34,12 +34,13 @@ AREAS: Final = re.compile(
 # The client sends POST /query instead, because filters may be longer than an address.
 LIST_BY_GET: Final = "listDocuments"
 FACES: Final = (
-    "auth", "backups", "client", "collection", "collections", "data", "env", "functions", "invites", "jobs", "project",
-    "transaction", "users",
+    "auth", "backups", "client", "collection", "collections", "data", "env", "files", "functions", "invites", "jobs",
+    "project", "transaction", "users",
 )  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
-    "state": "done", "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
+    "state": "done", "offset": 0, "finished": False, "object": None, "token": "t",
+    "access_token": "t", "expires_in": 600, "scope": "data:read",
 }  # fmt: skip
 # Examples that send these requests would follow changes for a minute.
 REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")
@@ -67,6 +68,7 @@ def test_the_examples_send_the_requests_of_all_covered_operations(
     sent: list[str] = []
     monkeypatch.chdir(tmp_path)
     Path("hello.js").write_text("exports.default = () => 1")
+    Path("rye.jpg").write_text("a picture")
     monkeypatch.setattr(typed_examples, "token", _token())
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -80,6 +82,8 @@ def test_the_examples_send_the_requests_of_all_covered_operations(
         with httpx.Client(transport=httpx.MockTransport(answer)) as http:
             client = Client("http://bunbase.test", key, project="prj_1", http=http)
             _run_examples(client)
+            client.files.bucket("photos").upload("rye.jpg", b"", continued="tus-1")
+            client.files.bucket("photos").upload("rye.jpg", bytes(9 << 20))
             for method in METHODS if key == "sk_1" else ():
                 for path in ("", "/below"):
                     client.functions.fetch("hello", method=method.upper(), path=path)

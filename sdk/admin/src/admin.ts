@@ -9,6 +9,7 @@ import { Channels } from "./channels.js";
 import { Collections } from "./collections.js";
 import { type Connection, search } from "./connection.js";
 import { exported } from "./exporting.js";
+import { ActingFiles, Files } from "./files.js";
 import { CallableFunctions, Functions } from "./functions.js";
 import { imported, type LineError } from "./importing.js";
 import { Jobs, Schedules } from "./jobs.js";
@@ -46,9 +47,10 @@ export interface Imported {
   unresolved: number[];
 }
 
-/** Documents and functions with the rights of a user: rules apply. */
+/** Documents, files and functions with the rights of a user: rules apply. */
 export interface Acting<D extends Schema<D> = AnyDatabase> {
   readonly data: Data<D>;
+  readonly files: ActingFiles;
   readonly functions: CallableFunctions;
 }
 
@@ -59,6 +61,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   readonly collections: Collections;
   /** Documents, with the full rights of the credential: no rules apply. */
   readonly data: Data<D>;
+  /** Files, with the full rights of the credential: no rules apply. */
+  readonly files: Files;
   readonly functions: Functions;
   readonly jobs: Jobs;
   readonly rules: RuleTests;
@@ -75,6 +79,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
     this.channels = new Channels(connection);
     this.collections = new Collections(connection);
     this.data = dataOf<D>(connection.sender);
+    this.files = new Files(connection);
     this.functions = new Functions(connection);
     this.jobs = new Jobs(connection);
     this.rules = new RuleTests(connection);
@@ -98,7 +103,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns documents and functions with the rights of a user, or of a visitor who is not signed in (`null`). The rules
+   * Returns documents, files and functions with the rights of a user, or of a visitor who is not signed in (`null`). The rules
    * apply to them, with the user's present role and claims. Calling functions needs the scope `users:write`.
    *
    * ```ts
@@ -107,7 +112,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    */
   as(uid: string | null): Acting<D> {
     const sender = this.#connection.acting(uid);
-    return { data: dataOf<D>(sender), functions: new CallableFunctions(this.#connection, sender) };
+    return { data: dataOf<D>(sender), files: new ActingFiles(sender), functions: new CallableFunctions(this.#connection, sender) };
   }
 
   /**

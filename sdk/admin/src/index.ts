@@ -18,6 +18,20 @@ import { type Credential, fromEnvironment } from "./credentials.js";
 
 export { Problem } from "bunbase-js";
 export type { AnyDatabase, Call, Collection, Data, Json, Listed, Page, ProblemCode, Query, Schema, Transaction, User, Write } from "bunbase-js";
+export type {
+  CopyOptions,
+  DownloadOptions,
+  FileConditions,
+  FileContent,
+  FileDownload,
+  FileInfo,
+  FilePage,
+  ListOptions,
+  Progress,
+  RemovedFile,
+  StoredFile,
+  UploadOptions,
+} from "bunbase-js";
 export type { ChannelListener, JoinOptions, Live, LiveQuery, LiveResult, Member } from "bunbase-js/live";
 export type { Claims, VerifyCall } from "bunbase-js/server";
 export type { Acting, Admin, Export, Import, Imported } from "./admin.js";
@@ -27,6 +41,7 @@ export type * from "./channels.js";
 export type * from "./collections.js";
 export type { AdminOptions, PageCall } from "./connection.js";
 export type { ClientKey, ClientSecret, Credential, ServiceAccount } from "./credentials.js";
+export type * from "./files.js";
 export type * from "./functions.js";
 export type { LineError } from "./importing.js";
 export type * from "./jobs.js";

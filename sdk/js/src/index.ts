@@ -14,6 +14,7 @@ import { Auth } from "./auth/auth.js";
 import type { ClientOptions } from "./call.js";
 import { Data } from "./data/data.js";
 import type { AnyDatabase, Schema } from "./data/types.js";
+import { Files } from "./files/files.js";
 import { Functions } from "./functions/functions.js";
 import { Transport } from "./transport.js";
 
@@ -27,6 +28,10 @@ export type { Collection } from "./data/collection.js";
 export type { Data } from "./data/data.js";
 export type { Transaction, TransactionCollection } from "./data/transaction.js";
 export type * from "./data/types.js";
+export type { Bucket } from "./files/bucket.js";
+export type { FileDownload } from "./files/download.js";
+export type { Files } from "./files/files.js";
+export type * from "./files/types.js";
 export type { FetchOptions, Functions, InvokeOptions } from "./functions/functions.js";
 
 /**
@@ -39,6 +44,7 @@ type Ending = typeof Symbol extends { readonly dispose: infer S extends symbol }
 export interface Client<D extends Schema<D> = AnyDatabase> extends Ending {
   readonly auth: Auth;
   readonly data: Data<D>;
+  readonly files: Files;
   readonly functions: Functions;
   /** Removes the listeners of this client. The session stays in the storage. */
   close(): void;
@@ -62,5 +68,5 @@ export function createClient<D extends Schema<D> = AnyDatabase>(
   const data = new Data<D>(transport);
   // engines without `using` have no Symbol.dispose
   const ending = (Symbol as { dispose?: symbol }).dispose ?? "close";
-  return { auth, data, functions: new Functions(transport), close, [ending]: close } as unknown as Client<D>;
+  return { auth, data, files: new Files(transport), functions: new Functions(transport), close, [ending]: close } as unknown as Client<D>;
 }

@@ -52,6 +52,8 @@ export interface Wanted {
   streams?: boolean;
   /** True if the body has a filter as `where`. The client refuses `undefined` in this filter. */
   filters?: boolean;
+  /** Sends the request in place of the client's `fetch`. */
+  fetch?: typeof globalThis.fetch | undefined;
   /** Requests with the same sender act for one user. All attempts of a request have the same sender. */
   sender?: Sender | undefined;
 }
@@ -118,7 +120,7 @@ export class Transport {
           if (response.ok) for (const hear of this.answered) hear();
           return await read(response, () => deadline.race(response.text()));
         } catch (error) {
-          const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
+          const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.lost(error));
           const pause = attempt < retries ? pauseBefore(attempt, problem) : undefined;
           if (pause === undefined) throw problem;
           await deadline.pause(pause);
@@ -181,10 +183,11 @@ export class Transport {
     // Node and Chromium ask for `duplex` if the body is a stream
     const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
     // `globalThis.fetch` is read at each call, so that tools which replace `fetch` see every request
-    return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
+    return (wanted.fetch ?? this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
-  #unreachable(cause: unknown): Problem {
+  /** Returns the problem for a request without an answer. @internal */
+  lost(cause: unknown): Problem {
     const { message, cause: deeper } = (cause ?? {}) as { message?: string; cause?: { message?: string; code?: string } };
     const reason = [message, deeper?.message || deeper?.code].filter(Boolean).join(": ");
     const detail = `${this.origin} could not be reached (${reason}). Check the address and the connection.`;

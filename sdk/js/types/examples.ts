@@ -2,6 +2,7 @@
 
 import { createAuth } from "../src/auth/index.js";
 import { createData } from "../src/data/index.js";
+import { createFiles } from "../src/files/index.js";
 import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
@@ -24,6 +25,7 @@ interface Names {
   error: Problem;
   request: Request;
   response: Response;
+  blob: Blob;
   token: string;
   challenge: string;
   owner: string;
@@ -428,149 +430,238 @@ export async function example75({ tx }: Names) {
   const accounts = tx.collection("accounts");
 }
 
+// src/files/bucket.ts
+export async function example76({ client, blob, owner }: Names) {
+  const photo = await client.files.bucket("photos").upload(`${owner}/rye.jpg`, blob, {
+    contentType: "image/jpeg",
+    onProgress: ({ sent, total }) => console.log(sent, total),
+  });
+}
+
+// src/files/bucket.ts
+export async function example77({ client }: Names) {
+  const { info, stream } = await client.files.bucket("photos").download("rye.jpg", { range: { start: 0, end: 1024 } });
+}
+
+// src/files/bucket.ts
+export async function example78({ client }: Names) {
+  const { size, metadata } = await client.files.bucket("photos").head("rye.jpg");
+}
+
+// src/files/bucket.ts
+export async function example79({ client }: Names) {
+  const found = await client.files.bucket("photos").find("rye.jpg");
+}
+
+// src/files/bucket.ts
+export async function example80({ client }: Names) {
+  const { items, prefixes, next } = await client.files.bucket("photos").list({ prefix: "2026/", delimiter: "/" });
+}
+
+// src/files/bucket.ts
+export async function example81({ client }: Names) {
+  for await (const { key, size } of client.files.bucket("photos").all({ prefix: "2026/" })) console.log(key, size);
+}
+
+// src/files/bucket.ts
+export async function example82({ client }: Names) {
+  await client.files.bucket("photos").remove("rye.jpg");
+}
+
+// src/files/bucket.ts
+export async function example83({ client }: Names) {
+  const refused = (await client.files.bucket("photos").removeMany(["a.jpg", "b.jpg"])).filter(({ deleted }) => !deleted);
+}
+
+// src/files/bucket.ts
+export async function example84({ client }: Names) {
+  await client.files.bucket("photos").copy("rye.jpg", "covers/rye.jpg", { overwrite: false });
+}
+
+// src/files/bucket.ts
+export async function example85({ client }: Names) {
+  await client.files.bucket("photos").move("rye.jpg", "2026/rye.jpg", { bucket: "archive" });
+}
+
+// src/files/bucket.ts
+export async function example86({ client }: Names) {
+  const address = client.files.bucket("covers").url("rye.jpg");
+}
+
+// src/files/download.ts
+export async function example87({ client }: Names) {
+  const blob = await (await client.files.bucket("photos").download("rye.jpg")).blob();
+}
+
+// src/files/download.ts
+export async function example88({ client }: Names) {
+  const bytes = await (await client.files.bucket("photos").download("rye.jpg")).bytes();
+}
+
+// src/files/download.ts
+export async function example89({ client }: Names) {
+  const text = await (await client.files.bucket("notes").download("readme.md")).text();
+}
+
+// src/files/files.ts
+export async function example90({ client }: Names) {
+  const photos = client.files.bucket("photos");
+}
+
+// src/files/index.ts
+export async function example91({ blob }: Names) {
+  const files = createFiles("https://api.example.com", "pk_…");
+  await files.bucket("photos").upload("rye.jpg", blob);
+}
+
+// src/files/index.ts
+export async function example92({ auth }: Names) {
+  const files = createFiles("https://api.example.com", "pk_…", { auth });
+}
+
 // src/functions/functions.ts
-export async function example76({ client }: Names) {
+export async function example93({ client }: Names) {
   const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
 }
 
 // src/functions/functions.ts
-export async function example77({ client }: Names) {
+export async function example94({ client }: Names) {
   const response = await client.functions.fetch("report", { method: "GET", path: "/2026.pdf" });
 }
 
 // src/functions/index.ts
-export async function example78({  }: Names) {
+export async function example95({  }: Names) {
   const functions = createFunctions("https://api.example.com", "pk_…");
   await functions.invoke("hello", { name: "Ada" });
 }
 
 // src/functions/index.ts
-export async function example79({ auth }: Names) {
+export async function example96({ auth }: Names) {
   const functions = createFunctions("https://api.example.com", "pk_…", { auth });
 }
 
 // src/index.ts
-export async function example80({ auth }: Names) {
+export async function example97({ auth }: Names) {
   const client = createClient("https://api.example.com", "pk_…");
   await client.auth.signIn({ email: "eve@example.com", password: "apples and pears" });
   const post = await client.data.collection("posts").create({ title: "Hello" });
 }
 
 // src/index.ts
-export async function example81({  }: Names) {
+export async function example98({  }: Names) {
   const client = createClient<Database>("https://api.example.com", "pk_…");
 }
 
 // src/live/cache.ts
-export async function example82({ client }: Names) {
+export async function example99({ client }: Names) {
   const live = createLive(client, { cache: indexedDBCache() });
 }
 
 // src/live/channel.ts
-export async function example83({ live }: Names) {
+export async function example100({ live }: Names) {
   const leave = live.channel("rooms/7").join({ message: ({ data }) => console.log(data) }, { presence: { name: "Ada" } });
 }
 
 // src/live/channel.ts
-export async function example84({ live }: Names) {
+export async function example101({ live }: Names) {
   await live.channel("rooms/7").publish({ text: "Hello" });
 }
 
 // src/live/channel.ts
-export async function example85({ live }: Names) {
+export async function example102({ live }: Names) {
   await live.channel("rooms/7").setPresence({ name: "Ada", typing: true });
 }
 
 // src/live/collection.ts
-export async function example86({ live }: Names) {
+export async function example103({ live }: Names) {
   const stop = live.collection("posts").watch({ where: { draft: false }, sort: ["-_created"], limit: 50 }, (result) => {
     console.log(result.items.length, result.added, result.removed);
   });
 }
 
 // src/live/collection.ts
-export async function example87({ live }: Names) {
+export async function example104({ live }: Names) {
   const stop = live.collection("posts").watchOne("first", ({ document }) => console.log(document?.title));
 }
 
 // src/live/collection.ts
-export async function example88({ live }: Names) {
+export async function example105({ live }: Names) {
   const post = await live.collection("posts").create({ title: "Hello" });
 }
 
 // src/live/collection.ts
-export async function example89({ live }: Names) {
+export async function example106({ live }: Names) {
   await live.collection("posts").put("first", { title: "Hello" });
 }
 
 // src/live/collection.ts
-export async function example90({ live }: Names) {
+export async function example107({ live }: Names) {
   await live.collection("posts").patch("first", { $inc: { likes: 1 } });
 }
 
 // src/live/collection.ts
-export async function example91({ live }: Names) {
+export async function example108({ live }: Names) {
   await live.collection("posts").delete("first");
 }
 
 // src/live/index.ts
-export async function example92({ client }: Names) {
+export async function example109({ client }: Names) {
   const live = createLive(client);
   const stop = live.collection("posts").watch({ sort: ["-_created"], limit: 50 }, ({ items }) => console.log(items.length));
 }
 
 // src/live/index.ts
-export async function example93({ client }: Names) {
+export async function example110({ client }: Names) {
   const live = createLive(client);
 }
 
 // src/live/live.ts
-export async function example94({ live }: Names) {
+export async function example111({ live }: Names) {
   const posts = live.collection("posts");
 }
 
 // src/live/live.ts
-export async function example95({ live }: Names) {
+export async function example112({ live }: Names) {
   const room = live.channel("rooms/7");
 }
 
 // src/live/live.ts
-export async function example96({ live }: Names) {
+export async function example113({ live }: Names) {
   console.log(live.state === "offline" ? "You are offline." : "");
 }
 
 // src/live/live.ts
-export async function example97({ live }: Names) {
+export async function example114({ live }: Names) {
   if (live.problem) console.log(`You cannot connect: ${live.problem.message}`);
 }
 
 // src/live/live.ts
-export async function example98({ live }: Names) {
+export async function example115({ live }: Names) {
   const stop = live.onState((state, problem) => console.log(state, problem?.code ?? ""));
 }
 
 // src/live/live.ts
-export async function example99({ live }: Names) {
+export async function example116({ live }: Names) {
   if (live.waiting) console.log("Saving …");
 }
 
 // src/live/live.ts
-export async function example100({ live }: Names) {
+export async function example117({ live }: Names) {
   if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);
 }
 
 // src/live/live.ts
-export async function example101({ live }: Names) {
+export async function example118({ live }: Names) {
   const stop = live.onStuck((stuck) => console.log(stuck ? `Not saved yet: ${stuck.problem.message}` : "Saved."));
 }
 
 // src/live/live.ts
-export async function example102({ live }: Names) {
+export async function example119({ live }: Names) {
   live.close();
 }
 
 // src/problem.ts
-export async function example103({ client, error }: Names) {
+export async function example120({ client, error }: Names) {
   try {
     await client.data.collection("posts").get("first");
   } catch (error) {
@@ -580,27 +671,27 @@ export async function example103({ client, error }: Names) {
 }
 
 // src/problem.ts
-export async function example104({ error, reload }: Names) {
+export async function example121({ error, reload }: Names) {
   if (Problem.is(error, "stale_revision", "document_exists")) await reload();
 }
 
 // src/react/index.ts
-export async function example105({ client }: Names) {
+export async function example122({ client }: Names) {
   const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example106({ live }: Names) {
+export async function example123({ live }: Names) {
   const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example107({ live }: Names) {
+export async function example124({ live }: Names) {
   const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
 }
 
 // src/server/cookies.ts
-export async function example108({ request, response }: Names) {
+export async function example125({ request, response }: Names) {
   const client = createRequestClient<Database>("https://api.example.com", "pk_…", {
     cookie: request.headers.get("Cookie"),
     origin: "https://app.example.com",
@@ -610,30 +701,30 @@ export async function example108({ request, response }: Names) {
 }
 
 // src/server/verify.ts
-export async function example109({ verifier, token }: Names) {
+export async function example126({ verifier, token }: Names) {
   const { sub, role } = await verifier.verify(token);
 }
 
 // src/server/verify.ts
-export async function example110({ request }: Names) {
+export async function example127({ request }: Names) {
   const verifier = createVerifier("https://api.example.com", "prj_…");
   const claims = await verifier.verify(request.headers.get("Authorization")?.slice(7) ?? "");
 }
 
 // src/testing/index.ts
-export async function example111({  }: Names) {
+export async function example128({  }: Names) {
   const { client, server } = createTestClient({ functions: { hello: () => ({ hello: "world" }) } });
   await client.data.collection("posts").create({ title: "Hello" });
   console.log(server.documents("posts").length); // 1
 }
 
 // src/testing/index.ts
-export async function example112({  }: Names) {
+export async function example129({  }: Names) {
   const { client, server } = createTestClient<Database>();
 }
 
 // src/testing/index.ts
-export async function example113({  }: Names) {
+export async function example130({  }: Names) {
   const server = createTestServer({ hello: () => "world" });
   const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
 }

@@ -10,7 +10,6 @@ piece, `finish_upload`. A download is a stream: one Opened, then Pieces.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
@@ -18,6 +17,9 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.multipart import MultipartMethods
 from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
+from bunbase.contracts.resumable import ResumableMethods
+from bunbase.contracts.stored_object import Milliseconds
+from bunbase.contracts.stored_object import StoredObject as StoredObject
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -31,8 +33,6 @@ MAX_HEADER: Final = 200  # Cache-Control, Content-Type and a file name each have
 MAX_KEYS: Final = 1000  # one call of `delete_objects` may have at most this number of keys
 MAX_LINK_SECONDS: Final = 7 * 24 * 3600
 PIECE_BYTES: Final = 1 << 20  # a piece of `feed_upload` or `read` has at most this size
-
-Milliseconds = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class BucketNotFound(Problem):
@@ -221,24 +221,6 @@ class Buckets(msgspec.Struct, frozen=True):
     next: None = None
 
 
-class StoredObject(msgspec.Struct, frozen=True):
-    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits; for an object that was uploaded
-    in parts, the MD5 of the MD5s of the parts, and the number of parts after a hyphen. `owner`: the id of the user who
-    created the object; null if a server or member did.
-    """
-
-    key: str
-    bucket: str
-    size: int
-    etag: str
-    content_type: str
-    cache_control: str
-    metadata: dict[str, str]
-    owner: str | None
-    created_at: Milliseconds
-    updated_at: Milliseconds
-
-
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The place of an object. `link`: the token of a signed link, or empty."""
 
@@ -419,7 +401,7 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(MultipartMethods, Protocol):
+class Storage(MultipartMethods, ResumableMethods, Protocol):
     """Every call takes the project from the Caller. Each call may raise RuleDenied, Forbidden, InsufficientScope,
     StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are defined in
     contracts.bundoc.problems.

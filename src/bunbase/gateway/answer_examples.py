@@ -443,6 +443,17 @@ ANSWERS: Final[dict[str, Any]] = {
     "Bucket": {**BUCKET, "created_at": AT},
     "StoredObject": OBJECT,
     "ObjectPage": {"items": [OBJECT], "prefixes": ["archive/"], "next": None},
+    "Resumable": {
+        "id": "tus-Zk2mVq7RcY0bT4xLpW8sJd1nHf6uGaEo",
+        "bucket": "photos",
+        "key": "bakery/oven.mp4",
+        "offset": 8388608,
+        "length": 31457280,
+        "finished": False,
+        "expires_at": LATER,
+        "sent": "bucket cGhvdG9z,key YmFrZXJ5L292ZW4ubXA0",
+        "object": None,
+    },
     "DeletedObjects": {
         "items": [
             {"key": "archive/rye.jpg", "deleted": True},

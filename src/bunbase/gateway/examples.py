@@ -200,6 +200,8 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/storage/buckets"): BUCKET,
     ("PATCH", "/v1/storage/buckets/{bucket}"): {"public": True, "cache_control": "max-age=3600"},
     ("PUT", "/v1/storage/objects/{bucket}/{key}"): "The bytes of the object.",
+    ("POST", "/v1/storage/tus"): "The first bytes of the object.",
+    ("PATCH", "/v1/storage/tus/{upload}"): "The next bytes of the object.",
     ("POST", "/v1/storage/copy"): {
         "from": {"bucket": "photos", "key": "bakery/rye.jpg"},
         "to": {"bucket": "photos", "key": "archive/rye.jpg"},

@@ -319,6 +319,10 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/storage/delete"): Act.OBJECT_WRITE,
     ("POST", "/v1/storage/sign"): Act.OBJECT_SIGN,
     ("GET", "/v1/storage/usage"): Act.BUCKET_READ,
+    ("POST", "/v1/storage/tus"): Act.OBJECT_WRITE,
+    ("GET", "/v1/storage/tus/{upload}"): Act.OBJECT_WRITE,
+    ("PATCH", "/v1/storage/tus/{upload}"): Act.OBJECT_WRITE,
+    ("DELETE", "/v1/storage/tus/{upload}"): Act.OBJECT_WRITE,
 }
 
 

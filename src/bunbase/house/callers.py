@@ -82,10 +82,10 @@ MAY_CALL: Final = {
         "storage": "get",
     },
     "storage": {
-        GATEWAY: """abort_multipart abort_upload begin_multipart begin_part begin_upload bucket buckets
-                    complete_multipart copy_object create_bucket delete_bucket delete_object delete_objects feed_upload
-                    finish_part finish_upload multiparts object_parts objects parts read set_tags sign stored
-                    update_bucket""",
+        GATEWAY: """abort_multipart abort_upload begin_chunk begin_multipart begin_part begin_resumable begin_upload
+                    bucket buckets complete_multipart copy_object create_bucket delete_bucket delete_object
+                    delete_objects end_resumable feed_chunk feed_upload finish_chunk finish_part finish_upload
+                    multiparts object_parts objects parts read resumable set_tags sign stored update_bucket""",
         "platform": "drop_project",
     },
     "buncast": {

@@ -30,6 +30,7 @@ from bunbase.contracts.storage import (
     WrittenObject,
 )
 from bunbase.storage.acts.buckets import BucketActs
+from bunbase.storage.acts.completing import Completing
 from bunbase.storage.acts.copying import CopyActs
 from bunbase.storage.acts.downloads import Downloads
 from bunbase.storage.acts.linking import LinkActs
@@ -39,13 +40,15 @@ from bunbase.storage.acts.multipart_calls import MultipartCalls
 from bunbase.storage.acts.parts import Parts
 from bunbase.storage.acts.properties import PropertyActs
 from bunbase.storage.acts.removing import Removing
+from bunbase.storage.acts.resumable_calls import ResumableCalls
+from bunbase.storage.acts.resumables import Resumables
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.blobs import Totals, totals
 
 
-class StorageService(MultipartCalls):
+class StorageService(MultipartCalls, ResumableCalls):
     def __init__(self, holdings: Holdings) -> None:
         self.holdings = holdings
         self.bucket_acts = BucketActs(holdings)
@@ -59,6 +62,8 @@ class StorageService(MultipartCalls):
         self.part_acts = Parts(holdings, self.uploads, self.sweeping)
         self.multipart_acts = MultipartActs(holdings, self.downloads, self.sweeping)
         self.property_acts = PropertyActs(holdings)
+        completing = Completing(holdings, self.downloads)
+        self.resumables = Resumables(holdings, self.uploads, completing, self.sweeping)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from bunbase.contracts.multipart import MULTIPART_SECONDS
+from bunbase.contracts.resumable import RESUMABLE_SECONDS
 
 
 class StorageSettings(msgspec.Struct, frozen=True):
@@ -26,6 +27,8 @@ class StorageSettings(msgspec.Struct, frozen=True):
     `max_uploads`: the limit of uploads that run at the same time in a project.
     `max_multipart_uploads`: the limit of uploads in several parts that a project has begun and not completed.
     `multipart_seconds`: the age after which an upload in several parts that was not completed is deleted.
+    `max_resumable_uploads`: the limit of resumable uploads (TUS) that a project has begun and not finished.
+    `resumable_seconds`: the time without a new chunk after which a resumable upload is deleted.
     `min_free_mib`: the free space of the folder below which uploads are refused.
     `deleted_seconds`: the time for which the bytes of deleted and replaced objects are kept. They are deleted earlier
     if they take more than half of `max_bytes`.
@@ -48,6 +51,8 @@ class StorageSettings(msgspec.Struct, frozen=True):
     max_uploads: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 32
     max_multipart_uploads: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     multipart_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = MULTIPART_SECONDS
+    max_resumable_uploads: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    resumable_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = RESUMABLE_SECONDS
     min_free_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 512
     deleted_seconds: Annotated[int, msgspec.Meta(ge=0, le=400 * 86_400)] = 86_400
     orphan_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = 172_800

@@ -45,6 +45,7 @@ NOT_KEPT: Final = {
     "/v1/live": "a WebSocket",
     "/v1/storage/buckets/{bucket}": "kept installations have no files",
     "/v1/storage/list/{bucket}": "kept installations have no files",
+    "/v1/storage/tus/{upload}": "kept installations have no files",
     "/v1/storage/objects/{bucket}/{key}": "kept installations have no files",
     "/v1/auth/passkeys": "kept installations have no passkeys",
     "/v1/auth/totp": "kept installations have no second factors",

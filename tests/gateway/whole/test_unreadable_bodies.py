@@ -15,7 +15,7 @@ from tests.gateway.lanes import KEY, Reply, Served, request, served
 from tests.gateway.others import FakeBunAuth
 
 # These routes also take any type, or forms.
-OTHER_TYPES = ("/import", "/v1/functions/", "/v1/storage/objects/", "/rpc", "/oauth/")
+OTHER_TYPES = ("/import", "/v1/functions/", "/v1/storage/objects/", "/v1/storage/tus", "/rpc", "/oauth/")
 FORMS = {("PUT", "/api/projects/{project}/functions/{name}"), ("POST", "/v1/auth/token")}
 UNREADABLE = (b'{"indexes":', b'{"no_such_name":1,', b'{"a":"\xff"}', b'{"a":NaN}', b"[", b"{} {}", b"\xff")
 DOCUMENTS = (

@@ -29,6 +29,36 @@ export async function add(claim, { load, url, project, credential, secret, reade
     equal(await posts.find(made._id), null);
   });
 
+  claim("files are stored in a bucket that a server makes, also as a user, and links work without a key", async () => {
+    const owner = createAdmin(url, secret); // the service account has no scope for the settings of buckets
+    const { buckets } = owner.files;
+    await buckets.create(name, { mime: ["text/*"], rules: { get: "object.owner == auth.uid", create: "auth != null" } });
+    equal((await buckets.update(name, { max_bytes: 1000 })).max_bytes, 1000);
+    equal([(await buckets.get(name)).mime, (await buckets.list()).some((one) => one.name === name)], [["text/*"], true]);
+    await refusal(buckets.create(name), "bucket_exists");
+    const bucket = admin.files.bucket(name);
+    const { id } = await users.create({ email: `files-${email}` });
+    const own = admin.as(id).files.bucket(name);
+
+    await bucket.upload("a.txt", "of the server", { contentType: "text/plain" });
+    const stored = await own.upload("b.txt", "of the user", { contentType: "text/plain" });
+    await refusal(own.head("a.txt"), "object_not_found");
+    await refusal(bucket.upload("big", "x".repeat(1001), { contentType: "text/plain" }), "object_too_large");
+    await refusal(bucket.upload("image", "x", { contentType: "image/png" }), "content_type_refused");
+    const { url: download } = await owner.files.bucket(name).sign("a.txt", { expiresInSeconds: 60 });
+    const upload = await owner.files.bucket(name).sign("c.txt", { method: "PUT", contentType: "text/plain", maxBytes: 10 });
+    const put = await fetch(upload.url, { method: upload.method, body: "by a link", headers: { "Content-Type": "text/plain" } });
+
+    equal([stored.owner, await (await own.download("b.txt")).text()], [id, "of the user"]);
+    equal([await (await fetch(download)).text(), put.status], ["of the server", 201]);
+    equal((await bucket.list()).items.map(({ key }) => key), ["a.txt", "b.txt", "c.txt"]);
+    equal((await owner.files.usage()).objects >= 3, true);
+    await refusal(buckets.delete(name), "bucket_not_empty");
+    await bucket.removeMany(["a.txt", "b.txt", "c.txt"]);
+    await buckets.delete(name);
+    await users.delete(id);
+  });
+
   claim("users are created, found, changed, banned, signed out and deleted", async () => {
     const made = await users.create({ email, role: "editor", claims: { team: "one" }, password: "apples and pears" });
     equal((await users.get(made.id)).claims, { team: "one" });

@@ -21,13 +21,14 @@ const noting = async (url, { method, body }) => {
   if (body instanceof ReadableStream) await new Response(body).text();
   if (pathname === "/v1/changes") return Response.json({ items: [], next: 0 });
   if (search.includes("follow=true")) return new Response('data: {"seq":1}\n\n');
-  return new Response(method === "HEAD" ? null : JSON.stringify(answer), { headers: { "Content-Type": "application/json" } });
+  return new Response(method === "HEAD" ? null : JSON.stringify(answer), { headers: { "Content-Type": "application/json", "Last-Modified": "Mon, 30 Nov 2026 00:00:00 GMT" } });
 };
 const options = { fetch: noting, project: "shop" };
 const server = createAdmin("http://bunbase.test", "sk_1", { fetch: noting });
 const member = createAdmin("http://bunbase.test", "bpt_1", options);
 const account = createAdmin("http://bunbase.test", { clientId: "sa_1", clientSecret: "scs_1" }, options);
 const posts = server.as("usr_1").data.collection("posts");
+const bucket = server.files.bucket("photos");
 const drained = async (iterable) => {
   for await (const _ of iterable) break;
 };
@@ -46,6 +47,23 @@ const calls = [
   () => posts.delete("d"),
   () => server.data.commit([]),
   () => server.data.transaction((tx) => tx.collection("posts").create({})),
+  () => server.files.usage(),
+  () => server.files.buckets.list(),
+  () => server.files.buckets.get("photos"),
+  () => server.files.buckets.create("photos"),
+  () => server.files.buckets.update("photos", {}),
+  () => server.files.buckets.delete("photos"),
+  () => bucket.upload("a", "a"),
+  () => bucket.upload("a", "a", { resumable: true }),
+  () => bucket.download("a"),
+  () => bucket.find("a"),
+  () => bucket.list(),
+  () => bucket.copy("a", "b"),
+  () => bucket.move("a", "b"),
+  () => bucket.remove("a"),
+  () => bucket.removeMany(["a"]),
+  () => bucket.sign("a"),
+  () => server.as("usr_1").files.bucket("photos").list(),
   () => server.functions.invoke("hello"),
   ...["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].flatMap((method) => [
     () => server.functions.fetch("hello", { method }),
@@ -109,7 +127,7 @@ const calls = [
 ];
 for (const call of calls) await call();
 
-const named = { admin: server, collection: posts };
+const named = { admin: server, collection: posts, bucket };
 const has = (path) => typeof path.split(".").reduce((at, name) => at?.[name], named) === "function";
 const { covered } = JSON.parse(readFileSync(new URL("../../../sdk/admin/operations.json", import.meta.url)));
 console.log(JSON.stringify({ sent: [...sent], missing: Object.values(covered).filter((path) => !has(path)) }));

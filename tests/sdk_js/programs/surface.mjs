@@ -16,7 +16,7 @@ const answer = {
 };
 const noting = async (url, { method }) => {
   sent.add(`${method} ${new URL(url).pathname}`);
-  return new Response(method === "HEAD" ? null : JSON.stringify(answer), { headers: { "Content-Type": "application/json" } });
+  return new Response(method === "HEAD" ? null : JSON.stringify(answer), { headers: { "Content-Type": "application/json", "Last-Modified": "Mon, 30 Nov 2026 00:00:00 GMT" } });
 };
 const credential = { toJSON: () => ({}) };
 const options = { parseRequestOptionsFromJSON: () => ({}), parseCreationOptionsFromJSON: () => ({}) };
@@ -25,8 +25,9 @@ const credentials = { get: async () => credential, create: async () => credentia
 Object.defineProperty(globalThis, "navigator", { value: { credentials }, configurable: true });
 
 const client = createClient("http://bunbase.test", "pk_1", { storage: null, fetch: noting });
-const { auth, data, functions } = client;
+const { auth, data, files, functions } = client;
 const posts = data.collection("posts");
+const bucket = files.bucket("photos");
 const away = { redirectTo: "http://app.test", navigate: (url) => sent.add(`GET ${new URL(url).pathname}`) };
 const email = "eve@example.com";
 const phone = "+49170";
@@ -90,6 +91,16 @@ const calls = [
   () => posts.patch("d", {}),
   () => posts.update("d", () => ({ n: 1 })),
   () => posts.delete("d"),
+  () => bucket.upload("a", "a"),
+  () => bucket.upload("a", "a", { resumable: true }),
+  () => bucket.download("a"),
+  () => bucket.head("a"),
+  () => bucket.find("a"),
+  () => bucket.list(),
+  () => bucket.copy("a", "b"),
+  () => bucket.move("a", "b"),
+  () => bucket.remove("a"),
+  () => bucket.removeMany(["a"]),
   () => data.commit([]),
   () => data.transaction((tx) => tx.collection("posts").create({})),
   ...["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].flatMap((method) => [
@@ -107,7 +118,7 @@ await auth.signOut();
 await auth.signIn({ anonymous: true });
 await auth.deleteUser();
 
-const named = { client, collection: posts, verifier: createVerifier("http://bunbase.test", "prj_1") };
+const named = { client, collection: posts, bucket, verifier: createVerifier("http://bunbase.test", "prj_1") };
 const has = (path) => typeof path.split(".").reduce((at, name) => at?.[name], named) === "function";
 const { readFileSync } = await import("node:fs");
 const { covered } = JSON.parse(readFileSync(new URL("../../../sdk/js/operations.json", import.meta.url)));

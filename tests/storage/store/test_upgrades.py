@@ -48,6 +48,17 @@ async def test_a_file_of_format_1_opens_with_all_objects(tmp_path: Path) -> None
     assert upgraded == shapes(new_file())
 
 
+def test_a_file_of_format_2_gets_the_table_of_finished_uploads() -> None:
+    connection = new_file()
+    connection.execute("DROP TABLE finished_uploads")
+    connection.pragma("user_version", 2)
+
+    upgrade_tables(connection)
+
+    assert shapes(connection) == shapes(new_file())
+    assert connection.pragma("user_version") == FORMAT
+
+
 def test_a_file_of_a_newer_format_is_refused() -> None:
     connection = new_file()
     connection.pragma("user_version", FORMAT + 1)

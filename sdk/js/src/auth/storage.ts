@@ -80,7 +80,8 @@ export class GuardedStorage {
   }
 }
 
-function pageStorage(): SessionStorage | null {
+/** @internal */
+export function pageStorage(): SessionStorage | null {
   try {
     // on a server, all users would share one storage
     return "document" in globalThis ? (localStorage ?? null) : null;

@@ -100,6 +100,40 @@ class BeforeWrite(TypedDict):
     timeout_ms: NotRequired[int]
 
 
+class BucketChanges(TypedDict):
+    """The settings to replace; the others stay."""
+
+    cache_control: NotRequired[str]
+    cors: NotRequired[list[CorsRule]]
+    max_bytes: NotRequired[int]
+    mime: NotRequired[list[str]]
+    public: NotRequired[bool]
+    rules: NotRequired[BucketRules]
+
+
+class BucketInfo(TypedDict):
+    cache_control: NotRequired[str]
+    cors: NotRequired[list[CorsRule]]
+    created_at: str
+    max_bytes: NotRequired[int]
+    mime: NotRequired[list[str]]
+    name: str
+    public: NotRequired[bool]
+    rules: NotRequired[BucketRules]
+
+
+BucketRules = TypedDict(
+    "BucketRules",
+    {
+        "create": "NotRequired[str | None]",
+        "delete": "NotRequired[str | None]",
+        "get": "NotRequired[str | None]",
+        "list": "NotRequired[str | None]",
+        "update": "NotRequired[str | None]",
+    },
+)
+
+
 class BulkFilter(TypedDict):
     """The conditions of `GET /v1/auth/users`.
 
@@ -241,6 +275,19 @@ class CommitResult(TypedDict):
     rev: int
 
 
+class CorsRule(TypedDict):
+    """The pages that may use presigned URLs of the S3 port. `origins`, `headers`: texts with at most one `*`.
+    `expose`: the headers of answers that pages may read.
+    """
+
+    expose: NotRequired[list[str]]
+    headers: NotRequired[list[str]]
+    id: NotRequired[str]
+    max_age_seconds: NotRequired[int | None]
+    methods: list[Literal["DELETE", "GET", "HEAD", "POST", "PUT"]]
+    origins: list[str]
+
+
 class DataTrigger(TypedDict):
     """The changes of documents that run a function. `where`: a filter for the document; not allowed with deletions."""
 
@@ -265,6 +312,14 @@ class Decisions(TypedDict):
     coverage: list[RuleCoverage]
     items: list[Decision]
     warnings: list[RuleWarning]
+
+
+class DeletedObject(TypedDict):
+    """`deleted`: true if the object does not exist now. `code`: the code of the problem if it still exists."""
+
+    code: NotRequired[str | None]
+    deleted: bool
+    key: str
 
 
 class DocumentWrite(TypedDict):
@@ -606,6 +661,16 @@ class NotChanged(TypedDict):
     id: str
 
 
+class ObjectPage(TypedDict):
+    """`prefixes`: the groups of this page. If more pages follow, a page may still have few items or none, because
+    BunBase checks only a limited number of objects against the rule for each page.
+    """
+
+    items: list[StoredFile]
+    next: str | None
+    prefixes: list[str]
+
+
 class OneCase(TypedDict):
     """A single case. `rules`: rules to use instead of the saved rules."""
 
@@ -773,6 +838,34 @@ class Step(TypedDict):
     expr: str
     line: NotRequired[int]
     value: NotRequired[Any]
+
+
+class StorageUsage(TypedDict):
+    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk."""
+
+    bytes: int
+    max_bytes: int
+    max_objects: int
+    objects: int
+    waiting_bytes: int
+
+
+class StoredFile(TypedDict):
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits; for an object that was
+    uploaded in parts, the MD5 of the MD5s of the parts, and the number of parts after a hyphen. `owner`: the id
+    of the user who created the object; null if a server or member did.
+    """
+
+    bucket: str
+    cache_control: str
+    content_type: str
+    created_at: str
+    etag: str
+    key: str
+    metadata: dict[str, str]
+    owner: str | None
+    size: int
+    updated_at: str
 
 
 class Uncovered(TypedDict):

@@ -100,6 +100,9 @@ class Exchange(RequestResponseCycle):
         message: Any = await super().receive()
         if message["type"] == "http.disconnect":
             if self.more_body and not self.response_complete:
+                if self.body:  # the bytes that have arrived come first, because an upload keeps them
+                    body, self.body = bytes(self.body), bytearray()
+                    return {"type": "http.request", "body": body, "more_body": True}
                 raise ClientGone("The client closed the connection before it had sent the whole request.")
         elif self.problem is not None and not message["body"]:
             raise self.problem

@@ -111,7 +111,12 @@ class Downloads:
         """Return the first bytes of an object. Raises: ObjectDamaged, StorageUnreachable."""
         pieces = self.pieces(project, found, 0, min(size, found.size))
         try:
-            return await anext(pieces, b"")
+            beginning = b""
+            async for piece in pieces:  # a part, and so a piece, may be shorter than `size`
+                beginning += piece
+                if len(beginning) >= size:
+                    break
+            return beginning
         finally:
             await pieces.aclose()
 

@@ -19,6 +19,7 @@ from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.blobs import due_blobs, forget_blobs, totals, unknown_blobs
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.multipart import end_multipart, expired_multiparts
+from bunbase.storage.store.resumable import expired_resumables, forget_finished
 
 log = logger("storage")
 
@@ -64,13 +65,19 @@ class Sweeping:
             log.warning("a project could not be swept", project=project, reason=repr(fault)[:300])
 
     async def _end_expired(self, file: ProjectFile) -> None:
-        """Delete the uploads in parts that were begun too long ago."""
+        """Delete the uploads in parts that were begun too long ago, and the resumable uploads that got no bytes."""
         now = self.holdings.now_ms()
         before = now - self.holdings.settings.multipart_seconds * 1000
         while expired := await file.read(partial(expired_multiparts, before=before, limit=BATCH)):
             for upload in expired:
                 await file.write(partial(end_multipart, upload=upload, now=now))
             metrics.storage_swept.labels("multipart").inc(len(expired))
+        before = now - self.holdings.settings.resumable_seconds * 1000
+        while expired := await file.read(partial(expired_resumables, before=before, limit=BATCH)):
+            for upload in expired:
+                await file.write(partial(end_multipart, upload=upload, now=now))
+            metrics.storage_swept.labels("resumable").inc(len(expired))
+        await file.write(partial(forget_finished, before=before))
 
     async def _delete_due(self, project: str, file: ProjectFile) -> None:
         settings = self.holdings.settings

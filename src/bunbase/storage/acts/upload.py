@@ -14,6 +14,7 @@ from bunbase.contracts.object_extras import MAX_HEADER as MAX_EXTRA_HEADER
 from bunbase.contracts.storage import (
     MAX_HEADER,
     MAX_METADATA_BYTES,
+    MAX_UPLOAD_BYTES,
     ContentTypeRefused,
     InvalidLink,
     NewObject,
@@ -34,7 +35,8 @@ from bunbase.storage.store.objects import Properties
 
 class Upload:
     """One upload, of an object or of a part. `room`: the bytes that the project still has for it. `ruled`: rules decide
-    about the caller. `part`: the upload in parts and the number, if this is a part.
+    about the caller. `most`: the limit of the size, if the bucket has a larger one. `part`: the upload in parts and the
+    number, if this is a part.
     """
 
     def __init__(self, caller: Caller, place: Place, key: bytes, new: NewObject, ruled: bool) -> None:
@@ -50,6 +52,7 @@ class Upload:
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.size = 0
         self.limit = 0
+        self.most = MAX_UPLOAD_BYTES
         self.part: tuple[UploadRow, int] | None = None
         self.room = 0
         self.beginning = b""

@@ -25,7 +25,6 @@ from bunbase.contracts.bundoc.problems import DiskFull
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
-    MAX_UPLOAD_BYTES,
     PIECE_BYTES,
     BucketNotFound,
     ContentDigestMismatch,
@@ -149,10 +148,15 @@ class Uploads:
         return {one.blob for one in self.running.values() if one.caller.project == project}
 
     async def _prepare(self, one: Upload) -> None:
+        await self.check(one)
+        await self._open_writer(one)
+
+    async def check(self, one: Upload) -> None:
+        """Check everything that needs no bytes."""
         try:
             async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
                 one.bucket, one.types = bucket.id, bucket.spec.mime
-                one.limit = min(bucket.spec.max_bytes, MAX_UPLOAD_BYTES)
+                one.limit = min(bucket.spec.max_bytes, one.most)
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
                 row, held = await file.read(
@@ -166,7 +170,7 @@ class Uploads:
         await self._decide(one, bucket, row, one.new.length or 0, "")
         if not matches(one.content_type, one.types):
             raise refused_type(one.content_type, one.types)
-        await self.open_blob(one, held, 0 if row is None else row.size)
+        self._check_room(one, held, 0 if row is None else row.size)
 
     def seal_for(self, one: Upload, file: ProjectFile) -> None:
         one.sealer = Sealer(file.root[1], file.root[0], one.caller.project, one.blob)
@@ -175,10 +179,16 @@ class Uploads:
         """Check that there is room, and begin the blob. `held`: the present size of the project. `replaced`: the bytes
         that the upload replaces. Raises: ObjectTooLarge, StorageQuotaExceeded, DiskFull, StorageUnreachable.
         """
+        self._check_room(one, held, replaced)
+        await self._open_writer(one)
+
+    def _check_room(self, one: Upload, held: Totals, replaced: int) -> None:
         taken = sum([other.size for other in self.running.values() if other.caller.project == one.caller.project])
         one.room = self.holdings.quota.bytes - held.taken_bytes - taken + replaced
         self._check_size(one, one.new.length or 0)
         self._check_disk(one.new.length or 0)
+
+    async def _open_writer(self, one: Upload) -> None:
         one.writer = self.holdings.blobs.writer(one.caller.project, one.blob)
         await one.writer.write(one.sealer.header)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -107,7 +109,7 @@ async def put_object(
     upload = await storage.begin_upload(guest, place, new_object(request))
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
-        await _feed(storage, guest, upload, request)
+        await fed(request, partial(storage.feed_upload, guest, upload))
         written = await storage.finish_upload(guest, upload)
     except BaseException:
         await storage.abort_upload(guest, upload)
@@ -192,36 +194,45 @@ def new_object(request: AnyRequest) -> NewObject:
         headers.get("content-type", ""),
         whole_number(headers.get("content-length", ""), MAX_LENGTH),
         headers.get("cache-control", ""),
-        _metadata(headers.get(METADATA.lower())),
+        sent_metadata(headers.get(METADATA.lower()), METADATA),
         sent_conditions(request),
         _md5(headers.get("content-md5", "")),
     )
 
 
-async def _feed(storage: Storage, caller: Caller, upload: str, request: AnyRequest) -> None:
-    """Pass the body to the upload. Pieces that arrive slowly are not collected for long, so that a slow upload does not
-    look like a silent one.
+async def fed(request: AnyRequest, feed: Callable[[bytes], Awaitable[None]], keeps: bool = False) -> None:
+    """Pass the body to `feed`, in pieces of at most FEED_BYTES. Pieces that arrive slowly are not collected for long,
+    so that a slow upload does not look like a silent one. `keeps`: true to pass on all bytes that have arrived, if the
+    body breaks off.
     """
     waiting, fed_at = bytearray(), time.monotonic()
-    async for piece in request.stream():
+    pieces = request.stream()
+    while True:
+        try:
+            piece = await anext(pieces, None)
+        except BaseException:
+            if keeps and waiting:
+                await feed(bytes(waiting))
+            raise
+        if piece is None:
+            break
         waiting += piece
         while len(waiting) >= FEED_BYTES or (waiting and time.monotonic() - fed_at >= FEED_SECONDS):
-            await storage.feed_upload(caller, upload, bytes(waiting[:FEED_BYTES]))
+            await feed(bytes(waiting[:FEED_BYTES]))
             del waiting[:FEED_BYTES]
             fed_at = time.monotonic()
     if waiting:
-        await storage.feed_upload(caller, upload, bytes(waiting))
+        await feed(bytes(waiting))
 
 
-def _metadata(text: str | None) -> dict[str, str]:
+def sent_metadata(text: str | None, path: str) -> dict[str, str]:
+    """Return the strings of a JSON object. `path`: the header. Raises: InvalidInput."""
     if not text:
         return {}
     try:
         return msgspec.json.decode(text, type=dict[str, str])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise InvalidInput.at(
-            METADATA, 'Send JSON in ASCII: an object of strings, such as {"title":"Sunrise"}.'
-        ) from None
+        raise InvalidInput.at(path, 'Send JSON in ASCII: an object of strings, such as {"title":"Sunrise"}.') from None
 
 
 def _md5(text: str) -> str:

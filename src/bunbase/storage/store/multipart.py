@@ -16,6 +16,7 @@ from bunbase.storage.store.blobs import BlobPart, add_blob, refer, release
 from bunbase.storage.store.objects import ObjectRow, Properties, Quota, State, check_quota, put
 
 UPLOAD: Final = "id, bucket, key, properties, owner, created"
+OF_S3: Final = "NOT (id >= 'tus-' AND id < 'tus.')"  # the others are resumable uploads (`resumable.py`)
 PART: Final = "number, blob, size, etag, checksum, created"
 
 
@@ -52,7 +53,7 @@ class Completion(msgspec.Struct, frozen=True):
 
 def begin_multipart(connection: apsw.Connection, row: UploadRow, most: int) -> None:
     """Add an upload. `most`: the limit of begun uploads of the project. Raises: TooManyUploads."""
-    if connection.execute("SELECT count(*) FROM uploads").get >= most:
+    if connection.execute(f"SELECT count(*) FROM uploads WHERE {OF_S3}").get >= most:
         raise TooManyUploads(
             f"A project may have {most} uploads in several parts. Complete or abort some of them.", limit=most
         )
@@ -128,7 +129,7 @@ def expired_multiparts(connection: apsw.Connection, before: int, limit: int) -> 
 
 def multiparts_from(connection: apsw.Connection, bucket: int, at: tuple[bytes, str], limit: int) -> list[UploadRow]:
     """Return uploads to a bucket, in the order of key and id. `at`: the key and the id after which the list begins."""
-    query = f"SELECT {UPLOAD} FROM uploads WHERE bucket = ? AND (key, id) > (?, ?) ORDER BY key, id LIMIT ?"
+    query = f"SELECT {UPLOAD} FROM uploads WHERE {OF_S3} AND bucket = ? AND (key, id) > (?, ?) ORDER BY key, id LIMIT ?"
     return [UploadRow(*row) for row in connection.execute(query, (bucket, *at, limit))]
 
 

@@ -18,7 +18,7 @@ import apsw
 
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 ROOT_BYTES: Final = 32
 
 UPLOADS: Final = """
@@ -42,6 +42,17 @@ CREATE TABLE upload_parts (
     created INTEGER NOT NULL,
     PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;
+"""
+
+FINISHED: Final = """
+CREATE TABLE finished_uploads (            -- resumable uploads that have become objects, for a day
+    id TEXT PRIMARY KEY,
+    properties TEXT NOT NULL,
+    object TEXT NOT NULL,                  -- JSON: contracts.stored_object.StoredObject
+    size INTEGER NOT NULL,
+    finished INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX finished_uploads_finished ON finished_uploads (finished);
 """
 
 TABLES: Final = f"""
@@ -91,6 +102,7 @@ CREATE TABLE object_blobs (
     PRIMARY KEY (object, position)
 ) STRICT, WITHOUT ROWID;
 {UPLOADS}
+{FINISHED}
 CREATE TABLE pending_deletes (
     blob TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
@@ -109,7 +121,8 @@ ALTER TABLE object_blobs ADD COLUMN checksum TEXT NOT NULL DEFAULT '';
 DROP TABLE upload_parts;  -- format 1 had these two tables, but never a row in them
 DROP TABLE uploads;
 {UPLOADS}
-"""
+""",
+    2: FINISHED,
 }
 
 

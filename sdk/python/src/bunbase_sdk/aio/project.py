@@ -15,6 +15,7 @@ from bunbase_sdk.aio.collections import AsyncCollections, AsyncRuleTests
 from bunbase_sdk.aio.data import AsyncData
 from bunbase_sdk.aio.driver import AsyncDriver
 from bunbase_sdk.aio.env import AsyncEnv
+from bunbase_sdk.aio.files import AsyncFiles
 from bunbase_sdk.aio.functions import AsyncFunctions
 from bunbase_sdk.aio.jobs import AsyncJobs, AsyncSchedules
 from bunbase_sdk.aio.users import AsyncUsers
@@ -34,6 +35,11 @@ class AsyncActor:
     def data(self) -> AsyncData:
         """The documents that this user may read and write."""
         return AsyncData(self._calls.data, self._driver)
+
+    @property
+    def files(self) -> AsyncFiles:
+        """The files that this user may read and write."""
+        return AsyncFiles(self._calls.files, self._driver)
 
     @property
     def functions(self) -> AsyncFunctions:
@@ -80,6 +86,11 @@ class AsyncProject:
     def users(self) -> AsyncUsers:
         """The end users of the project."""
         return AsyncUsers(self._calls.users, self._driver)
+
+    @property
+    def files(self) -> AsyncFiles:
+        """The files of the project, with all rights: rules do not apply."""
+        return AsyncFiles(self._calls.files, self._driver)
 
     @property
     def functions(self) -> AsyncFunctions:

@@ -13,6 +13,7 @@ from bunbase_sdk.core.collections import CollectionsCalls, RuleTestsCalls
 from bunbase_sdk.core.data import DataCalls
 from bunbase_sdk.core.developer_paths import either_path
 from bunbase_sdk.core.env import EnvCalls
+from bunbase_sdk.core.files import FilesCalls
 from bunbase_sdk.core.flow import Broken, Flow, Items, Source
 from bunbase_sdk.core.functions import FunctionsCalls
 from bunbase_sdk.core.jobs import JobsCalls, SchedulesCalls
@@ -40,6 +41,11 @@ class ActorCalls:
     def data(self) -> DataCalls:
         """The documents that this user may read and write."""
         return DataCalls(DataRequests(self._transport, self._actor))
+
+    @property
+    def files(self) -> FilesCalls:
+        """The files that this user may read and write."""
+        return FilesCalls(self._transport, self._actor)
 
     @property
     def functions(self) -> FunctionsCalls:
@@ -86,6 +92,11 @@ class ProjectCalls:
     def users(self) -> UsersCalls:
         """The end users of the project."""
         return UsersCalls(self._transport)
+
+    @property
+    def files(self) -> FilesCalls:
+        """The files of the project, with all rights: rules do not apply."""
+        return FilesCalls(self._transport, {})
 
     @property
     def functions(self) -> FunctionsCalls:

@@ -18,6 +18,7 @@ from bunbase_sdk.sync.collections import Collections, RuleTests
 from bunbase_sdk.sync.data import Data
 from bunbase_sdk.sync.driver import Driver
 from bunbase_sdk.sync.env import Env
+from bunbase_sdk.sync.files import Files
 from bunbase_sdk.sync.functions import Functions
 from bunbase_sdk.sync.jobs import Jobs, Schedules
 from bunbase_sdk.sync.users import Users
@@ -34,6 +35,11 @@ class Actor:
     def data(self) -> Data:
         """The documents that this user may read and write."""
         return Data(self._calls.data, self._driver)
+
+    @property
+    def files(self) -> Files:
+        """The files that this user may read and write."""
+        return Files(self._calls.files, self._driver)
 
     @property
     def functions(self) -> Functions:
@@ -80,6 +86,11 @@ class Project:
     def users(self) -> Users:
         """The end users of the project."""
         return Users(self._calls.users, self._driver)
+
+    @property
+    def files(self) -> Files:
+        """The files of the project, with all rights: rules do not apply."""
+        return Files(self._calls.files, self._driver)
 
     @property
     def functions(self) -> Functions:

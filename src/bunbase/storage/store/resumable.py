@@ -1,0 +1,130 @@
+"""The rows of resumable uploads. They are uploads in parts whose ids begin with `tus-`; the S3 port does not show them.
+
+Each function runs in a transaction of its connection. A finished upload leaves a row in `finished_uploads`, so that a
+client that did not get the last answer learns that its upload is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.contracts.resumable import NewResumable
+from bunbase.contracts.storage import TooManyUploads, UploadNotFound
+from bunbase.storage.store.multipart import (
+    UPLOAD,
+    Completion,
+    PartRow,
+    UploadRow,
+    complete_multipart,
+    parts_of_upload,
+)
+from bunbase.storage.store.objects import ObjectRow
+
+PREFIX: Final = "tus-"
+OURS: Final = f"id >= '{PREFIX}' AND id < 'tus.'"  # `.` follows `-`
+
+
+class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The properties of an upload. `holder`: the user or the address that has begun it; "" for servers and members."""
+
+    new: NewResumable
+    holder: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """An upload and its parts. `touched`: the time of the last part, in milliseconds since 1970."""
+
+    row: UploadRow
+    kept: Kept
+    parts: tuple[PartRow, ...]
+
+    @property
+    def offset(self) -> int:
+        return sum([part.size for part in self.parts])
+
+    @property
+    def touched(self) -> int:
+        return max([self.row.created, *[part.created for part in self.parts]])
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """An upload that has become an object. `object`: JSON (`contracts.stored_object.StoredObject`)."""
+
+    id: str
+    properties: str
+    object: str
+    size: int
+    finished: int
+
+
+def begin_resumable(connection: apsw.Connection, row: UploadRow, kept: Kept, most: int) -> None:
+    """Add an upload. A quarter of the places is for servers and members, and one holder has at most a tenth.
+
+    Raises: TooManyUploads.
+    """
+    rows = connection.execute(f"SELECT properties FROM uploads WHERE {OURS}").fetchall()
+    holders = [msgspec.json.decode(str(one[0]), type=Kept).holder for one in rows] if kept.holder else []
+    share = max(1, most // 10)
+    if kept.holder and holders.count(kept.holder) >= share:
+        raise TooManyUploads(
+            f"A user, or an address, may have {share} unfinished uploads. End some of them.", limit=share
+        )
+    if len(rows) >= most or (kept.holder and len(holders) - holders.count("") >= most - most // 4):
+        raise TooManyUploads(f"A project may have {most} unfinished uploads. End some of them.", limit=most)
+    connection.execute(f"INSERT INTO uploads ({UPLOAD}) VALUES (?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
+
+
+def progress(connection: apsw.Connection, id: str) -> Progress | Finished:
+    """Raises: UploadNotFound."""
+    row: Any = connection.execute(f"SELECT {UPLOAD} FROM uploads WHERE id = ? AND {OURS}", (id,)).fetchone()
+    if row is not None:
+        upload = UploadRow(*row)
+        kept = msgspec.json.decode(upload.properties, type=Kept)
+        return Progress(upload, kept, tuple(parts_of_upload(connection, id)))
+    query = "SELECT id, properties, object, size, finished FROM finished_uploads WHERE id = ?"
+    done: Any = connection.execute(query, (id,)).fetchone()
+    if done is None:
+        raise no_upload()
+    return Finished(*done)
+
+
+def set_length(connection: apsw.Connection, id: str, kept: Kept) -> None:
+    """Replace the properties of an upload, whose length has become known."""
+    connection.execute("UPDATE uploads SET properties = ? WHERE id = ?", (msgspec.json.encode(kept).decode(), id))
+
+
+def finish_resumable(
+    connection: apsw.Connection, row: UploadRow, completion: Completion, shown: Callable[[ObjectRow], str]
+) -> Finished:
+    """Make the parts the object, and note that the upload is finished. `shown`: returns the object as JSON.
+
+    Raises: as `complete_multipart`.
+    """
+    written = complete_multipart(connection, row, completion)
+    done = Finished(row.id, row.properties, shown(written), written.size, completion.now)
+    connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(done))
+    return done
+
+
+def expired_resumables(connection: apsw.Connection, before: int, limit: int) -> list[str]:
+    """Return the uploads that got no part since this time, oldest first."""
+    query = (
+        f"SELECT id FROM uploads WHERE {OURS} AND created < ?1 AND NOT EXISTS "
+        "(SELECT 1 FROM upload_parts WHERE upload = uploads.id AND created >= ?1) ORDER BY created LIMIT ?2"
+    )
+    return [str(row[0]) for row in connection.execute(query, (before, limit))]
+
+
+def forget_finished(connection: apsw.Connection, before: int) -> None:
+    """Forget the uploads that were finished before this time."""
+    connection.execute("DELETE FROM finished_uploads WHERE finished < ?", (before,))
+
+
+def no_upload() -> UploadNotFound:
+    return UploadNotFound(
+        "There is no such upload: it was ended, has expired, or belongs to somebody else. Begin again."
+    )
