@@ -7,6 +7,7 @@ import asyncio
 from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.host_calls.dispatch import HostCalls, HostRooms
@@ -78,7 +79,7 @@ def assemble(
     meter = Meter(stores.hours.add, clock)
 
     queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, job_added.set)
-    rooms_of_calls = HostRooms(bundoc, rooms[TenantAuth], rooms.later(Buncast))
+    rooms_of_calls = HostRooms(bundoc, rooms[TenantAuth], rooms.later(Buncast), rooms.later(Storage))
     host_calls = HostCalls(rooms_of_calls, fetcher, environments.all_values, queue, warn)
     load = Programs(loadable, environments, host_calls).load
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
