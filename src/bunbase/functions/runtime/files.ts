@@ -85,7 +85,7 @@ function openedFile({ head, body }: Reply): OpenedFile {
   return Object.freeze({
     ...(head as { info: StoredFile; start: number; end: number }),
     stream: content.body ?? new Blob([]).stream(),
-    bytes: () => content.bytes(),
+    bytes: async () => new Uint8Array(await content.arrayBuffer()),
     text: () => content.text(),
     json: () => content.json(),
   }) as OpenedFile;
