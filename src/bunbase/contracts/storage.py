@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -446,6 +447,13 @@ class Storage(Protocol):
 
     async def sign(self, caller: Caller, link: NewLink) -> SignedLink:
         """Raises: BucketNotFound, InvalidObjectKey, InvalidInput."""
+        ...
+
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> ObjectChanges:
+        """Return changes of objects after `since`, oldest first. If there are none, wait up to `wait_seconds`.
+
+        Raises: contracts.bundoc.problems.ResyncRequired, InvalidInput.
+        """
         ...
 
     async def stored(self, caller: Caller) -> StorageUsage:

@@ -85,8 +85,8 @@ MAY_CALL: Final = {
         GATEWAY: """abort_upload begin_upload bucket buckets copy_object create_bucket delete_bucket delete_object
                     delete_objects feed_upload finish_upload objects read sign stored update_bucket""",
         "platform": "drop_project",
-        "functions": """abort_upload begin_upload copy_object delete_object delete_objects feed_upload finish_upload
-                        objects read sign""",
+        "functions": """abort_upload begin_upload changes copy_object delete_object delete_objects feed_upload
+                        finish_upload objects read sign""",
     },
     "buncast": {
         GATEWAY: """add_live_usage beat channels deliver join leave publish put_channels recheck replay set_presence""",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.storage import (
     ALWAYS,
     Bucket,
@@ -27,6 +28,7 @@ from bunbase.contracts.storage import (
     WrittenObject,
 )
 from bunbase.storage.acts.buckets import BucketActs
+from bunbase.storage.acts.changes import ChangeActs
 from bunbase.storage.acts.copying import CopyActs
 from bunbase.storage.acts.downloads import Downloads
 from bunbase.storage.acts.linking import LinkActs
@@ -49,6 +51,7 @@ class StorageService:
         self.copying = CopyActs(holdings, self.downloads, self.sweeping)
         self.listing = ListActs(holdings)
         self.linking = LinkActs(holdings)
+        self.change_acts = ChangeActs(holdings)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)
@@ -98,6 +101,9 @@ class StorageService:
     async def sign(self, caller: Caller, link: NewLink) -> SignedLink:
         return await self.linking.sign(caller, link)
 
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> ObjectChanges:
+        return await self.change_acts.changes(caller, since, limit, wait_seconds)
+
     async def stored(self, caller: Caller) -> StorageUsage:
         caller.check(Act.BUCKET_READ)
         async with self.holdings.files.using(caller.project, create=False) as file:
@@ -110,6 +116,7 @@ class StorageService:
         await self.holdings.files.drop(project)  # first, because it holds the keys: without it the blobs are unreadable
         await self.holdings.blobs.delete_project(project)
         self.sweeping.noted.discard(project)
+        self.change_acts.forget(project)
 
     async def close(self) -> None:
         await self.uploads.close()

@@ -273,7 +273,7 @@ class Uploads:
                     add_blob(connection, one.blob, one.size)
                     state = None if row is None else row.state
                     owner, now = owner_of(one.caller), self.holdings.now_ms()
-                    return put(connection, place, state, new, parts, owner, now, self.holdings.quota)
+                    return put(connection, place, state, new, parts, owner, now, self.holdings.quota, one.caller.depth)
 
                 try:
                     written = await file.write(swap)

@@ -23,7 +23,7 @@ from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_lasting
 from bunbase.pkg.sealed_sqlite.files import is_missing
 from bunbase.pkg.sealed_sqlite.scanners import Scan, Scanners
 from bunbase.storage.store.buckets import BucketRow, bucket_named
-from bunbase.storage.store.tables import FORMAT
+from bunbase.storage.store.tables import upgrade_tables
 
 T = TypeVar("T")
 
@@ -35,7 +35,8 @@ class ProjectFile:
     """`roots`: the root keys of the project, by id. `proven_at`: the time at which BunKMS last confirmed the key.
 
     `users`: the number of tasks that use the file now. `broken`: true if the file must be opened again. `buckets`: the
-    rows of buckets that were read, by name; a write of buckets calls `forget_buckets`.
+    rows of buckets that were read, by name; a write of buckets calls `forget_buckets`. `on_written()` is called after
+    each transaction.
     """
 
     def __init__(self, directory: Path, key: bytes, pool: ThreadPoolExecutor) -> None:
@@ -43,9 +44,7 @@ class ProjectFile:
         self.pool = pool
         self.writer = connect(path, key)
         try:
-            version = self.writer.pragma("user_version")
-            if version != FORMAT:
-                raise FileUnreadable(f"The file has the format {version}; this version of BunBase knows {FORMAT}.")
+            upgrade_tables(self.writer)
             self.writer.pragma("foreign_keys", True)
             self.bound = TimeBound(self.writer, STATEMENT_SECONDS)
             self.roots = {id: bytes(root) for id, root in self.writer.execute("SELECT id, key FROM roots")}
@@ -67,6 +66,7 @@ class ProjectFile:
         self.closing = False
         self.closed = threading.Lock()
         self.broken = False
+        self.on_written: Callable[[], None] = lambda: None
 
     @property
     def root(self) -> tuple[int, bytes]:
@@ -136,8 +136,8 @@ class ProjectFile:
     def _write_ended(self, task: asyncio.Future[object]) -> None:
         self.turn.release()
         self.leave()
-        if not task.cancelled():
-            task.exception()
+        if not task.cancelled() and task.exception() is None:
+            self.on_written()
 
     def _transaction(self, work: Callable[[apsw.Connection], T]) -> T:
         self.bound.start()

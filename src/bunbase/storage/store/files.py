@@ -46,7 +46,9 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers 
 
 
 class OpenFiles:
-    """`monotonic`: returns seconds on a clock that never goes back."""
+    """`monotonic`: returns seconds on a clock that never goes back. `on_written(project)` is called after each
+    transaction.
+    """
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -57,6 +59,7 @@ class OpenFiles:
         self.max_open = max_open
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.reserved = 0  # files that are being opened
+        self.on_written: Callable[[str], None] = lambda _project: None
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -151,6 +154,7 @@ class OpenFiles:
         except apsw.Error as error:
             raise problem_of(error) from error
         file.wrapped, file.proven_at, file.used_at = key_file.wrapped, asked_at, self.monotonic()
+        file.on_written = lambda: self.on_written(project)
         return file
 
     async def _renew(self, project: str, file: ProjectFile) -> None:

@@ -3,7 +3,10 @@
 An object is an ordered list of blobs. Several objects may refer to one blob: a copy is a row. `blobs.refs` counts these
 objects. When it reaches 0, the blob moves to `pending_deletes`, in the same transaction.
 
-`uploads` and `upload_parts` are for uploads in several parts, each of which is a blob.
+`uploads` and `upload_parts` are for uploads in several parts, each of which is a blob. `changes` is the change log
+(change_log.py).
+
+A new file gets `TABLES`. A file of an older format is changed when it is opened, in one transaction (UPGRADES).
 """
 
 from __future__ import annotations
@@ -13,10 +16,13 @@ from typing import Final
 
 import apsw
 
-FORMAT: Final = 1
+from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
+from bunbase.storage.store import change_log
+
+FORMAT: Final = 2
 ROOT_BYTES: Final = 32
 
-TABLES: Final = """
+TABLES: Final = f"""
 CREATE TABLE roots (                       -- the keys that seal the keys of blobs; the newest one seals
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL
@@ -79,7 +85,10 @@ CREATE TABLE pending_deletes (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pending_deletes_since ON pending_deletes (since);
-"""
+{change_log.TABLES}"""
+
+# format → the statements that lead to the next format
+UPGRADES: Final = {1: change_log.TABLES}
 
 
 def create_tables(connection: apsw.Connection) -> None:
@@ -89,3 +98,18 @@ def create_tables(connection: apsw.Connection) -> None:
         connection.execute("INSERT INTO totals VALUES (0, 0, 0)")
         connection.execute("INSERT INTO roots (id, key) VALUES (1, ?)", (os.urandom(ROOT_BYTES),))
         connection.pragma("user_version", FORMAT)
+
+
+def upgrade_tables(connection: apsw.Connection) -> None:
+    """Bring a file of an older format to the present one, in one transaction. Idempotent.
+
+    Raises: FileUnreadable for a format that this version does not know.
+    """
+    with connection:
+        found: int = connection.pragma("user_version")
+        while found in UPGRADES:
+            connection.execute(UPGRADES[found])
+            found += 1
+            connection.pragma("user_version", found)
+        if found != FORMAT:
+            raise FileUnreadable(f"The file has the format {found}; this version of BunBase knows {FORMAT}.")
