@@ -37,7 +37,7 @@ from bunbase.storage.acts.removing import Removing
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings
-from bunbase.storage.store.objects import Totals, totals
+from bunbase.storage.store.blobs import Totals, totals
 
 
 class StorageService:

@@ -25,8 +25,9 @@ from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
 from bunbase.storage.rules import OpenBucket, open_bucket, time_of
 from bunbase.storage.serving.conditions import check_write
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, valid_type
+from bunbase.storage.store.blobs import Moved, parts_of
 from bunbase.storage.store.file import ProjectFile
-from bunbase.storage.store.objects import Moved, ObjectRow, Properties, find, move, parts_of, put
+from bunbase.storage.store.objects import ObjectRow, Properties, find, move, put
 
 
 class _Plan(msgspec.Struct, frozen=True):

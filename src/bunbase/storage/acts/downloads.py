@@ -39,7 +39,8 @@ from bunbase.storage.links import REFUSED
 from bunbase.storage.rules import time_of
 from bunbase.storage.serving.conditions import is_same, is_unchanged
 from bunbase.storage.serving.ranges import asked_range
-from bunbase.storage.store.objects import BlobPart, ObjectRow, find, parts_of
+from bunbase.storage.store.blobs import BlobPart, parts_of
+from bunbase.storage.store.objects import ObjectRow, find
 
 log = logger("storage")
 

@@ -16,8 +16,8 @@ from bunbase.pkg.logger import logger
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.blobs.store import BlobMissing
 from bunbase.storage.holdings import Holdings
+from bunbase.storage.store.blobs import due_blobs, forget_blobs, totals, unknown_blobs
 from bunbase.storage.store.file import ProjectFile
-from bunbase.storage.store.objects import due_blobs, forget_blobs, totals, unknown_blobs
 
 log = logger("storage")
 

@@ -56,7 +56,8 @@ from bunbase.storage.links import REFUSED
 from bunbase.storage.rules import HEADER_TEXT, OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, sniffed, valid_type
-from bunbase.storage.store.objects import BlobPart, Moved, ObjectRow, Properties, add_blob, find, put, totals
+from bunbase.storage.store.blobs import BlobPart, Moved, add_blob, totals
+from bunbase.storage.store.objects import ObjectRow, Properties, find, put
 
 log = logger("storage")
 
@@ -188,7 +189,7 @@ class Uploads:
         if not matches(one.content_type, one.types):
             raise refused_type(one.content_type, one.types)
         taken = sum([other.size for other in self.running.values() if other.caller.project == one.caller.project])
-        one.room = self.holdings.quota.bytes - held.bytes - taken + (0 if row is None else row.size)
+        one.room = self.holdings.quota.bytes - held.taken_bytes - taken + (0 if row is None else row.size)
         self._check_size(one, one.new.length or 0)
         self._check_disk(one.new.length or 0)
         one.writer = self.holdings.blobs.writer(one.caller.project, one.blob)
