@@ -18,7 +18,7 @@ from bunbase.storage.store.buckets import BucketRow
 from bunbase.storage.store.objects import ObjectRow
 from tests.rooms import publishable_caller
 
-ROW = ObjectRow(1, 1, b"ada/a.png", 10, "e", "image/png", "", '{"shared":"yes"}', "ada", 1000, 2000, 1)
+ROW = ObjectRow(1, 1, b"ada/a.png", 10, "e", "image/png", "", '{"shared":"yes"}', "ada", 1000, 2000, 1, "{}")
 ADA = publishable_caller("prj_a", EndUser("ada", None, "user", {}, "ses_1"))
 
 
