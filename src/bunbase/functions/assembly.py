@@ -30,10 +30,13 @@ from bunbase.functions.service.variables import ProjectVariables
 from bunbase.functions.service.walks import WalkService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
+from bunbase.functions.store.subscriptions import Source
 from bunbase.functions.triggers.activation import TriggerActivation
 from bunbase.functions.triggers.attempts import Attempts
 from bunbase.functions.triggers.batches import Batches
-from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.document_changes import DocumentChanges
+from bunbase.functions.triggers.feeds import ChangeLog, Feeds
+from bunbase.functions.triggers.object_changes import ObjectChangesOfProjects
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.retention import RunRetention
@@ -88,7 +91,11 @@ def assemble(
     records = RunRecords(stores, clock, settings.retry_seconds, holder)
     batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
     attempts = Attempts(records, batches, bundoc, active.find, pool.start)
-    feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
+    logs: dict[Source, ChangeLog] = {
+        Source.DOCUMENTS: DocumentChanges(bundoc, warn),
+        Source.OBJECTS: ObjectChangesOfProjects(rooms.later(Storage)),
+    }
+    feeds = Feeds(stores.subscriptions, queue, logs, records, warn, settings.max_followed_projects)
     activation = TriggerActivation(bundoc, feeds)
 
     transforming = Transforming(active, pool.start, clock)
