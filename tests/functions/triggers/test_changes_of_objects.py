@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from bunbase.bundoc.module import MODULE as BUNDOC
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -16,13 +17,17 @@ from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.contracts.functions.triggers import JobStatus, RunOutcome
 from bunbase.contracts.storage import Copying, KeptPlace, NewBucket, NewObject, Place, Storage
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.subscriptions import Feed, Source
+from bunbase.functions.triggers import feeds
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.storage.module import MODULE as STORAGE
 from bunbase.storage.service import StorageService
 from bunbase.storage.settings import StorageSettings
 from tests.functions.calls import MEMBER, PROJECT, SERVER, deploy, log_of, until
+from tests.functions.neighbours import neighbours
+from tests.functions.triggers.hurrying import hurry
 from tests.functions.triggers.runs import SAY, dead_letters, jobs_of, outcomes, runs_of, said
 from tests.rooms import opened, secret_caller
 from tests.storage.room import put
@@ -33,21 +38,38 @@ FILES: list[dict[str, Any]] = [{"bucket": "files"}]
 EVENT = "async (req) => { const e = await req.json(); console.log(JSON.stringify(e.op + ' ' + e.key)) }"
 
 
-@pytest_asyncio.fixture
-async def rooms(rooms: Rooms, here: Site) -> AsyncIterator[Rooms]:
-    needed = Rooms({Kms: rooms[Kms], Bundoc: rooms[Bundoc]})
-    async with opened(STORAGE, needed, here, settings=StorageSettings(min_free_mib=0)) as storage:
-        rooms.add(Storage, storage)
-        for caller in (SERVER, secret_caller("prj_two")):
-            for name in ("files", "other"):
-                await storage.create_bucket(caller, NewBucket(name=name))
-        yield rooms
+@pytest.fixture(scope="module")
+def shared_settings() -> FunctionsSettings:
+    return FunctionsSettings(retry_seconds=0.01)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared_rooms(shared_site: Site) -> AsyncIterator[Rooms]:
+    rooms = neighbours()
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        async with opened(BUNDOC, Rooms({Kms: rooms[Kms]}), shared_site) as bundoc:
+            rooms.add(Bundoc, bundoc)
+            needed = Rooms({Kms: rooms[Kms], Bundoc: bundoc})
+            async with opened(STORAGE, needed, shared_site, settings=StorageSettings(min_free_mib=0)) as storage:
+                rooms.add(Storage, storage)
+                yield rooms
 
 
 @pytest.fixture
-def storage(rooms: Rooms) -> StorageService:
-    found: StorageService = rooms[Storage]
-    return found
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
+@pytest_asyncio.fixture
+async def storage(shared_rooms: Rooms, functions: FunctionsService) -> AsyncIterator[StorageService]:
+    storage: StorageService = shared_rooms[Storage]
+    for caller in (SERVER, secret_caller("prj_two")):
+        for name in ("files", "other"):
+            await storage.create_bucket(caller, NewBucket(name=name))
+    yield storage
+    for project in (PROJECT, "prj_two"):
+        await storage.drop_project(project)
 
 
 async def moved(storage: StorageService, key: str, to: str, moves: bool = True) -> None:
@@ -156,7 +178,7 @@ async def test_a_change_that_never_succeeds_becomes_a_dead_letter_that_can_be_re
 
 
 async def test_a_function_may_follow_documents_and_files_in_batches(
-    functions: FunctionsService, storage: StorageService, rooms: Rooms
+    functions: FunctionsService, storage: StorageService, shared_rooms: Rooms
 ) -> None:
     await deploy(
         functions,
@@ -171,7 +193,7 @@ async def test_a_function_may_follow_documents_and_files_in_batches(
 
     for number in range(3):
         await put(storage, f"k{number}", b"", SERVER)
-        await rooms[Bundoc].put(SERVER, "posts", f"d{number}", b"{}", NO_PRECONDITION)
+        await shared_rooms[Bundoc].put(SERVER, "posts", f"d{number}", b"{}", NO_PRECONDITION)
 
     wanted = [*(["files", f"k{number}"] for number in range(3)), *(["posts", f"d{number}"] for number in range(3))]
     assert sorted(await said(functions, "f", 6)) == wanted
@@ -202,13 +224,14 @@ async def test_no_change_is_lost_while_storage_cannot_be_reached(
         raise Unreachable("This room is being restarted.")
 
     await deploy(functions, "f", EVENT, on=FILES)
+    monkeypatch.setattr(feeds, "BATCH", 5)
     with monkeypatch.context() as patch:
         patch.setattr(storage, "changes", unreachable)
-        for number in range(120):  # more than one page of changes
+        for number in range(12):  # more than one page of changes
             await put(storage, f"k{number}", b"", SERVER)
 
-    assert sorted(await said(functions, "f", 120)) == sorted(f"create k{number}" for number in range(120))
-    assert len(await runs_of(functions, "f", 120)) == 120
+    assert sorted(await said(functions, "f", 12)) == sorted(f"create k{number}" for number in range(12))
+    assert len(await runs_of(functions, "f", 12)) == 12
 
 
 async def test_missed_changes_are_recorded_as_a_resync_and_the_trigger_goes_on(
