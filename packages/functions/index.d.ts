@@ -416,6 +416,24 @@ export type Change<T = AnyDocument & System> = Readonly<
 export type ChangeBatch<T = AnyDocument & System> = Readonly<{ events: readonly (Change<T> & Readonly<{ job: string }>)[] }>;
 
 /**
+ * A change of a file. The properties are those of the file after the change; after a `delete`, those of the deleted
+ * file. A move is a `delete` of the source, then a `create` or `update` of the target.
+ */
+export type FileChange = Readonly<{
+  op: "create" | "update" | "delete";
+  bucket: string;
+  key: string;
+  etag: string;
+  size: number;
+  content_type: string;
+  owner: string | null;
+  at: string;
+}>;
+
+/** The same as ChangeBatch, for a function that follows files. */
+export type FileChangeBatch = Readonly<{ events: readonly (FileChange & Readonly<{ job: string }>)[] }>;
+
+/**
  * `key`: while a job of this function with the same key waits or runs, BunBase creates no second job. `attempts`: at
  * most 20.
  */
