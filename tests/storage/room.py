@@ -30,14 +30,16 @@ async def opened_storage(directory: Path, kms: FakeKms, clock: Clock | None = No
         yield service
 
 
-async def put(storage: Storage, key: str, content: bytes, caller: Caller = SECRET) -> WrittenObject:
-    upload = await storage.begin_upload(caller, Place("files", key), NewObject())
+async def put(
+    storage: Storage, key: str, content: bytes, caller: Caller = SECRET, bucket: str = "files"
+) -> WrittenObject:
+    upload = await storage.begin_upload(caller, Place(bucket, key), NewObject())
     for at in range(0, len(content), 1 << 19):
         await storage.feed_upload(caller, upload, content[at : at + (1 << 19)])
     return await storage.finish_upload(caller, upload)
 
 
-async def read(storage: Storage, key: str, caller: Caller = SECRET) -> bytes:
-    parts = [part async for part in storage.read(caller, Reading(Place("files", key)))]
+async def read(storage: Storage, key: str, caller: Caller = SECRET, bucket: str = "files") -> bytes:
+    parts = [part async for part in storage.read(caller, Reading(Place(bucket, key)))]
     assert isinstance(parts[0], Opened)
     return b"".join([part.data for part in parts[1:] if isinstance(part, Piece)])

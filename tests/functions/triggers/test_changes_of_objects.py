@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,12 +14,13 @@ import pytest
 import pytest_asyncio
 
 from bunbase.bundoc.module import MODULE as BUNDOC
+from bunbase.cli.bundle import bundle
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.contracts.functions.triggers import JobStatus, RunOutcome
-from bunbase.contracts.storage import Copying, KeptPlace, NewBucket, NewObject, Place, Storage
+from bunbase.contracts.storage import Copying, KeptPlace, NewBucket, Place, Storage
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.subscriptions import Feed, Source
@@ -25,15 +30,15 @@ from bunbase.pkg.modules import Rooms, Site
 from bunbase.storage.module import MODULE as STORAGE
 from bunbase.storage.service import StorageService
 from bunbase.storage.settings import StorageSettings
-from tests.functions.calls import MEMBER, PROJECT, SERVER, deploy, log_of, until
+from tests.functions.calls import MEMBER, PROJECT, SERVER, call, deploy, log_of, until
 from tests.functions.neighbours import neighbours
 from tests.functions.triggers.hurrying import hurry
 from tests.functions.triggers.runs import SAY, dead_letters, jobs_of, outcomes, runs_of, said
 from tests.rooms import opened, secret_caller
-from tests.storage.room import put
+from tests.storage.room import put, read
 
+GUIDE = Path(__file__).parents[3] / "docs" / "functions.md"
 FEED = Feed(PROJECT, Source.OBJECTS)
-NEW = NewObject()
 FILES: list[dict[str, Any]] = [{"bucket": "files"}]
 EVENT = "async (req) => { const e = await req.json(); console.log(JSON.stringify(e.op + ' ' + e.key)) }"
 
@@ -70,6 +75,15 @@ async def storage(shared_rooms: Rooms, functions: FunctionsService) -> AsyncIter
     yield storage
     for project in (PROJECT, "prj_two"):
         await storage.drop_project(project)
+
+
+async def deploy_example(functions: FunctionsService, folder: Path, name: str, **config: Any) -> None:
+    """Deploy `functions/<name>.ts` from docs/functions.md."""
+    [code] = re.findall(rf"```ts\n(// functions/{name}\.ts\n.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    entry = folder / f"{name}.ts"
+    entry.write_text(code)
+    made = bundle(entry)
+    await functions.deploy(MEMBER, name, Bundle(made.code, made.source_map, msgspec.convert(config, FunctionConfig)))
 
 
 async def moved(storage: StorageService, key: str, to: str, moves: bool = True) -> None:
@@ -124,8 +138,7 @@ async def test_only_the_named_bucket_prefix_and_operations_count(
     await deploy(functions, "images", EVENT, on=[{"bucket": "files", "prefix": "images/", "ops": ["create"]}])
     await deploy(functions, "all", EVENT, on=[*FILES, {"bucket": "other", "ops": ["delete"]}])
 
-    other = await storage.begin_upload(SERVER, Place("other", "images/x"), NEW)
-    await storage.finish_upload(SERVER, other)
+    await put(storage, "images/x", b"", SERVER, "other")
     await put(storage, "image", b"", SERVER)
     await put(storage, "images/a", b"", SERVER)
     await put(storage, "images/a", b"", SERVER)
@@ -267,6 +280,33 @@ async def test_a_new_version_continues_where_the_old_one_was_and_a_removed_trigg
     assert await functions.stores.subscriptions.db.value("SELECT count(*) FROM subscriptions") == 0
     await functions.feeds.keep()
     assert functions.feeds.followed == {}
+
+
+async def test_the_examples_of_the_guide_work(
+    functions: FunctionsService, storage: StorageService, shared_rooms: Rooms, tmp_path: Path
+) -> None:
+    [trigger] = re.findall(r"\[functions\.catalogue\]\n(on = .*)", GUIDE.read_text("utf-8"))
+    await storage.create_bucket(SERVER, NewBucket(name="photos"))
+    await storage.create_bucket(SERVER, NewBucket(name="reports"))
+    await deploy_example(functions, tmp_path, "pack")
+    await deploy_example(functions, tmp_path, "catalogue", on=tomllib.loads(trigger)["on"])
+    bundoc: Bundoc = shared_rooms[Bundoc]
+    for bucket, key, content in (
+        ("reports", "2026.csv", b"day,sold\n" * 30_000), ("photos", "originals/rye.jpg", b"rye"),
+        ("photos", "originals/oat.jpg", b"oat"), ("photos", "small/rye.jpg", b"r"),
+    ):  # fmt: skip
+        await put(storage, key, content, SERVER, bucket)
+    await storage.delete_object(SERVER, Place("photos", "originals/oat.jpg"))
+
+    packed = (await call(functions, "pack")).json
+    await runs_of(functions, "catalogue", 3)
+
+    content = await read(storage, "2026.csv.gz", SERVER, "reports")
+    assert gzip.decompress(content) == b"day,sold\n" * 30_000
+    assert (packed["from"], packed["to"]) == (270_000, len(content))
+    assert packed["link"].startswith("/v1/storage/objects/reports/2026.csv.gz?project=")
+    found = msgspec.json.decode((await bundoc.list(SERVER, "photos", 10, None)).body)["items"]
+    assert [(one["key"], one["size"]) for one in found] == [("originals/rye.jpg", 3)]
 
 
 async def test_files_of_another_project_run_nothing(functions: FunctionsService, storage: StorageService) -> None:
