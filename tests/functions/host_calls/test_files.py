@@ -22,7 +22,7 @@ from bunbase.storage.service import StorageService
 from bunbase.storage.settings import StorageSettings
 from tests.functions.calls import PROJECT, SERVER, call, deploy, log_of, request, until
 from tests.functions.neighbours import neighbours
-from tests.rooms import opened, publishable_caller, secret_caller, site
+from tests.rooms import behind_a_port, opened, publishable_caller, secret_caller, site
 from tests.storage.room import put, read
 
 USER = EndUser("usr_1", "ada@example.com", "user", {}, "ses_1")
@@ -46,8 +46,11 @@ def shared_rooms() -> Rooms:
 async def shared_storage(shared_rooms: Rooms, shared_site: Site) -> AsyncIterator[StorageService]:
     settings = StorageSettings(min_free_mib=0)
     needed = Rooms({Kms: shared_rooms[Kms], Bundoc: shared_rooms[Bundoc]})
-    async with opened(STORAGE, needed, site(shared_site.data_dir), settings=settings) as service:
-        shared_rooms.add(Storage, service)
+    async with (
+        opened(STORAGE, needed, site(shared_site.data_dir), settings=settings) as service,
+        behind_a_port(STORAGE, service) as client,  # the stricter case: Storage in another process
+    ):
+        shared_rooms.add(Storage, client)
         yield service
 
 
