@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.instance import Instance, poll
 from tests.e2e.topologies.conftest import ROOT
 
@@ -18,8 +20,9 @@ def block(pattern: str) -> str:
     return found[1]
 
 
+@pytest.mark.usefixtures("in_five_processes")
 def test_the_function_of_the_guide_follows_the_uploads_of_users(instance: Instance, tmp_path: Path) -> None:
-    toml = block(r"```toml\n(\[functions\.catalogue\]\n.*?)```")
+    toml = block(r"```toml\n(\[collections\.photos\].*?)```")
     instance.bunbase("login", "--email", ROOT["email"], cwd=tmp_path)
     made = instance.bunbase_json("projects", "create", "Pictures", cwd=tmp_path)
     keys = {key["kind"]: key["key"] for key in made["keys"]}

@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
-from bunbase.contracts.functions.triggers import JobStatus, RunOutcome
+from bunbase.contracts.functions.triggers import RunOutcome
 from bunbase.contracts.storage import Copying, KeptPlace, NewBucket, Place, Storage
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
@@ -33,7 +33,7 @@ from bunbase.storage.settings import StorageSettings
 from tests.functions.calls import MEMBER, PROJECT, SERVER, call, deploy, log_of, until
 from tests.functions.neighbours import neighbours
 from tests.functions.triggers.hurrying import hurry
-from tests.functions.triggers.runs import SAY, dead_letters, jobs_of, outcomes, runs_of, said
+from tests.functions.triggers.runs import SAY, dead_letters, outcomes, runs_of, said
 from tests.rooms import opened, secret_caller
 from tests.storage.room import put, read
 
@@ -90,9 +90,12 @@ async def moved(storage: StorageService, key: str, to: str, moves: bool = True) 
     await storage.copy_object(SERVER, Copying(KeptPlace("files", key), KeptPlace("files", to)), moves)
 
 
-async def test_a_function_runs_for_each_change_of_a_file(functions: FunctionsService, storage: StorageService) -> None:
+async def test_a_function_runs_for_each_change_of_a_file_of_its_project(
+    functions: FunctionsService, storage: StorageService
+) -> None:
     await put(storage, "before", b"one", SERVER)
     await deploy(functions, "f", SAY, on=FILES)
+    await put(storage, "theirs", b"one", secret_caller("prj_two"))
 
     stored = await put(storage, "a/é.txt", b"one", SERVER)
     [created] = await said(functions, "f", 1)
@@ -307,16 +310,6 @@ async def test_the_examples_of_the_guide_work(
     assert packed["link"].startswith("/v1/storage/objects/reports/2026.csv.gz?project=")
     found = msgspec.json.decode((await bundoc.list(SERVER, "photos", 10, None)).body)["items"]
     assert [(one["key"], one["size"]) for one in found] == [("originals/rye.jpg", 3)]
-
-
-async def test_files_of_another_project_run_nothing(functions: FunctionsService, storage: StorageService) -> None:
-    await deploy(functions, "f", EVENT, on=FILES)
-
-    await put(storage, "theirs", b"", secret_caller("prj_two"))
-    await put(storage, "ours", b"", SERVER)
-
-    assert await said(functions, "f", 1) == ["create ours"]
-    assert await jobs_of(functions, JobStatus.WAITING) == []
 
 
 @pytest.mark.parametrize(
