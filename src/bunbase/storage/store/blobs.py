@@ -20,8 +20,8 @@ class Moved(Exception):
 
 
 class BlobPart(msgspec.Struct, frozen=True):
-    """A blob of an object. `position`: the place of its first byte in the object. `number`, `checksum`: of the part, if
-    the object was uploaded in parts.
+    """A blob of an object. `position`: the place of its first byte in the object. `number`, `checksum`: the number and
+    the checksum of the part, if the object was uploaded in parts.
     """
 
     position: int
@@ -32,7 +32,7 @@ class BlobPart(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """`bytes`: of all objects. `upload_bytes`: of the parts of uploads that are not complete."""
+    """`bytes`: the size of all objects. `upload_bytes`: the size of the parts of uploads that are not complete."""
 
     objects: int
     bytes: int

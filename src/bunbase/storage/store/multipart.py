@@ -40,7 +40,7 @@ class PartRow(msgspec.Struct, frozen=True):
 
 
 class Completion(msgspec.Struct, frozen=True):
-    """The object that an upload becomes. `owner`, `now`, `quota`: as for `put`."""
+    """The object that an upload becomes. `owner`, `now`, `quota`: the same parameters as those of `put`."""
 
     before: State
     new: Properties
