@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import apsw
 import pytest
@@ -80,7 +81,7 @@ def test_the_objects_that_the_log_describes_are_the_stored_objects(connection: a
         else:
             described[place_of] = change
         last = change.seq
-    rows = connection.execute("SELECT bucket, key, size, etag FROM objects").fetchall()
+    rows: list[Any] = connection.execute("SELECT bucket, key, size, etag FROM objects").fetchall()
     stored = {(NAMES[bucket], key.decode()): (size, etag) for bucket, key, size, etag in rows}
     assert {place: (one.size, one.etag) for place, one in described.items()} == stored
 
