@@ -18,6 +18,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.rpc.wire import waits_for_news
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 MAX_BUCKETS: Final = 100
@@ -449,6 +450,7 @@ class Storage(Protocol):
         """Raises: BucketNotFound, InvalidObjectKey, InvalidInput."""
         ...
 
+    @waits_for_news
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> ObjectChanges:
         """Return changes of objects after `since`, oldest first. If there are none, wait up to `wait_seconds`.
 
