@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -11,11 +12,15 @@ import pytest
 
 from bunbase.contracts.bundoc.problems import ResyncRequired
 from bunbase.contracts.object_changes import ObjectChange
+from bunbase.contracts.storage import NewBucket
 from bunbase.storage.store.blobs import BlobPart, Moved, add_blob, parts_of
-from bunbase.storage.store.change_log import changes_since, ends, is_due, prune
+from bunbase.storage.store.change_log import begin_log, changes_since, ends, is_due, prune
 from bunbase.storage.store.objects import find, move, put, remove
 from bunbase.storage.store.tables import create_tables
+from tests.fakes import FakeKms
 from tests.seeds import seeds
+from tests.storage.room import SECRET, opened_storage
+from tests.storage.room import put as room_put
 from tests.storage.store.files import QUOTA, plain_properties, put_one
 
 NAMES = {1: "a", 2: "b"}
@@ -151,3 +156,35 @@ def test_a_reader_that_is_ahead_of_a_restored_file_misses_no_later_change(connec
 
     assert keys_since(restored, cursor) == ["later"]
     assert keys_since(restored, told.value.extra["last"]) == ["later"]
+
+
+def test_a_copy_of_the_file_of_another_project_begins_a_log_of_its_own(connection: apsw.Connection) -> None:
+    begin_log(connection, "prj_original")
+    add(connection, "original", 1000)
+    begin_log(connection, "prj_original")
+    assert keys_since(connection, 0) == ["original"]
+    _, last = ends(connection)
+
+    begin_log(connection, "prj_clone")
+
+    with pytest.raises(ResyncRequired) as told:  # a function of the clone that has seen nothing yet
+        changes_since(connection, 0, 10)
+    assert told.value.extra == {"first": last, "last": last}
+    add(connection, "clone", 1000)
+    assert keys_since(connection, last) == ["clone"]
+
+
+async def test_a_file_that_was_copied_from_another_project_runs_none_of_its_changes(tmp_path: Path) -> None:
+    kms = FakeKms()
+    async with opened_storage(tmp_path, kms) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files"))
+        await room_put(storage, "original", b"one")
+        async with storage.holdings.files.using("prj_a") as file:
+            assert file is not None
+            await file.write(lambda connection: connection.execute("UPDATE change_log SET project = 'prj_other'"))
+    async with opened_storage(tmp_path, kms) as storage:
+        with pytest.raises(ResyncRequired) as told:
+            await storage.changes(SECRET, 0, 10, 0)
+        await room_put(storage, "own", b"two")
+        found = await storage.changes(SECRET, told.value.extra["last"], 10, 0)
+        assert [one.key for one in found.items] == ["own"]

@@ -4,6 +4,9 @@
 microseconds if that is greater. So a file that was restored from a backup continues with numbers that it has never used
 before, and a reader that was ahead of the restored log misses nothing that happens later. `change_log.floor` is the
 highest deleted number.
+
+A clone of a project is a copy of its file. `begin_log` empties the log of such a copy: the changes of the original must
+not run the functions of the clone.
 """
 
 from __future__ import annotations
@@ -30,8 +33,11 @@ CREATE TABLE changes (                     -- what happened to objects, oldest f
     at INTEGER NOT NULL,
     depth INTEGER NOT NULL                 -- the number of triggered function runs in a row that led to the change
 ) STRICT;
-CREATE TABLE change_log (floor INTEGER NOT NULL) STRICT;  -- one row
-INSERT INTO change_log VALUES (0);
+CREATE TABLE change_log (                  -- one row
+    floor INTEGER NOT NULL,
+    project TEXT NOT NULL                  -- the project whose changes these are; empty before the file was opened
+) STRICT;
+INSERT INTO change_log VALUES (0, '');
 """
 
 Op = Literal["create", "update", "delete"]
@@ -47,6 +53,18 @@ SELECT ?, ?, (SELECT name FROM buckets WHERE id = ?), ?, ?, ?, ?, ?, ?, ?"""
 SINCE: Final = f"SELECT {COLUMNS} FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
 SURPLUS: Final = "SELECT seq FROM changes ORDER BY seq DESC LIMIT 1 OFFSET ?"
 OLDEST: Final = "SELECT seq, at FROM changes ORDER BY seq LIMIT ?"
+
+
+def begin_log(connection: apsw.Connection, project: str) -> None:
+    """Make the log that of `project`. If the file is a copy from another project, delete the changes of that project.
+    Idempotent.
+    """
+    if connection.execute("SELECT project FROM change_log").get == project:
+        return
+    with connection:
+        _, last = ends(connection)
+        connection.execute("DELETE FROM changes")
+        connection.execute("UPDATE change_log SET floor = ?, project = ?", (last, project))
 
 
 def append(connection: apsw.Connection, op: Op, changed: Any, now: int, depth: int) -> None:

@@ -31,6 +31,7 @@ from bunbase.pkg.sealed_sqlite.data_key import find_key
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.pkg.sealed_sqlite.files import create_database, delete_directory
 from bunbase.pkg.sealed_sqlite.key_file import change_key_file, complete_key_file
+from bunbase.storage.store.change_log import begin_log
 from bunbase.storage.store.file import ProjectFile, open_file, problem_of
 from bunbase.storage.store.tables import create_tables
 
@@ -148,6 +149,7 @@ class OpenFiles:
                 await self._in_thread(create_database, directory, key, create_tables)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
             file = await self._in_thread(open_file, directory, key, self.pool)
+            await self._in_thread(begin_log, file.writer, project)
         except FileUnreadable as unreadable:
             log.error("a project's list of objects cannot be read", project=project, reason=str(unreadable))
             raise StorageUnreadable(str(unreadable)) from unreadable
