@@ -32,6 +32,7 @@ from bunbase.contracts.functions.triggers import (
     TriggerKind,
 )
 from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
+from bunbase.contracts.s3_credentials import S3Credential
 from bunbase.contracts.service_accounts import ServiceAccount
 from bunbase.contracts.tenant_auth.signups import OpenUserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser
@@ -100,6 +101,7 @@ class FakeApi:
         self.orgs: dict[str, Organisation] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
         self.service_accounts: list[ServiceAccount] = []
+        self.s3_credentials: list[S3Credential] = []
         self.personal_tokens: list[PersonalToken] = []
         self.oauth_clients: list[OAuthClient] = []
         self.uploads: dict[str, list[Upload]] = {}

@@ -56,6 +56,7 @@ class Project:
     key_ids: tuple[str, ...]
     user_id: str = "usr_x"
     client_id: str = "sa_x"
+    access_key_id: str = "BBAKX"
     custom_token: str = "no token"
     backup: str = "bkp_x"
     backup_job: str = "job_x"
@@ -113,6 +114,15 @@ def tries(owner: Project) -> list[Try]:
             ("PATCH", "/keys/{key_id}", key, {"name": "mine"}, {}),
             ("GET", "/service-accounts", "/service-accounts", None, {}),
             ("POST", "/service-accounts", "/service-accounts", {"name": "mine", "scopes": ["read"]}, {}),
+            ("GET", "/storage/credentials", "/storage/credentials", None, {}),
+            ("POST", "/storage/credentials", "/storage/credentials", {"name": "mine"}, {}),
+            (
+                "DELETE",
+                "/storage/credentials/{access_key_id}",
+                f"/storage/credentials/{owner.access_key_id}",
+                None,
+                {},
+            ),
             ("DELETE", "/service-accounts/{client_id}", f"/service-accounts/{owner.client_id}", None, {}),
             ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
             ("GET", "/audit", "/audit", None, {}),

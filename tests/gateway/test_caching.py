@@ -82,6 +82,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/login/code"),
     ("POST", "/v1/auth/login/phone"),
     ("POST", "/api/projects/{project}/service-accounts"),
+    ("POST", "/api/projects/{project}/storage/credentials"),
     ("POST", "/v1/auth/login/enrolment"),
     ("POST", "/v1/auth/login/enrolment/confirm"),
     ("POST", "/v1/auth/login/passkey/options"),

@@ -21,6 +21,7 @@ from typing import Final
 
 from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, websocket, wycheproof
 from tests.outside.project import Project, program, running_project
+from tests.outside.s3 import runs as s3
 from tests.outside.tally import SHOWN, Tally
 
 SUITES: Final = Path(os.environ.get("BUNBASE_SUITES") or Path.home() / ".cache" / "bunbase-suites")
@@ -36,6 +37,8 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "json_schema": ("JSON-Schema-Test-Suite", lambda project: json_schema.run(SUITES, project)),
     "cel": ("cel-spec", lambda project: _cel(project)),
     "mongodb": ("functional-tests", lambda project: mongodb.run(SUITES, project, TOOLS / "bin" / "python")),
+    "s3": ("s3-tests", lambda project: s3.run_ceph(SUITES, project, TOOLS / "bin" / "python")),
+    "s3_clients": ("", lambda project: s3.run_clients(SUITES, project, TOOLS / "bin")),
     "websocket": ("", lambda project: websocket.run(project, TOOLS / "bin" / "python")),
     "fuzz": ("", lambda project: fuzz.run(project, TOOLS / "bin" / "schemathesis")),
 }

@@ -9,6 +9,7 @@ from pathlib import Path
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.multipart import CompletedUpload, Completing, NamedPart, NewMultipart, NewPart, PartPlace
 from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, Storage, WrittenObject
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.modules import Rooms
@@ -37,6 +38,18 @@ async def put(
     for at in range(0, len(content), 1 << 19):
         await storage.feed_upload(caller, upload, content[at : at + (1 << 19)])
     return await storage.finish_upload(caller, upload)
+
+
+async def put_in_parts(storage: StorageService, key: str, content: bytes) -> CompletedUpload:
+    """Upload the content in three parts; the last one may be empty."""
+    upload = await storage.begin_multipart(SECRET, "files", key, NewMultipart())
+    named, third = [], max(1, -(-len(content) // 3))
+    for number, at in enumerate(range(0, max(1, len(content)), third), 1):
+        part = await storage.begin_part(SECRET, NewPart(PartPlace("files", key, upload, number)))
+        await storage.feed_upload(SECRET, part.upload, content[at : at + third])
+        written = await storage.finish_part(SECRET, part.upload, "")
+        named.append(NamedPart(number, written.etag))
+    return await storage.complete_multipart(SECRET, Completing(PartPlace("files", key, upload), tuple(named)))
 
 
 async def read(storage: Storage, key: str, caller: Caller = SECRET, bucket: str = "files") -> bytes:

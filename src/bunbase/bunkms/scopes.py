@@ -27,7 +27,7 @@ class KeyScope(msgspec.Struct, frozen=True):
 
 SCOPES: Final = {
     "bunauth": KeyScope(instance=True, context="bunauth:"),
-    "platform": KeyScope(),
+    "platform": KeyScope(context="platform/"),
     "tenant_auth": KeyScope(context="tenant_auth:"),
     "bundoc": KeyScope(context="bundoc/"),
     "storage": KeyScope(context="storage/"),

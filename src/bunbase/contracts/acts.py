@@ -119,6 +119,9 @@ class Act(StrEnum):
     SERVICE_ACCOUNT_READ = "service_account.read", VIEWER, SEES, READ
     SERVICE_ACCOUNT_CREATE = "service_account.create", ADMINISTRATOR, CHANGES, ADMIN
     SERVICE_ACCOUNT_DELETE = "service_account.delete", ADMINISTRATOR, CHANGES, ADMIN
+    S3_CREDENTIAL_READ = "s3_credential.read", VIEWER, SEES, READ
+    S3_CREDENTIAL_CREATE = "s3_credential.create", ADMINISTRATOR, CHANGES, ADMIN
+    S3_CREDENTIAL_DELETE = "s3_credential.delete", ADMINISTRATOR, CHANGES, ADMIN
     DATA_KEY_READ = "data_key.read", VIEWER, SEES, READ, "settings"
     DATA_KEY_ROTATE = "data_key.rotate", ADMINISTRATOR, CHANGES, ADMIN
     USAGE_READ = "usage.read", VIEWER, SEES, READ

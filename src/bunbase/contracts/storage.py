@@ -16,14 +16,17 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.multipart import MultipartMethods
 from bunbase.contracts.object_changes import ObjectChanges
+from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.rpc.wire import waits_for_news
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 MAX_BUCKETS: Final = 100
 MAX_KEY_BYTES: Final = 1024
-MAX_OBJECT_BYTES: Final = 5 << 30
+MAX_OBJECT_BYTES: Final = 5 << 40  # of an object that is uploaded in parts
+MAX_UPLOAD_BYTES: Final = 5 << 30  # of one upload, and of one part
 MAX_TYPES: Final = 50
 MAX_METADATA_BYTES: Final = 2 << 10
 MAX_HEADER: Final = 200  # characters of Cache-Control, Content-Type and a file name
@@ -156,19 +159,41 @@ class BucketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 MimeType = Annotated[str, msgspec.Meta(max_length=100)]
 
 
+CorsText = Annotated[str, msgspec.Meta(max_length=256)]
+CorsTexts = Annotated[tuple[CorsText, ...], msgspec.Meta(max_length=100)]
+
+
+class CorsRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The pages that may use presigned URLs of the S3 port. `origins`, `headers`: texts with at most one `*`.
+    `expose`: the headers of answers that pages may read.
+    """
+
+    origins: CorsTexts
+    methods: tuple[Literal["GET", "PUT", "HEAD", "POST", "DELETE"], ...]
+    headers: CorsTexts = ()
+    expose: CorsTexts = ()
+    max_age_seconds: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] | None = None
+    id: CorsText = ""
+
+
+CorsRules = Annotated[tuple[CorsRule, ...], msgspec.Meta(max_length=100)]
+
+
 class BucketSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a bucket.
 
     `public`: true if everybody may read each object without a key. `max_bytes`: the limit of one object.
     `mime`: the accepted types, such as `image/*` or `application/pdf`; empty accepts every type. `cache_control`: the
-    header of objects that were stored without their own one; empty for `no-cache`.
+    header of objects that were stored without their own one; empty for `no-cache`. `cors`: the rules for pages that use
+    the S3 port.
     """
 
     public: bool = False
-    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] = MAX_OBJECT_BYTES
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] = MAX_UPLOAD_BYTES
     mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] = ()
     cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] = ""
     rules: BucketRules = BucketRules()
+    cors: CorsRules = ()
 
 
 class NewBucket(BucketSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -183,6 +208,7 @@ class BucketChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] | msgspec.UnsetType = msgspec.UNSET
     cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | msgspec.UnsetType = msgspec.UNSET
     rules: BucketRules | msgspec.UnsetType = msgspec.UNSET
+    cors: CorsRules | msgspec.UnsetType = msgspec.UNSET
 
 
 class Bucket(BucketSpec, frozen=True, kw_only=True):
@@ -198,7 +224,8 @@ class Buckets(msgspec.Struct, frozen=True):
 
 
 class StoredObject(msgspec.Struct, frozen=True):
-    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits. `owner`: the id of the user who
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits; for an object that was uploaded
+    in parts, the MD5 of the MD5s of the parts, and the number of parts after a hyphen. `owner`: the id of the user who
     created the object; null if a server or member did.
     """
 
@@ -237,7 +264,7 @@ ALWAYS: Final = Conditions()
 class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
-    `md5`: the expected digest in hexadecimal digits, or empty.
+    `md5`: the expected digest in hexadecimal digits, or empty. `extras`: the properties that only the S3 port sets.
     """
 
     content_type: str = ""
@@ -246,6 +273,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, str] = {}
     conditions: Conditions = Conditions()
     md5: str = ""
+    extras: ObjectExtras = NO_EXTRAS
 
 
 class WrittenObject(msgspec.Struct, frozen=True):
@@ -257,7 +285,7 @@ class WrittenObject(msgspec.Struct, frozen=True):
 
 class Reading(msgspec.Struct, frozen=True):
     """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if no bytes are
-    wanted.
+    wanted. `part`: the number of the only part that is wanted, or 0 for all.
     """
 
     place: Place
@@ -265,13 +293,16 @@ class Reading(msgspec.Struct, frozen=True):
     range: str = ""
     if_range: str = ""
     head: bool = False
+    part: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The beginning of a download. `status`: 200, 206 or 304. The Pieces hold the bytes from `start` to before `end`.
 
     `public`: true if shared caches may keep the answer. `link_seconds`: the time for which a signed link is still
-    valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`.
+    valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`. `parts`: the
+    number of parts of an object that was uploaded in parts, otherwise 0. `part_checksum`: the checksum of the part that
+    was asked for, in base64, or empty.
     """
 
     status: int
@@ -281,6 +312,9 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     public: bool
     cache_control: str
     link_seconds: int | None = None
+    extras: ObjectExtras = NO_EXTRAS
+    parts: int = 0
+    part_checksum: str = ""
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
@@ -288,12 +322,15 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it."""
+    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it. `after`: the list
+    begins after this key, or after the whole group with this name.
+    """
 
     prefix: str = ""
     delimiter: str = ""
     limit: int = 100
     cursor: str | None = None
+    after: str = ""
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
@@ -326,6 +363,20 @@ class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     metadata: dict[str, str] | None = None
 
 
+class CopyExtras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The part of a copy that only the S3 port sets. `source`, `target`: the conditions on both objects. `headers`,
+    `tags`: the new values of ObjectExtras; None to take those of the source.
+    """
+
+    source: Conditions = ALWAYS
+    target: Conditions = ALWAYS
+    headers: dict[str, str] | None = None
+    tags: dict[str, str] | None = None
+
+
+PLAIN_COPY: Final = CopyExtras()
+
+
 class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
 
@@ -342,7 +393,7 @@ class NewLink(KeptPlace, frozen=True, forbid_unknown_fields=True):
     method: Literal["GET", "PUT"] = "GET"
     expires_in: Annotated[int, msgspec.Meta(ge=1, le=MAX_LINK_SECONDS)] = 3600
     content_type: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | None = None
-    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECT_BYTES)] | None = None
+    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_UPLOAD_BYTES)] | None = None
 
 
 class SignedLink(msgspec.Struct, frozen=True):
@@ -364,7 +415,7 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(Protocol):
+class Storage(MultipartMethods, Protocol):
     """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
     StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
     """
@@ -403,8 +454,9 @@ class Storage(Protocol):
         """
         ...
 
-    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
-        """Store the object. When this returns, its bytes and its row are on disk. An upload that fails leaves nothing.
+    async def finish_upload(self, caller: Caller, upload: str, checksum: Checksum | None = None) -> WrittenObject:
+        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row
+        are on disk. An upload that fails leaves nothing.
 
         Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
         StorageUnreachable.
@@ -434,7 +486,9 @@ class Storage(Protocol):
         """
         ...
 
-    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
+    async def copy_object(
+        self, caller: Caller, copying: Copying, moves: bool, extras: CopyExtras = PLAIN_COPY
+    ) -> WrittenObject:
         """Copy an object without copying its bytes. `moves`: also delete the source, in the same transaction.
 
         Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey, ContentTypeRefused,

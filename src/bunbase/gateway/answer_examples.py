@@ -236,6 +236,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "client_secret": "scs_…",
     },
+    "S3Credential": {
+        "access_key_id": "BBAKABCDEFGHIJKLMNOP",
+        "name": "nightly sync",
+        "access": "write",
+        "created_at": AT,
+        "buckets": ["photos"],
+        "secret_access_key": "…",
+    },
     "ServiceAccessToken": {
         "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…",
         "expires_in": 600,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bunbase.gateway.caching import caching
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
+from bunbase.gateway.s3_door import S3Door
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Stopping
 
@@ -26,7 +27,11 @@ ACTOR: Final = "actor"
 
 
 class Frame:
-    """`serving`: keyword arguments for `serving` in pkg/serve.py: the limits, and the fast lane if it is on."""
+    """`serving`: keyword arguments for `serving` in pkg/serve.py: the limits, and the fast lane if it is on. `s3_door`:
+    the part of the gateway that the S3 port uses.
+    """
+
+    s3_door: S3Door
 
     def __init__(self, app: App, serving: dict[str, Any] | None = None) -> None:
         self.app = app

@@ -17,6 +17,7 @@ from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.s3_credentials import S3Holder
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -59,6 +60,7 @@ class Identity:
         self.key_use = KeyUse(platform)
         self.services: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.service_holders: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
+        self.s3_holders: Cache[str, S3Holder] = Cache(size, TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
@@ -183,6 +185,19 @@ class Identity:
         self.key_use.note(holder.key_id)
         return holder, scopes
 
+    def known_s3_holder(self, access_key_id: str) -> S3Holder | None:
+        """Return the holder of a credential for S3 if it is cached, else None."""
+        holder = self.s3_holders.get(access_key_id) if self.changed_projects.live() else None
+        if holder is not None:
+            self.key_use.note(holder.access_key_id)
+        return holder
+
+    async def s3_holder(self, access_key_id: str) -> S3Holder:
+        """Return the holder of a credential for S3. Raises: InvalidKey, ProjectSuspended, Unreachable."""
+        holder = await self._cached(self.s3_holders, access_key_id, lambda: self.platform.s3_holder(access_key_id))
+        self.key_use.note(holder.access_key_id)
+        return holder
+
     async def membership(self, developer: str, project: str) -> Membership:
         """Return a developer's membership in a project. Raises: ProjectNotFound, ProjectDeleted, Unreachable."""
         return await self._cached(
@@ -277,9 +292,11 @@ class Identity:
             case RevokedKind.ACCOUNT:
                 self.developers.drop_where(lambda claims: claims["sub"] == news.id)
             case RevokedKind.KEY:
+                self.s3_holders.drop(news.id)
                 self.holders.drop_where(lambda holder: holder.key_id == news.id)
                 self.service_holders.drop_where(lambda holder: holder.key_id == news.id)
             case RevokedKind.PROJECT:
+                self.s3_holders.drop_where(lambda holder: holder.project == news.id)
                 self.holders.drop_where(lambda holder: holder.project == news.id)
                 self.service_holders.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)

@@ -127,6 +127,7 @@ storage_writes = Counter("bunbase_storage_writes_total", "Objects written, by th
 storage_damaged = Counter("bunbase_storage_damaged_total", "Reads of objects whose stored bytes are damaged or missing")
 storage_swept = Counter("bunbase_storage_swept_total", "Blobs that the sweeper deleted, by the reason", ["why"])
 storage_uploads = Gauge("bunbase_storage_uploads", "Uploads that run now")
+s3_requests = Counter("bunbase_s3_requests_total", "Requests to the S3 port", ["command", "code"])
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])
 live_messages = Counter("bunbase_live_messages_total", "Messages written to live connections")

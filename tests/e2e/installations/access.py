@@ -113,6 +113,7 @@ def questions(access: Access) -> list[Question]:
         "/members": "/members",
         "/invites": "/invites",
         "/service-accounts": "/service-accounts",
+        "/storage/credentials": "/storage/credentials",
         "/data-key": "/data-key",
         "/env": "/env?reveal=true",
         "/functions": "/functions",

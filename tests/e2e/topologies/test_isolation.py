@@ -236,6 +236,7 @@ def _project(instance: Instance, name: str) -> Project:
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}
     account_of_program = {"name": name, "scopes": ["read"]}
     service_account = post(f"/api/projects/{made['id']}/service-accounts", developer, account_of_program)
+    credential = post(f"/api/projects/{made['id']}/storage/credentials", developer, {"name": note})
     user = post(
         "/v1/auth/signup",
         keys["publishable"],
@@ -276,6 +277,7 @@ def _project(instance: Instance, name: str) -> Project:
         user_id=user["user"]["id"],
         key_ids=tuple(key["id"] for key in made["keys"]),
         client_id=service_account["client_id"],
+        access_key_id=credential["access_key_id"],
         backup=job.json()["backup"],
         backup_job=job.json()["id"],
         queued_job=queued_job,

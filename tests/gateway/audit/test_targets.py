@@ -39,7 +39,7 @@ def test_the_entry_of_an_act_that_makes_something_names_the_new_thing(route: str
     if act in WITHOUT_ID | OF_PAGES:
         return
     assert answer is not None
-    fields = ("name",) if act is Act.BUCKET_CREATE else ("id", "client_id", "job")
+    fields = ("name",) if act is Act.BUCKET_CREATE else ("id", "client_id", "access_key_id", "job")
     ids = {value for name, value in answer.items() if name in fields}
     assert target_after(act, "", json.dumps(answer).encode()) in ids
 

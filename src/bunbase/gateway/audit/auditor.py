@@ -66,7 +66,7 @@ class Auditor:
         except Forbidden:
             await self.refusals.note(caller, audited)
             raise
-        id = await self._begun(caller, act, audited)
+        id = await self.entry(caller, act, audited)
         if id:
             collection = request.path_params.get("collection", "")
             place = request.headers.get(AS_HEADER, "")
@@ -93,7 +93,7 @@ class Auditor:
         except Exception as error:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
-    async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
+    async def entry(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
         """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable."""
         try:
             return await in_time(self.platform.begin_act(caller, audited))

@@ -44,6 +44,7 @@ ALWAYS_DONE: Final = frozenset(
         Act.ACCOUNT_INVITE_DELETE,
         Act.KEY_DELETE,
         Act.SERVICE_ACCOUNT_DELETE,
+        Act.S3_CREDENTIAL_DELETE,
         Act.USER_INVITE_DELETE,
         Act.USER_KEYS_ROTATE,
         Act.USER_SIGN_OUT,

@@ -43,6 +43,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.KEY_UPDATE: ("name", "scopes", "origins", "allow_browser"),
     Act.KEY_ROTATE: ("id", "name", "hint", "grace_seconds"),
     Act.SERVICE_ACCOUNT_CREATE: ("name", "scopes"),
+    Act.S3_CREDENTIAL_CREATE: ("name", "access", "buckets"),
     Act.DATA_KEY_ROTATE: ("version",),
     Act.BACKUP_SCHEDULE: ("every_hours", "kept", "users"),
     Act.BACKUP_RESTORE: ("backup", "from_project"),

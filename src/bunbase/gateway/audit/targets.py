@@ -18,7 +18,13 @@ PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PRO
 PLACES: Final = ("project", "org")
 INSIDE: Final = ("user", "project", "org")  # objects in answers: a member, or the place that an invitation was for
 UNCHANGED: Final = "already_member"  # an invitation that changed nothing, so no place has an entry of it
-IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first field counts
+IDS: Final = (
+    "id",
+    "client_id",
+    "access_key_id",
+    "job",
+    "uid",
+)  # the fields of answers that name the new thing; the first field counts
 
 
 def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> str:
