@@ -16,11 +16,12 @@ from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.storage import Copying, KeptPlace, NewBucket, Place, StorageBusy
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.storage.acts.multipart import MultipartActs
 from bunbase.storage.service import StorageService
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, publishable_caller, secret_caller
 from tests.storage import room
-from tests.storage.room import SECRET, opened_storage, put
+from tests.storage.room import SECRET, opened_storage, put, put_in_parts
 
 CLOCK = ManualClock(SystemClock().now())
 
@@ -62,6 +63,22 @@ async def test_each_kind_of_write_is_a_change(storage: StorageService) -> None:
         ("delete", "e", 2),
     ]
     assert (found.items[4].content_type, found.items[4].size) == ("image/png", 3)
+
+
+async def test_an_upload_in_parts_is_one_change(storage: StorageService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MultipartActs, "min_part_bytes", 1)
+    await put(storage, "a", b"one")
+
+    await put_in_parts(storage, "a", b"three parts")
+    await put_in_parts(storage, "b", b"three parts")
+
+    found = await storage.changes(SECRET, 0, 100, 0)
+    assert [(one.op, one.key, one.size) for one in found.items] == [
+        ("create", "a", 3),
+        ("update", "a", 11),
+        ("create", "b", 11),
+    ]
+    assert found.items[-1].etag.endswith("-3")
 
 
 async def test_a_reader_waits_for_the_next_change_and_no_longer_than_it_wants(storage: StorageService) -> None:
