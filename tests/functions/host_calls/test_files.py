@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -279,6 +280,34 @@ async def test_an_upload_ends_without_a_file_if_the_call_ends_first(
     await until(lambda: not functions.host_calls.files.transfers)
     with pytest.raises(Exception, match="no object"):
         await read(storage, "half", SERVER)
+
+
+async def test_an_upload_that_begins_after_the_call_has_ended_is_ended(
+    functions: FunctionsService, storage: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered, begun = asyncio.Event(), asyncio.Event()
+    begin = storage.uploads.begin
+
+    async def begin_slowly(*asked: Any) -> str:
+        upload = await begin(*asked)
+        begun.set()
+        await answered.wait()
+        return upload
+
+    monkeypatch.setattr(storage.uploads, "begin", begin_slowly)
+    await deploy(
+        functions,
+        "f",
+        "(req, { files }) => files.bucket('files').put('late', new ReadableStream({}))",
+        timeout_ms=500,
+    )
+
+    with pytest.raises(FunctionTimeout):
+        await call(functions, "f")
+    await begun.wait()
+    answered.set()
+
+    await until(lambda: not storage.uploads.running)
 
 
 async def test_a_stream_that_fails_stores_nothing_and_its_error_reaches_the_function(

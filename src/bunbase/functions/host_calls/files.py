@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import Context
-from typing import Annotated, Any, Final, cast
+from functools import partial
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -40,6 +41,8 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
+
+T = TypeVar("T")
 
 MAX_KEYS_BYTES: Final = 2 << 20  # the body of a call that names many keys
 # a transfer has at most 0.8 MiB in this process, so that all of them together have at most 200 MiB
@@ -118,10 +121,12 @@ class Files:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.transfers: Counter[str] = Counter()
-        self.aborting: set[asyncio.Task[None]] = set()
+        self.aside: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        await asyncio.gather(*self.aborting, return_exceptions=True)
+        while self.aside:  # an upload that has begun too late is ended in a task of its own
+            await asyncio.gather(*self.aside, return_exceptions=True)
+            await asyncio.sleep(0)  # the callbacks of the tasks run now
 
     async def put(self, ask: Ask) -> None:
         sent = read(ask.args, FileUpload)
@@ -129,7 +134,7 @@ class Files:
         length = sent.length if ask.whole is None else len(ask.whole)
         new = NewObject(sent.content_type, length, sent.cache_control, sent.metadata, sent.conditions)
         with self._counted(ask):
-            upload = await self.storage.begin_upload(caller, sent.place, new)
+            upload = await self._begun(caller, sent.place, new)
             try:
                 async for data in ask.parts():
                     await self.storage.feed_upload(caller, upload, data)
@@ -214,11 +219,33 @@ class Files:
             if not self.transfers[project]:
                 del self.transfers[project]
 
+    async def _begun(self, caller: Caller, place: Place, new: NewObject) -> str:
+        """Begin an upload. If the call ends meanwhile, end the upload as soon as it has begun.
+
+        Symptom otherwise: the id was lost with the answer, and the upload kept its place for two minutes.
+        """
+        beginning = self._task(self.storage.begin_upload(caller, place, new))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            beginning.add_done_callback(partial(self._abort_begun, caller))
+            raise
+
+    def _abort_begun(self, caller: Caller, beginning: asyncio.Task[str]) -> None:
+        if not beginning.cancelled() and beginning.exception() is None:
+            self._abort(caller, beginning.result())
+
     def _abort(self, caller: Caller, upload: str) -> None:
-        """End an upload. The task has a context of its own, because the deadline of the call may have passed."""
-        task = asyncio.get_running_loop().create_task(self._aborted(caller, upload), context=Context())
-        self.aborting.add(task)
-        task.add_done_callback(self.aborting.discard)
+        self._task(self._aborted(caller, upload))
+
+    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start work that goes on after the call. It has a context of its own, because the deadline of the call may
+        pass.
+        """
+        task = asyncio.get_running_loop().create_task(work, context=Context())
+        self.aside.add(task)
+        task.add_done_callback(self.aside.discard)
+        return task
 
     async def _aborted(self, caller: Caller, upload: str) -> None:
         try:
