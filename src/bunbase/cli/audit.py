@@ -32,9 +32,9 @@ from bunbase.pkg.clock import rfc3339
 NAMES: Final = frozenset([*(act.value for act in Act), *(act.value for act in Activity)])
 SILENCE_SECONDS: Final = 120.0
 PAGE: Final = 500
-MAX_AFTER: Final = 80  # the limit of characters of the new values in a table; `--json` shows all
+MAX_AFTER: Final = 80  # a table shows at most this number of characters of the new values; `--json` shows all
 SHOWN: Final = 50
-SHOWN_BEFORE_NEW: Final = 10  # the number of stored entries shown first, as with `bunbase logs --follow`
+SHOWN_BEFORE_NEW: Final = 10  # `--follow` first shows this number of stored entries, as `bunbase logs --follow` does
 
 
 @Parameter(name="*")
@@ -93,7 +93,7 @@ def list_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first; with --follow, oldest first. Needs the role admin.
+    """Show acts, newest first; with --follow, oldest first. You need the role admin.
 
     Example: bunbase audit list --since 7d --action key.create
     """
@@ -135,7 +135,7 @@ def export_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin.
+    """Export all acts that match to a file. You need the role admin.
 
     Example: bunbase audit export acts.ndjson --since 30d
     """

@@ -1,7 +1,7 @@
 """The contract of Storage: files of any size, which are called objects, in buckets.
 
-A key is 1 to 1024 bytes of UTF-8. It is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and keys
-that differ in one byte are different objects. Lists are in the order of these bytes.
+A key is 1 to 1024 bytes of UTF-8. A key is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and
+keys that differ in one byte are different objects. Lists are in the order of these bytes.
 
 An upload is three steps, since a call of a contract has no stream of arguments: `begin_upload`, `feed_upload` for each
 piece, `finish_upload`. A download is a stream: one Opened, then Pieces.
@@ -29,10 +29,10 @@ MAX_OBJECT_BYTES: Final = 5 << 40  # of an object that is uploaded in parts
 MAX_UPLOAD_BYTES: Final = 5 << 30  # of one upload, and of one part
 MAX_TYPES: Final = 50
 MAX_METADATA_BYTES: Final = 2 << 10
-MAX_HEADER: Final = 200  # characters of Cache-Control, Content-Type and a file name
-MAX_KEYS: Final = 1000  # keys of one call of `delete_objects`
+MAX_HEADER: Final = 200  # Cache-Control, Content-Type and a file name each have at most this number of characters
+MAX_KEYS: Final = 1000  # one call of `delete_objects` may have at most this number of keys
 MAX_LINK_SECONDS: Final = 7 * 24 * 3600
-PIECE_BYTES: Final = 1 << 20  # the largest piece of `feed_upload` and of `read`
+PIECE_BYTES: Final = 1 << 20  # a piece of `feed_upload` or `read` has at most this size
 
 Milliseconds = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -184,7 +184,7 @@ class BucketSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `public`: true if everybody may read each object without a key. `max_bytes`: the limit of one object.
     `mime`: the accepted types, such as `image/*` or `application/pdf`; empty accepts every type. `cache_control`: the
-    header of objects that were stored without their own one; empty for `no-cache`. `cors`: the rules for pages that use
+    header of objects that were stored without such a header; empty for `no-cache`. `cors`: the rules for pages that use
     the S3 port.
     """
 
@@ -284,8 +284,10 @@ class WrittenObject(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if no bytes are
-    wanted. `part`: the number of the only part that is wanted, or 0 for all.
+    """A request for an object.
+
+    `range`, `if_range`: the headers as they were sent. `head`: true if the caller wants only the headers. `part`: the
+    number of the only part that the caller wants, or 0 for all parts.
     """
 
     place: Place
@@ -322,8 +324,10 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it. `after`: the list
-    begins after this key, or after the whole group with this name.
+    """A request for a list.
+
+    `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of
+    the delimiter. `after`: the list begins after this key, or after the whole group with this name.
     """
 
     prefix: str = ""
@@ -334,8 +338,8 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
-    """`prefixes`: the groups of this page. A page may have fewer items than the limit, also none, and still a next
-    page: a rule examines a limited number of objects for each page.
+    """`prefixes`: the groups of this page. If more pages follow, a page may still have few items or none, because
+    BunBase checks only a limited number of objects against the rule for each page.
     """
 
     items: tuple[StoredObject, ...]
@@ -378,7 +382,7 @@ PLAIN_COPY: Final = CopyExtras()
 
 
 class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
+    """`deleted`: true if the object does not exist now. `code`: the code of the problem if it still exists."""
 
     key: str
     deleted: bool
@@ -416,8 +420,9 @@ class StorageUsage(msgspec.Struct, frozen=True):
 
 
 class Storage(MultipartMethods, Protocol):
-    """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
-    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
+    """Every call takes the project from the Caller. Each call may raise RuleDenied, Forbidden, InsufficientScope,
+    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are defined in
+    contracts.bundoc.problems.
     """
 
     async def buckets(self, caller: Caller) -> Buckets: ...
@@ -439,7 +444,7 @@ class Storage(MultipartMethods, Protocol):
         ...
 
     async def begin_upload(self, caller: Caller, place: Place, new: NewObject) -> str:
-        """Return the id of a new upload, after all checks that need no bytes.
+        """Run all checks that need no bytes, and return the id of a new upload.
 
         Raises: BucketNotFound, InvalidObjectKey, InvalidInput, InvalidLink, ContentTypeRefused, ObjectTooLarge,
         ObjectChanged, StorageQuotaExceeded, DiskFull, TooManyUploads.

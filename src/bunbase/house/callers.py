@@ -14,7 +14,7 @@ from bunbase.pkg.rpc.admission import CLIENTS, Table
 
 NOBODY: Final = ""  # the caller of methods that no other process may call
 
-# called room → calling room → methods
+# for each called room: the methods that each calling room may call
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",

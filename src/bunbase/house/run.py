@@ -60,7 +60,9 @@ DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
-GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
+# garbage is collected after this number of new objects; with Python's default of 700, a busy process spent 10 % of its
+# time on it
+GARBAGE_AFTER: Final = 20_000
 
 HOW_PORT: Final = "--port or BUNBASE_PORT"
 HOW_S3_PORT: Final = "--set s3.port=… or BUNBASE_S3__PORT"
@@ -173,7 +175,7 @@ def _stoppable() -> Iterator[Early]:
 
 
 class _StoppedEarly(BaseException):
-    """SIGTERM arrived before the event loop started. No `except Exception` may catch this."""
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch this exception."""
 
 
 def _check_rooms(targets: Sequence[str]) -> None:

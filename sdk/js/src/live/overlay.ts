@@ -22,10 +22,11 @@ export interface LocalWrite {
   /** The time when the app made the write, as RFC 3339. */
   readonly at: string;
   /**
-   * The user who made the write. It is never sent for another user. Missing until the storage has returned the user.
+   * The user who made the write. The client never sends the write for another user. The member is missing until the
+   * storage has returned the user.
    */
   userId?: string | undefined;
-  /** True since the first attempt to send it. */
+  /** True from the first attempt to send the write. */
   sent: boolean;
   /** The failures that the write itself may have caused. */
   failed?: Failures | undefined;
@@ -95,7 +96,7 @@ function patched(before: LiveDocument, change: Readonly<Record<string, unknown>>
     const after = operators.length ? updated(before, change) : merged(before, own(change));
     return { ...after, _id: before._id, _rev: before._rev!, _updated: at };
   } catch {
-    return before; // the server will refuse it, and explain why
+    return before; // the server will refuse the write, and explain why
   }
 }
 
@@ -134,7 +135,7 @@ function selected(document: LiveDocument, select: readonly string[] | undefined)
   return fields as LiveDocument;
 }
 
-/** Returns the list with `document` at its position. It replaces the document with the same id. */
+/** Returns the list with `document` at its position, in place of the document with the same id. */
 function replaced(docs: readonly LiveDocument[], id: string, document: Found, sort: readonly string[], full: boolean): readonly LiveDocument[] {
   const place = docs.findIndex(({ _id }) => _id === id);
   const others = docs.filter(({ _id }) => _id !== id);

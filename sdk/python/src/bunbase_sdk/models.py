@@ -101,7 +101,10 @@ class BeforeWrite(TypedDict):
 
 
 class BulkFilter(TypedDict):
-    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
+    """The conditions of `GET /v1/auth/users`.
+
+    At least one condition must be set. A user must match all conditions that are set.
+    """
 
     anonymous: NotRequired[bool | None]
     banned: NotRequired[bool | None]
@@ -396,7 +399,7 @@ class HookWarning(TypedDict):
 
 
 class Impersonated(TypedDict):
-    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: its lifetime in seconds.
 
     `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """

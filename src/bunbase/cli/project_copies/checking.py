@@ -28,7 +28,7 @@ from bunbase.cli.project_copies.reading import CutOff, OnBytes, TooLong, numbere
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.project_file import COLLECTION_NAME
 
-# the limit of the settings of all collections in one file, because they are held in memory
+# the settings of all collections in one file may have at most this size, because the command holds them in memory
 MAX_SETTINGS_BYTES: Final = 64 << 20
 COLLECTION: Final = re.compile(COLLECTION_NAME)
 TRUNCATED: Final = "truncated_file"
@@ -79,7 +79,7 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
 
 class _Checking:
     """Checks the lines. `seen`: the ids in the file.
-    They are in a temporary database on disk, because they could be too many for memory.
+    The ids are in a temporary database on disk, because they could be too many for memory.
     """
 
     def __init__(self, header: Header) -> None:

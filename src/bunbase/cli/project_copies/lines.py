@@ -18,8 +18,8 @@ from bunbase.cli.plans.comparing import FLAGS, own_indexes
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 
 FORMAT: Final = 1  # the version of the file's format; a command reads its own version and all earlier ones
-MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the JSON object around it
-# for each setting, the value that means "not set"; None for all settings that are not listed here
+MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest document, and the JSON object around it
+# for each setting: the value that means "not set"; for settings that are not listed here, this value is None
 EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
 
 
@@ -43,7 +43,7 @@ class Counts(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line after the first line.
 
-    It has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
+    The line has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
 
     `user`, `document`: the unchanged text, so that a number keeps every digit.
     """

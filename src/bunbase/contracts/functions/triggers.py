@@ -13,7 +13,7 @@ from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
 MAX_DATA_TRIGGERS: Final = 16  # the maximum number of triggers of one function
-MAX_BATCH: Final = 100  # changes in one call
+MAX_BATCH: Final = 100  # one call gets at most this number of changes
 BucketName = Annotated[str, msgspec.Meta(pattern=BUCKET_NAME)]
 KeyPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_BYTES)]
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -93,7 +93,8 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return "" if self.collection is msgspec.UNSET else self.collection
 
     def __hash__(self) -> int:
-        return hash((self.collection, self.bucket, self.prefix, self.ops))  # a filter is a dict, which has no hash
+        # `where` is left out, because Python cannot hash a dict
+        return hash((self.collection, self.bucket, self.prefix, self.ops))
 
 
 class JobStatus(StrEnum):
