@@ -21,7 +21,7 @@ SERVED = [
     for path, methods in msgspec.json.decode(openapi_document())["paths"].items()
     for method in methods
 ]
-# answers that hold secrets, or that are true at this moment only
+# These answers hold secrets, or are true at this moment only.
 NEVER_STORED = {
     ("GET", "/api/health"),
     ("GET", "/api/ready"),

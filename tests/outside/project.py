@@ -50,6 +50,6 @@ def running_project() -> Iterator[Project]:
 def program(python: Path, file: Path) -> tuple[str | Path, ...]:
     """Return the command that runs a file of this folder in the environment of the suites.
 
-    `-P` keeps this folder out of the search path: our `cel.py` would hide the package `cel` of cel-spec.
+    `-P` keeps this folder out of the search path, because our `cel.py` would hide the package `cel` of cel-spec.
     """
     return (python, "-P", file)

@@ -25,7 +25,7 @@ SETTINGS = StorageSettings(min_free_mib=0)
 
 @asynccontextmanager
 async def opened_storage(directory: Path, kms: FakeKms, clock: Clock | None = None) -> AsyncIterator[StorageService]:
-    kms.directories.clear()  # another life of BunKMS does not know the directory yet
+    kms.directories.clear()  # A new process of BunKMS does not know the directory yet.
     where = site(directory, clock=clock)
     async with opened(MODULE, Rooms({Kms: kms, Bundoc: None}), where, settings=SETTINGS) as service:
         yield service

@@ -90,7 +90,7 @@ async def test_a_page_has_a_budget_of_steps(deciding: Deciding) -> None:
     visible.left = 0
 
     assert visible.spent
-    assert visible(ROW)  # the page ends, but the budget hides no object
+    assert visible(ROW)  # The page ends, but the budget hides no object.
 
 
 async def test_a_caller_who_may_know_it_sees_why_a_rule_denies(deciding: Deciding) -> None:

@@ -60,11 +60,14 @@ class PartPlace(msgspec.Struct, frozen=True):
 
 
 class NewPart(msgspec.Struct, frozen=True):
-    """`length`: the declared number of bytes, or None. `md5`: the expected digest in hexadecimal digits, or empty."""
+    """`length`: the declared number of bytes, or None. `md5`: the expected digest in hexadecimal digits, or empty.
+    `wait_seconds`: the longest wait for a place, as in NewObject.
+    """
 
     place: PartPlace
     length: int | None = None
     md5: str = ""
+    wait_seconds: float = 0.0
 
 
 class BegunPart(msgspec.Struct, frozen=True):

@@ -265,6 +265,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
     `md5`: the expected digest in hexadecimal digits, or empty. `extras`: the properties that only the S3 port sets.
+    `wait_seconds`: the longest wait for a place, if too many uploads run in the project.
     """
 
     content_type: str = ""
@@ -274,6 +275,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     conditions: Conditions = Conditions()
     md5: str = ""
     extras: ObjectExtras = NO_EXTRAS
+    wait_seconds: float = 0.0
 
 
 class WrittenObject(msgspec.Struct, frozen=True):

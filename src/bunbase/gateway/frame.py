@@ -20,9 +20,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
-CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
-# the key for the Caller that acts in a user's place; under CALLER is then a Caller with the user's rights
+UNMATCHED: Final = "unmatched"  # All unknown paths share this label. Otherwise any caller could invent new labels.
+CALLER: Final = "caller"  # Under this key, `callers.py` stores the Caller in the scope's state.
+# Under this key is the Caller that acts in a user's place. In this case, CALLER has a Caller with the user's rights.
 ACTOR: Final = "actor"
 
 
@@ -59,7 +59,7 @@ class Frame:
 
         try:
             await self.app(scope, receive, framed)
-        except asyncio.CancelledError:  # only a stopping server cancels a request here
+        except asyncio.CancelledError:  # Only a stopping server cancels a request here.
             status = Stopping.status if status == ClientGone.status else status
             raise
         finally:

@@ -1,4 +1,7 @@
-"""Check keys and tokens. Results are cached, so a repeated request asks no room; revocations arrive within a second."""
+"""Check keys and tokens. Results are cached, so a repeated request needs no other service.
+
+Revocations arrive within a second.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,10 @@ V = TypeVar("V")
 PERSONAL_PREFIX: Final = "bpt_"
 TTL_SECONDS: Final = 900.0
 MEMBERSHIP_TTL_SECONDS: Final = 60.0
-DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
-KEY: Final = "kid"  # in cached claims: the id of the key that signed the token
+DEVELOPERS: Final = "developers"  # This is the only signer of developers' tokens.
+KEY: Final = "kid"  # In cached claims, this is the id of the key that signed the token.
 READY_SECONDS: Final = 2.0
-CHECK_SECONDS: Final = 5.0  # the timeout of a check by a room, which usually takes milliseconds
+CHECK_SECONDS: Final = 5.0  # A check by a room may take this long. A check usually takes milliseconds.
 
 
 class Identity:
@@ -64,9 +67,11 @@ class Identity:
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
-        self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
+        # These functions are called with a project whose settings have changed.
+        self.on_settings: list[Callable[[str], None]] = []
         self.on_revoked: list[Callable[[Revocation], None]] = []
-        self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
+        # The epoch grows with every revocation. A result that was looked up in an earlier epoch is not cached.
+        self.epoch = 0
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
         self.changed_projects = Revoked("platform", platform.revocations, self._drop)
@@ -77,7 +82,7 @@ class Identity:
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
         try:
-            with suppress(TimeoutError):  # until a room has started, each check calls that room
+            with suppress(TimeoutError):  # Until a room has started, each check calls that room.
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
             async with self.first_uses.reporting(), self.user_first_uses.reporting():
@@ -255,7 +260,7 @@ class Identity:
             epoch = self.epoch
             claims = await self._verified(token) if personal else await self._checked(token)
             self.first_uses.note(claims)
-            if epoch == self.epoch:  # otherwise an account may have lost its role after the look-up
+            if epoch == self.epoch:  # Otherwise an account may have lost its role after the look-up.
                 self.developers.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         return claims
@@ -304,19 +309,19 @@ class Identity:
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.SETTINGS:
-                self.user_keys.forget(news.id)  # a new algorithm means new keys
+                self.user_keys.forget(news.id)  # A new algorithm means new keys.
                 for forget in self.on_settings:
                     forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
                 self.user_keys.forget_key(news.id)
             case RevokedKind.MEMBERSHIP:
-                project, _, developer = news.id.partition(":")  # an empty part means all
+                project, _, developer = news.id.partition(":")  # An empty part means all.
                 self.memberships.drop_where(
                     lambda known: project in ("", known.project) and developer in ("", known.developer)
                 )
             case _:
-                pass  # every request checks sessions, user versions and personal tokens in Revoked
+                pass  # Every request checks sessions, user versions and personal tokens in Revoked.
         for tell in self.on_revoked:
             tell(news)
 

@@ -211,7 +211,7 @@ class Counted:
             self.counter.labels(*self.labels, _outcome(error)).inc()
 
 
-counted: Final = cache(Counted)  # arguments: the counter, and all its labels except the last one, `outcome`
+counted: Final = cache(Counted)  # The arguments are the counter, and all its labels except the last label, `outcome`.
 
 
 def _outcome(error: BaseException) -> str:

@@ -71,7 +71,7 @@ secret_key = {alt_secret}
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A reason to leave tests out. `markers`, `words`: of the suite, by which whole groups of tests are left out.
+    """A reason to leave tests out. `markers`, `words`: the markers and words by which groups of tests are left out.
 
     `tests`: single tests that would fail.
     """
@@ -82,16 +82,16 @@ class LeftOut(msgspec.Struct, frozen=True):
     tests: tuple[str, ...] = ()
 
 
-def left_out() -> tuple[LeftOut, ...]:
-    """Return the reasons of ceph.toml."""
+def left_out(section: str = "left_out") -> tuple[LeftOut, ...]:
+    """Return the reasons of ceph.toml. `section`: `left_out` for those of BunBase, `suite` for those of the suite."""
     data = tomllib.loads((HERE / "ceph.toml").read_text("utf-8"))
-    return msgspec.convert(data["left_out"], tuple[LeftOut, ...])
+    return msgspec.convert(data[section], tuple[LeftOut, ...])
 
 
 def run(suites: Path, target: Target, python: Path) -> Tally:
     """Return the results of the selection. `python`: the interpreter of an environment with boto3 and pytest."""
     suite = suites / "s3-tests"
-    reasons = left_out()
+    reasons = left_out() + left_out("suite")
     markers = " or ".join(marker for one in reasons for marker in one.markers)
     words = " or ".join(word for one in reasons for word in one.words)
     report, config = suite / "report.xml", suite / "bunbase.conf"

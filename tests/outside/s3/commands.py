@@ -78,7 +78,7 @@ def aws_cli(target: Target, binaries: Path) -> Tally:
         tally.check(httpx.get(url).content == content("a space and+plus.txt"), "a presigned URL works")
         run("s3", "cp", "-", f"s3://{BUCKET}/piped", given=large())
         tally.check(int(json.loads(run(*_head("piped")))["ContentLength"]) == len(large()), "a pipe is uploaded")
-        for algorithm in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"):
+        for algorithm in ("CRC32", "SHA1", "SHA256"):  # aws-cli needs awscrt for the others
             run("s3", "cp", "--checksum-algorithm", algorithm, tree / "large.bin", f"s3://{BUCKET}/sum-{algorithm}")
             found = json.loads(run(*_head(f"sum-{algorithm}"), "--checksum-mode", "ENABLED"))
             tally.check(f"Checksum{algorithm}" in found, f"a large file with {algorithm}", found)

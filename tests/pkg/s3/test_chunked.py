@@ -80,7 +80,7 @@ def of(request: Request) -> Decoder:
     return decoder(payload, {name.decode(): value.decode() for name, value in request.headers})
 
 
-@pytest.mark.parametrize("step", [1, 999, 1 << 20])
+@pytest.mark.parametrize("step", [7, 1 << 20])
 @pytest.mark.parametrize(
     ("request_", "body"), [(SIGNED, SIGNED_BODY), (TRAILED, TRAILED_BODY)], ids=["plain", "trailer"]
 )
@@ -119,19 +119,19 @@ def encode(data: bytes, sizes: list[int], key: ChunkKey | None, trailers: dict[s
     return b"".join(out) + b"\r\n"
 
 
-@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("protection", [one for one in Protection if one.chunked])
-def test_random_bodies_come_back(protection: Protection, seed: int) -> None:
-    draw = random.Random(seed)
-    sizes = [draw.choice([1, 2, 100, 8192, 70_000]) for _ in range(draw.randrange(6))]
-    data = draw.randbytes(sum(sizes))
+def test_random_bodies_come_back(protection: Protection) -> None:
     key = KEY if protection.signed_chunks else None
-    trailers = {CHECKSUM: Algorithm.CRC32C.of(data)} if protection.trailer else {}
-    subject = Decoder(Payload(protection, "", key), len(data), tuple(trailers))
+    for seed in range(8):
+        draw = random.Random(seed)
+        sizes = [draw.choice([1, 2, 100, 8192, 70_000]) for _ in range(draw.randrange(6))]
+        data = draw.randbytes(sum(sizes))
+        trailers = {CHECKSUM: Algorithm.CRC32C.of(data)} if protection.trailer else {}
+        subject = Decoder(Payload(protection, "", key), len(data), tuple(trailers))
 
-    found = decode(subject, encode(data, sizes, key, trailers), draw.choice([7, 1000, 1 << 20]))
+        found = decode(subject, encode(data, sizes, key, trailers), draw.choice([7, 1000, 1 << 20]))
 
-    assert (found, subject.trailers) == (data, trailers)
+        assert (found, subject.trailers) == (data, trailers)
 
 
 @pytest.mark.parametrize("protection", [Protection.SIGNED_CHUNKS, Protection.SIGNED_CHUNKS_TRAILER])

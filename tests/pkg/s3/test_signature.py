@@ -70,14 +70,14 @@ def test_the_published_examples_are_accepted(name: str) -> None:
     assert (signed.access_key, signed.region, signed.presigned) == (KEY, "us-east-1", name == "presigned")
 
 
-@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("expires", [None, 60])
-def test_a_key_that_botocore_signs_is_accepted_and_decoded_once(key: str, expires: int | None) -> None:
-    request = signed_by_botocore("PUT", f"/bucket/{quote(key, safe='/~')}", expires=expires)
+def test_a_key_that_botocore_signs_is_accepted_and_decoded_once(expires: int | None) -> None:
+    for key in KEYS:
+        request = signed_by_botocore("PUT", f"/bucket/{quote(key, safe='/~')}", expires=expires)
 
-    check(request)
+        check(request)
 
-    assert bucket_and_key(request.path) == ("bucket", key.encode())
+        assert bucket_and_key(request.path) == ("bucket", key.encode())
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -85,7 +85,7 @@ HEADER_NAMES = st.sampled_from(["x-amz-meta-a", "x-amz-acl", "content-type", "ra
 HEADER_VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"]),
     st.binary(min_size=1, max_size=20),

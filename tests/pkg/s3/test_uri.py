@@ -53,7 +53,7 @@ def test_parameters_are_sorted_by_their_escaped_bytes() -> None:
 
 
 @given(st.text(min_size=1), st.text())
-def test_what_a_client_escapes_comes_back(name: str, value: str) -> None:
+def test_parameters_that_a_client_escapes_come_back(name: str, value: str) -> None:
     name, value = (text.encode("utf-8", "ignore").decode() or "x" for text in (name, value))
 
     raw = canonical_query([(name.encode(), value.encode())]).encode()

@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 
 def content_of(name: str) -> bytes:
-    """Return the content that a write has: its size and bytes follow from its name."""
+    """Return the content of a write. The size and the bytes follow from the name of the write."""
     return random.Random(name).randbytes(random.Random(name).choice([0, 10, 70_000, 1_300_000]))
 
 

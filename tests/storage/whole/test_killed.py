@@ -1,4 +1,4 @@
-"""Writers that are killed with kill -9: no answered write is lost, no object is broken, and no blob stays an orphan."""
+"""After kill -9 of a writer, every answered write exists, no object is broken, and no blob stays without an object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fakes import FakeKms
 from tests.storage.room import SECRET, opened_storage, put, read
 from tests.storage.whole.killed_writer import content_of
 
-KILLS = int(os.environ.get("BUNBASE_STORAGE_KILLS", "3"))  # `make soak` sets more
+KILLS = int(os.environ.get("BUNBASE_STORAGE_KILLS", "3"))  # `make soak` sets a higher number.
 SECRET_BYTES = bytes(32)
 
 
@@ -25,7 +25,10 @@ def blobs_on_disk(directory: Path) -> set[str]:
 
 
 class Model:
-    """The possible contents of each key, by the name of a write; "" for no object. `pending`: writes without answer."""
+    """For each key, the names of the writes that it may contain, or "" for no object.
+
+    `pending` has writes without answer.
+    """
 
     def __init__(self) -> None:
         self.kept: dict[str, set[str]] = {}

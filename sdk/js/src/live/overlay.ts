@@ -7,7 +7,7 @@
  * computes its echo from the server's newest document.
  */
 
-import { compared, isObject, matches, merged, updated } from "../local.js";
+import { compared, inner, isObject, matches, member, merged, updated } from "../local.js";
 import type { LiveDocument } from "./protocol.js";
 import type { Failures } from "./refusals.js";
 
@@ -127,10 +127,11 @@ function selected(document: LiveDocument, select: readonly string[] | undefined)
     const last = names.pop()!;
     let [from, to]: [unknown, Record<string, unknown>] = [document, fields];
     for (const name of names) {
-      from = isObject(from) ? from[name] : undefined;
-      if (isObject(from)) to = (to[name] ??= {}) as Record<string, unknown>;
+      from = member(from, name);
+      if (isObject(from)) to = inner(to, name);
     }
-    if (isObject(from) && last in from) to[last] = from[last];
+    const found = member(from, last);
+    if (found !== undefined) to[last] = found;
   }
   return fields as LiveDocument;
 }

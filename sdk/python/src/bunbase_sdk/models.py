@@ -183,7 +183,7 @@ class ChannelSpec(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: the number of documents.
 
-    `bytes`: the stored size of the documents. Both are measured only for a single collection.
+    `bytes`: the stored size of the documents. Only the answer about a single collection has these two numbers.
 
     `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused
     when the collection has grown, and a function that cannot answer before writes.
@@ -276,8 +276,8 @@ class Decisions(TypedDict):
 class DocumentWrite(TypedDict):
     """`data`: the document for create and put, the changes for patch.
 
-    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only
-    `create` may leave it out.
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: the id of
+    the document, which only `create` may leave out.
     """
 
     collection: str
@@ -613,7 +613,7 @@ class NotChanged(TypedDict):
 
 
 class OneCase(TypedDict):
-    """A single case. `rules`: the rules that replace the saved rules."""
+    """A single case. `rules`: rules to use instead of the saved rules."""
 
     auth: NotRequired[Who | None]
     collection: str
@@ -674,8 +674,8 @@ class RuleCoverage(TypedDict):
 
     Each condition has two halves: true and false.
 
-    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other
-    halves.
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the halves
+    that no case has reached.
     """
 
     collection: str
@@ -770,8 +770,8 @@ class ScryptParts(TypedDict):
 class Step(TypedDict):
     """The value of one part of a rule.
 
-    `value`: shortened if it is long. `error`: the reason why there is no value. `line` and `column` count from
-    1.
+    `value`: the value, which is shortened if it is long. `error`: the reason why there is no value. `line` and
+    `column` count from 1.
     """
 
     column: NotRequired[int]

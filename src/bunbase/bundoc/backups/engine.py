@@ -1,4 +1,7 @@
-"""The part of the engine that backups need. A copy is a folder of files, encrypted under the project's data key."""
+"""The Protocol that backups need from an engine.
+
+A copy is a folder of files, encrypted under the project's data key.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The contents of a copy.
+    """Describes a copy of a project.
 
     `key_version`: the version of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the
     newest change. `source_changed_at`: the time of the last write to the project's files before the copy, in
@@ -34,7 +37,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """The progress of work in a thread. Another thread can stop the work, which then ends at its next step."""
+    """The progress of work that runs in a thread. Another thread can ask the work to stop after its present step."""
 
     def __init__(self) -> None:
         self.done_bytes = 0
@@ -72,10 +75,10 @@ class Progress:
 
 
 class Safety(msgspec.Struct, frozen=True):
-    """The backup of the present documents, which a restore makes before it replaces them.
+    """Tells a restore how to back up the present documents before it replaces them.
 
     `folder`: the folder for the copy of the project's present file. `keep`: a function that is called with the contents
-    of this copy, before the file is replaced. It is not called if the project has no readable file.
+    of this copy, before the file is replaced. `keep` is not called if the project has no readable file.
     """
 
     folder: Path
@@ -121,15 +124,15 @@ class Copies(Protocol):
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
-        `folder`: the folder of the copy. If this fails, the project keeps its data. While this runs, other calls fail
-        with ProjectRestoring. New changes get higher numbers than all earlier changes. Raises: the problems of
+        `folder`: the folder of the copy. If the call fails, the project keeps its data. During the call, other calls
+        fail with ProjectRestoring. New changes get higher numbers than all earlier changes. Raises: the problems of
         `examine`.
         """
         ...
 
 
 def disk_problem(error: OSError) -> Exception:
-    """Return the Problem to raise for an error of the disk."""
+    """Return the Problem to raise after the disk has reported this error."""
     if error.errno in NO_ROOM:
         return DiskFull("There is not enough space for the backup: free some space, then try again.")
     return BackupFailed(f"The disk failed: {error.strerror or type(error).__name__}. The server's log has the details.")

@@ -32,7 +32,7 @@ log = logger("bundoc")
 
 @dataclass(frozen=True)
 class BackupParts:
-    """The parts of the room that backups need."""
+    """The parts of Bundoc that backups need."""
 
     copies: Copies
     archive: BackupArchive
@@ -61,7 +61,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class BackupWork:
-    """Each method is the work of one job."""
+    """Does the work of jobs: each method is one kind of job."""
 
     def __init__(self, parts: BackupParts, clock: Clock) -> None:
         self.copies = parts.copies
@@ -97,7 +97,7 @@ class BackupWork:
         id = new_id("bkp")
         async with self.archive.fetched(job.from_project, job.backup) as source, self.archive.draft(id) as folder:
             await self._verify_files(backup, source, running.progress)
-            # done before the project closes, so that the project is closed for a shorter time
+            # This happens before the project closes, so that the project is closed for a shorter time.
             count = await self._users(job.project, id, folder, running.progress, choices.users)
             draft = Draft(job.project, id, BackupReason.BEFORE_RESTORE, folder, count)
 

@@ -15,9 +15,10 @@ from bunbase.functions.store.triggers import NOTHING, sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
-CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
+# The payload is `<project> <name>`, or `<project> ` for all functions of the project.
+CHANNEL: Final = "functions_changed"
 
-# the number of newest versions with stored bytecode: the active version and the version for a rollback
+# So many newest versions have stored bytecode: the active version and the version for a rollback.
 KEPT_BYTECODE: Final = 2
 
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"

@@ -8,7 +8,7 @@ from typing import Final
 from bunbase.functions.store.subscriptions import Source
 from bunbase.pkg.db.database import Database
 
-# If a deployment does not change the schedule, the next time stays. Otherwise a deployment could skip a run.
+# If a deployment does not change the schedule, the next time stays. Otherwise the deployment could skip a run.
 SYNC: Final = (
     """
 DELETE FROM schedules s USING functions f JOIN versions v

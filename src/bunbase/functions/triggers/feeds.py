@@ -15,14 +15,14 @@ The life of one change:
 
 Difficult cases, each with a test in tests/functions/triggers:
 
-- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. Then the log
-  raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
+- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. In this case, the
+  log raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
   that it missed.
 - The writes of a function trigger the same function. Each change contains the length of the chain of runs that led to
   it.
   If this length exceeds MAX_DEPTH, the change becomes a dead letter instead of a job
   (docs/decisions/0028-chains-of-runs-have-an-end.md).
-- The queue is full. The cursor stays, and the change log keeps the changes until the queue has room.
+- The queue is full. The cursor stays, and the change log keeps the changes until the queue has space.
 
 Two alternatives were rejected. With a NOTIFY for each change, a process that is down would miss changes. If Bundoc
 pushed the changes, Bundoc would need to know the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
@@ -53,14 +53,14 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # the number is small, so that processes that start at the same time share the projects
+TAKEN_AT_ONCE: Final = 64  # The number is small, so that processes that start at the same time share the projects.
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-# if a subscription has no cursor for this time, an earlier build was interrupted
+# If a subscription has no cursor for this time, an earlier build was interrupted.
 ORPHANED: Final = timedelta(seconds=60)
-# this is greater than the number of any change; a request for later changes returns the newest number
+# This is greater than the number of any change. A request for later changes returns the newest number.
 NEWEST: Final = 2**62
 
 
@@ -172,7 +172,7 @@ class Feeds:
                 changes = await changes_of(feed.project, since, BATCH, wait)
                 if len(changes.items) < BATCH and changes.next < furthest:
                     # A restored backup may have a log that ends before a cursor. Reading from the lowest cursor does
-                    # not show this. Symptom: the subscription waited without a message until the log reached its
+                    # not show this. Before, such a subscription waited without a message until the log reached its
                     # cursor, and never saw the changes before that. A read from the cursor raises ResyncRequired.
                     await changes_of(feed.project, furthest, 1, 0)
         except ResyncRequired as gone:
@@ -181,12 +181,12 @@ class Feeds:
         if not changes.items:
             self.full.discard(feed)
             return wait > 0
-        # read again, because a deployment may have changed the subscriptions
+        # The subscriptions are read again, because a deployment may have changed them.
         for subscription in await self._subscriptions(feed):
             if subscription.cursor >= since:
                 try:
                     await self._hand_on(feed, subscription, changes)
-                except QueueFull as full:  # the change log keeps the changes until the queue has room
+                except QueueFull as full:  # The change log keeps the changes until the queue has space.
                     await self._warn_once(feed, subscription.function, full)
                     return False
         return True
@@ -200,7 +200,7 @@ class Feeds:
     async def _subscriptions(self, feed: Feed) -> list[Subscription]:
         """Return the subscriptions with a cursor.
 
-        If an earlier build has left a subscription without a cursor, set it.
+        If an earlier build has left a subscription without a cursor, set the cursor.
         """
         found = await self.subscriptions.of(feed, self.clock.now() - ORPHANED)
         for orphan in found.orphans:

@@ -66,8 +66,8 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.BUCKET_UPDATE: ("public", "rules"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
-MAX_NAMES: Final = 50  # the limit of field names shown for one document
-MAX_WRITES: Final = 50  # the limit of writes shown for one commit
+MAX_NAMES: Final = 50  # At most this many field names are shown for one document.
+MAX_WRITES: Final = 50  # At most this many writes are shown for one commit.
 OPS: Final = {"POST": "create", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
 
 Fields = dict[str, Any]
@@ -88,7 +88,10 @@ def shown_values(act: Act, method: str, sent: bytes, answer: bytes) -> Fields | 
 
 
 def _with_address(answer: Fields) -> Fields:
-    """Return an answer with the address of a member as a field. In the answer itself, it is in the object `user`."""
+    """Return an answer with the address of a member as a field.
+
+    In the answer itself, the object `user` has the address.
+    """
     user = answer.get("user")
     return {"email": user["email"], **answer} if isinstance(user, dict) and "email" in user else answer
 

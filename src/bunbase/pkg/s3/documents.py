@@ -21,6 +21,7 @@ MAX_SMALL_BYTES: Final = 64 << 10
 MAX_LARGE_BYTES: Final = 4 << 20  # 10,000 parts with SHA-512 have 2.5 MB; 1,000 keys of 1,024 bytes have 1.1 MB
 METHODS: Final = ("GET", "PUT", "HEAD", "POST", "DELETE")
 NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_BY_ELEMENT: Final = {algorithm.element: algorithm for algorithm in Algorithm}
 # letters and digits of every language, spaces and some marks
 TAG: Final = re.compile(r"[\w .:/=+\-@]*")
 
@@ -88,7 +89,7 @@ def location(body: bytes) -> str:
 
 
 def tags(body: bytes) -> dict[str, str]:
-    """Return the tags of PutObjectTagging. Raises: S3Error (MalformedXML, InvalidTag, BadRequest)."""
+    """Return the tags of PutObjectTagging. Raises: S3Error (MalformedXML, InvalidTag)."""
     sets = parse(body, "Tagging", MAX_SMALL_BYTES).all("TagSet")
     if len(sets) != 1:
         raise malformed("it must have one TagSet")
@@ -100,7 +101,7 @@ def tags_of_header(value: str) -> dict[str, str]:
     if len(value) > MAX_SMALL_BYTES:
         raise S3Error("InvalidArgument", "The header x-amz-tagging is too long.", ArgumentName="x-amz-tagging")
     try:
-        pairs = parse_qsl(value, keep_blank_values=True, strict_parsing=bool(value), max_num_fields=50, errors="strict")
+        pairs = parse_qsl(value, keep_blank_values=True, max_num_fields=50, errors="strict")
     except ValueError:
         message = "The header x-amz-tagging must have the form of a query: key=value&key=value."
         raise S3Error("InvalidArgument", message, ArgumentName="x-amz-tagging") from None
@@ -126,7 +127,10 @@ def keeps_full_control(body: bytes, owner: str) -> bool:
 
 
 def _part(element: Element) -> CompletedPart:
-    text = _needed(element, "PartNumber").strip()
+    fields = element.texts()
+    text, etag = fields.get("PartNumber", "").strip(), fields.get("ETag", "").strip().strip('"')
+    if not text or not etag:
+        raise malformed("each part needs PartNumber and ETag")
     if not NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_PARTS:
         raise S3Error(
             "InvalidArgument",
@@ -134,13 +138,10 @@ def _part(element: Element) -> CompletedPart:
             ArgumentName="partNumber",
             ArgumentValue=text[:32],
         )
-    checksums = {}
-    for algorithm in Algorithm:
-        value = element.one(algorithm.element)
-        if value is not None:
-            check_form(algorithm, value)
-            checksums[algorithm] = value
-    return CompletedPart(int(text), _needed(element, "ETag").strip().strip('"'), checksums)
+    checksums = {_BY_ELEMENT[name]: value for name, value in fields.items() if name in _BY_ELEMENT}
+    for algorithm, value in checksums.items():
+        check_form(algorithm, value)
+    return CompletedPart(int(text), etag, checksums)
 
 
 def _cors_rule(element: Element) -> CorsRule:
@@ -169,7 +170,7 @@ def _cors_rule(element: Element) -> CorsRule:
 
 def _checked_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
     if len(pairs) > MAX_TAGS:
-        raise S3Error("BadRequest", f"Object tags cannot be greater than {MAX_TAGS}")
+        raise S3Error("InvalidTag", f"Object tags cannot be greater than {MAX_TAGS}")
     found: dict[str, str] = {}
     for key, value in pairs:
         if key in found:

@@ -41,7 +41,6 @@ STATUS: Final[dict[str, int]] = {
     "MetadataTooLarge": 400,
     "MethodNotAllowed": 405,
     "MissingContentLength": 411,
-    "MissingRequestBodyError": 400,
     "MissingSecurityHeader": 400,
     "NoSuchBucket": 404,
     "NoSuchBucketPolicy": 404,

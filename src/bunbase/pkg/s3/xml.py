@@ -43,6 +43,13 @@ class Element(msgspec.Struct):
             raise malformed(f"{self.name} has {name} twice")
         return found[0].text if found else None
 
+    def texts(self) -> dict[str, str]:
+        """Return the texts of the children by their names. Raises: S3Error (MalformedXML) if a name is there twice."""
+        found = {child.name: child.text for child in self.children}
+        if len(found) < len(self.children):
+            raise malformed(f"{self.name} has an element twice")
+        return found
+
 
 def document(name: str, content: Content, namespace: str = NAMESPACE) -> bytes:
     """Return a document. `content`: a text, or elements with their content, in order."""
@@ -64,9 +71,7 @@ def escaped(text: str) -> str:
 
 
 def parse(body: bytes, root: str, max_bytes: int) -> Element:
-    """Return the element `root` of a document. Raises: S3Error (MalformedXML, MissingRequestBodyError)."""
-    if not body:
-        raise S3Error("MissingRequestBodyError", "Request body is empty.")
+    """Return the element `root` of a document. Raises: S3Error (MalformedXML)."""
     if len(body) > max_bytes:
         raise malformed(f"the document is larger than {max_bytes} bytes")
     tree = _Tree()

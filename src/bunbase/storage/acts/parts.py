@@ -31,7 +31,8 @@ class Parts:
         if not 1 <= place.number <= MAX_PARTS:
             raise InvalidInput.at("number", f"A part has a number from 1 to {MAX_PARTS}.")
         key = checked_key(place.key)
-        one = Upload(caller, Place(place.bucket, place.key), key, NewObject("", new.length, md5=new.md5), False)
+        of_part = NewObject("", new.length, md5=new.md5, wait_seconds=new.wait_seconds)
+        one = Upload(caller, Place(place.bucket, place.key), key, of_part, False)
 
         async def prepare(one: Upload) -> None:
             async with self.holdings.bucket_of(caller.project, place.bucket) as (file, bucket):

@@ -44,6 +44,7 @@ from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
 from bunbase.storage.acts.access import Access, owner_of
+from bunbase.storage.acts.places import Places
 from bunbase.storage.acts.upload import Upload, check_headers, check_replaced, check_type, refused_type, too_many
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
@@ -73,6 +74,7 @@ class Uploads:
         self.holdings = holdings
         self.access = Access(holdings)
         self.running: dict[str, Upload] = {}
+        self.places = Places()
         self.finishing: set[asyncio.Task[Any]] = set()
 
     async def begin(self, caller: Caller, place: Place, new: NewObject) -> str:
@@ -83,7 +85,7 @@ class Uploads:
 
     async def begun(self, one: Upload, prepare: Callable[[Upload], Awaitable[None]]) -> str:
         """Return the id of an upload, after `prepare` has checked it and set its writer."""
-        self._enter(one)
+        await self.places.enter(one.caller.project, one.new.wait_seconds, lambda: self._enter(one))
         try:
             await prepare(one)
         except BaseException:
@@ -318,7 +320,8 @@ class Uploads:
             one.writer.abandon()
 
     def _leave(self, one: Upload) -> None:
-        self.running.pop(one.id, None)
+        if self.running.pop(one.id, None) is not None:
+            self.places.free(one.caller.project)
         metrics.storage_uploads.set(len(self.running))
 
     async def _delete_blob(self, one: Upload) -> None:

@@ -190,7 +190,7 @@ class S3App:
         """Answer a browser that asks whether a page may use a presigned URL: its access key id names the project."""
         access_key = query.get("X-Amz-Credential", "").partition("/")[0]
         holder = await self.door.holder(access_key, self.door.address(scope)) if access_key else None
-        if holder is None or not bucket:
+        if holder is None or not bucket or (holder.buckets and bucket not in holder.buckets):
             raise cors.refused()
         caller = Caller(CallerKind.SECRET, project=holder.project, key=holder.access_key_id, scopes=(holder.access,))
         return cors.preflight((await self.storage.bucket(caller, bucket)).cors, headers)

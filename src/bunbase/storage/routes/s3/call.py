@@ -15,6 +15,7 @@ from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import Payload
 
 METADATA: Final = "x-amz-meta-"
+WAIT_SECONDS: Final = 10.0  # for a place among the uploads of the project; clients give up after 60 s
 DIGITS: Final = re.compile(r"[0-9]{1,10}")
 BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")

@@ -22,7 +22,7 @@ from bunbase.contracts.storage import (
 from bunbase.pkg.s3.checksums import Algorithm, encoded
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer, iso_time, quoted, xml_answer
-from bunbase.storage.routes.s3.call import S3Call, checked_key, conditions_of, invalid
+from bunbase.storage.routes.s3.call import WAIT_SECONDS, S3Call, checked_key, conditions_of, invalid
 from bunbase.storage.routes.s3.multipart import part_place
 from bunbase.storage.routes.s3.objects import missing_or, opened, sent_tags, stored_properties
 from bunbase.storage.routes.s3.operations import COPY_SOURCE
@@ -67,7 +67,7 @@ async def copy_object(call: S3Call) -> Answer:
 async def upload_part_copy(call: S3Call) -> Answer:
     """Read the bytes of the source and store them as a part: a part has its own MD5, which needs all bytes."""
     source = _source(call)
-    begun = await call.storage.begin_part(call.caller, NewPart(part_place(call)))
+    begun = await call.storage.begin_part(call.caller, NewPart(part_place(call), wait_seconds=WAIT_SECONDS))
     parts: Any = None
     try:
         parts = call.storage.read(call.caller, await _reading(call, source))
