@@ -15,9 +15,9 @@ The life of one change:
 
 Difficult cases, each with a test in tests/functions/triggers:
 
-- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. In this case, the
-  log raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
-  that it missed.
+- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. In this case,
+  the log raises ResyncRequired. The subscription continues with the newest change, and the function's log names the
+  changes that it missed.
 - The writes of a function trigger the same function. Each change contains the length of the chain of runs that led to
   it.
   If this length exceeds MAX_DEPTH, the change becomes a dead letter instead of a job
