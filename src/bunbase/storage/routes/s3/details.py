@@ -22,7 +22,7 @@ MAX_ACL_BYTES: Final = 64 << 10
 
 async def get_tagging(call: S3Call) -> Answer:
     found = await _opened(call)
-    shown = [("Tag", [("Key", key), ("Value", value)]) for key, value in found.extras.tags.items()]
+    shown = [("Tag", [("Key", key), ("Value", value)]) for key, value in sorted(found.extras.tags.items())]
     return xml_answer("Tagging", [("TagSet", shown)])
 
 
