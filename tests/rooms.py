@@ -64,10 +64,17 @@ async def opened(
         if topology == "local":
             yield service
             return
-        app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service), to_anyone), TOKENS)
-        async with serving(app, listen("127.0.0.1", 0)) as address:
-            line = RpcConnections(address, TOKENS)
-            try:
-                yield remote(module.name, module.provides, line, TESTS)
-            finally:
-                await line.close()
+        async with behind_a_port(module, service) as client:
+            yield client
+
+
+@asynccontextmanager
+async def behind_a_port(module: Module, service: Any) -> AsyncIterator[Any]:
+    """Yield a client that calls an open room over HTTP."""
+    app = RpcApp(Dispatcher(methods_of(module.name, module.provides, service), to_anyone), TOKENS)
+    async with serving(app, listen("127.0.0.1", 0)) as address:
+        line = RpcConnections(address, TOKENS)
+        try:
+            yield remote(module.name, module.provides, line, TESTS)
+        finally:
+            await line.close()

@@ -207,13 +207,14 @@ def test_the_list_of_functions_shows_everything_that_runs_them(
     write(
         home / "bunbase.toml",
         '[functions.hello]\nschedule = "0 9 * * *"\n'
-        'on = [{ collection = "posts" }, { collection = "likes", ops = ["create"], where = { a = 1 } }]\n',
+        'on = [{ collection = "posts" }, { collection = "likes", ops = ["create"], where = { a = 1 } }, '
+        '{ bucket = "photos", ops = ["delete"], prefix = "a/" }, { bucket = "all" }]\n',
     )
     bunbase("deploy")
 
     listed = bunbase("functions", "list").out
 
-    for trigger in ("0 9 * * *", "posts", "likes (create) with a filter"):
+    for trigger in ("0 9 * * *", "posts", "likes (create) with a filter", "bucket photos/a/ (delete)", "bucket all"):
         assert [line for line in listed.splitlines() if trigger in line], trigger
 
 

@@ -82,6 +82,9 @@ def test_triggers_are_read_from_bunbase_toml(home: Path) -> None:
 [functions.report]
 schedule = { cron = "0 9 * * *", time_zone = "Europe/Berlin" }
 
+[functions.thumbnail]
+on = [{ bucket = "photos", ops = ["create", "update"], prefix = "originals/" }]
+
 [functions.on-order]
 on = [{ collection = "orders", ops = ["create"], where = { status = "paid" } }]
 """)
@@ -91,6 +94,21 @@ on = [{ collection = "orders", ops = ["create"], where = { status = "paid" } }]
     assert file.functions["report"].schedule == Schedule("0 9 * * *", "Europe/Berlin")
     assert file.functions["on-order"].on == (DataTrigger("orders", (ChangeOp.CREATE,), {"status": "paid"}),)
     assert file.configs["on-order"]["on"][0]["where"] == {"status": "paid"}
-    (home / "bunbase.toml").write_text('[functions.f]\non = [{ collection = "orders", ops = ["drop"] }]')
-    with pytest.raises(Usage, match="create, update, delete"):
+    changed = (ChangeOp.CREATE, ChangeOp.UPDATE)
+    assert file.functions["thumbnail"].on == (DataTrigger(ops=changed, bucket="photos", prefix="originals/"),)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "why"),
+    [
+        ('{ collection = "orders", ops = ["drop"] }', "create, update, delete"),
+        ('{ collection = "orders", bucket = "photos" }', "a `collection` or a `bucket`, and not both"),
+        ('{ ops = ["create"] }', "a `collection` or a `bucket`, and not both"),
+        ('{ bucket = "photos", where = { size = 1 } }', "for a bucket, use `prefix`"),
+    ],
+)
+def test_a_mistake_in_a_trigger_is_explained(home: Path, trigger: str, why: str) -> None:
+    (home / "bunbase.toml").write_text(f"[functions.f]\non = [{trigger}]")
+
+    with pytest.raises(Usage, match=why):
         read_project_file()

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bunbase.contracts.bundoc.documents import Document
-from bunbase.contracts.bundoc.problems import DocumentNotFound, RuleDenied
+from bunbase.contracts.bundoc.problems import DocumentNotFound, ResyncRequired, RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
@@ -483,3 +484,30 @@ async def test_a_deleted_project_leaves_nothing(storage: Storage, tmp_path: Path
     assert not (tmp_path / "storage" / "prj_a").exists()
     assert not (tmp_path / "storage" / "blobs" / "prj_a").exists()
     assert (await read(storage, "b", other))[1] == b"hello"
+
+
+async def test_changes_are_numbered_and_a_reader_waits_for_the_next_one(storage: Storage) -> None:
+    by_run = msgspec.structs.replace(SECRET, depth=4)
+    written = await put(storage, "a", b"one", by_run)
+    first = await storage.changes(SECRET, 0, 10, 0)
+    waiting = asyncio.create_task(storage.changes(SECRET, first.next, 10, 20))
+    await storage.delete_object(by_run, Place("files", "a"))
+
+    second = await waiting
+
+    [created], [deleted] = first.items, second.items
+    assert (created.op, created.bucket, created.key, created.etag) == ("create", "files", "a", written.object.etag)
+    assert (created.size, created.content_type, created.owner, created.depth) == (
+        3,
+        "application/octet-stream",
+        None,
+        4,
+    )
+    assert (deleted.op, deleted.key, deleted.seq) == ("delete", "a", second.next)
+    assert deleted.seq > created.seq
+    with pytest.raises(ResyncRequired) as told:
+        await storage.changes(SECRET, second.next + 1, 10, 0)
+    assert told.value.extra == {"first": 0, "last": second.next}
+    for caller in (VISITOR, user("ada"), STRANGER):
+        with pytest.raises(RuleDenied):
+            await storage.changes(caller, 0, 10, 0)

@@ -15,6 +15,7 @@ from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.rpc.admission import CLIENTS
 from bunbase.pkg.rpc.tokens import Passport
+from bunbase.pkg.rpc.wire import calls_of
 from tests.house.contract_calls import METHODS, calls_in_the_code
 
 BY_NAME = {module.name: module for module in MODULES}
@@ -53,6 +54,19 @@ def test_a_room_calls_only_the_rooms_that_it_declares_as_needed() -> None:
     for room, callers in CALLERS.items():
         for caller in callers.keys() - {GATEWAY, CLIENTS}:
             assert BY_NAME[room].provides in BY_NAME[caller].callees
+
+
+def test_a_call_that_waits_for_changes_never_delays_the_stop_of_a_server() -> None:
+    """A call with `wait_seconds` waits up to 30 seconds. A stopping server ends only those that are marked."""
+    waiting = {
+        f"{module.name}.{call.name}": call.waits
+        for module in MODULES
+        for call in calls_of(module.provides)
+        if "wait_seconds" in call.arguments.__struct_fields__
+    }
+
+    assert {name for name, is_marked in waiting.items() if not is_marked} == set(), "mark it with waits_for_news"
+    assert waiting.keys() >= {"bundoc.changes", "storage.changes"}
 
 
 def test_bunkms_has_a_rule_for_the_arguments_of_each_calling_room() -> None:

@@ -71,6 +71,7 @@ def schema() -> jsonschema_rs.Validator:
     [
         "",
         WHOLE,
+        "[functions.hello]\non = [{ collection = 'posts' }, { bucket = 'photos', prefix = 'a/', ops = ['delete'] }]",
         (resources.files("bunbase.cli") / "templates" / "bunbase.toml").read_text("utf-8"),
         (REPOSITORY / "examples/todo/bunbase.toml").read_text("utf-8"),
         (REPOSITORY / "examples/household/bunbase.toml").read_text("utf-8"),
@@ -91,6 +92,8 @@ def test_a_file_without_mistakes_is_accepted(schema: jsonschema_rs.Validator, te
         "[functions.hello]\ntimeout = 5",
         '[functions.hello]\naccess = "nobody"',
         "[functions.hello]\nmemory_mb = 1",
+        "[functions.hello]\non = [{ collection = 'posts', bucket = 'photos' }]",
+        "[functions.hello]\non = [{ ops = ['create'] }]",
         "[functions.Hello]",
         "[collections.posts]\nstric = true",
         "[collections.posts]\nschema = true",

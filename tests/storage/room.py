@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller
 from bunbase.contracts.multipart import CompletedUpload, Completing, NamedPart, NewMultipart, NewPart, PartPlace
-from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, WrittenObject
+from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, Storage, WrittenObject
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.modules import Rooms
 from bunbase.storage.module import MODULE
@@ -30,11 +31,13 @@ async def opened_storage(directory: Path, kms: FakeKms, clock: Clock | None = No
         yield service
 
 
-async def put(storage: StorageService, key: str, content: bytes) -> WrittenObject:
-    upload = await storage.begin_upload(SECRET, Place("files", key), NewObject())
+async def put(
+    storage: Storage, key: str, content: bytes, caller: Caller = SECRET, bucket: str = "files"
+) -> WrittenObject:
+    upload = await storage.begin_upload(caller, Place(bucket, key), NewObject())
     for at in range(0, len(content), 1 << 19):
-        await storage.feed_upload(SECRET, upload, content[at : at + (1 << 19)])
-    return await storage.finish_upload(SECRET, upload)
+        await storage.feed_upload(caller, upload, content[at : at + (1 << 19)])
+    return await storage.finish_upload(caller, upload)
 
 
 async def put_in_parts(storage: StorageService, key: str, content: bytes) -> CompletedUpload:
@@ -49,7 +52,7 @@ async def put_in_parts(storage: StorageService, key: str, content: bytes) -> Com
     return await storage.complete_multipart(SECRET, Completing(PartPlace("files", key, upload), tuple(named)))
 
 
-async def read(storage: StorageService, key: str) -> bytes:
-    parts = [part async for part in storage.read(SECRET, Reading(Place("files", key)))]
+async def read(storage: Storage, key: str, caller: Caller = SECRET, bucket: str = "files") -> bytes:
+    parts = [part async for part in storage.read(caller, Reading(Place(bucket, key)))]
     assert isinstance(parts[0], Opened)
     return b"".join([part.data for part in parts[1:] if isinstance(part, Piece)])

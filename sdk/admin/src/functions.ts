@@ -9,8 +9,8 @@ import { type FollowOptions, followed, type LogLine, type LogOptions, stored } f
 export type Access = "public" | "key" | "user" | "secret";
 
 /**
- * The settings of a version. `on`: the changes of documents that run the function. `max_batch`: the maximum number of
- * changes in one call.
+ * The settings of a version. `on`: the changes of documents and files that run the function. `max_batch`: the maximum
+ * number of changes in one call.
  */
 export interface FunctionConfig {
   access?: Access;

@@ -5,14 +5,13 @@ Some calls wait for a project's next change, and live queries follow all changes
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 
 import msgspec
 
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.contracts.bundoc.problems import BundocBusy
+from bunbase.pkg.waiting_calls import WaitingCalls
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
@@ -43,36 +42,12 @@ class CommittedBatch(msgspec.Struct, frozen=True):
 Follower = Callable[[CommittedBatch | None], None]
 
 
-class News:
-    """Announces commits to the calls that wait for a commit, and to the followers of projects.
-
-    At most `most` calls may wait at once, because each of them keeps a request open.
-    """
+class News(WaitingCalls):
+    """Announces commits to the calls that wait for a commit, and to the followers of projects."""
 
     def __init__(self, most: int) -> None:
-        self.most = most
-        self.waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
-        self.count = 0
+        super().__init__(most, _too_many)
         self.followers: dict[str, Follower] = {}
-
-    def enter(self, project: str) -> asyncio.Future[None]:
-        """Return a future that is done at the project's next change.
-
-        The caller must pass the future to `leave` afterwards. Raises: BundocBusy.
-        """
-        if self.count >= self.most:
-            raise BundocBusy("Too many calls wait for changes; send wait_seconds=0.", retry_after_seconds=1)
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting[project].add(news)
-        self.count += 1
-        return news
-
-    def leave(self, project: str, news: asyncio.Future[None]) -> None:
-        self.count -= 1
-        waiting = self.waiting[project]
-        waiting.discard(news)
-        if not waiting:
-            del self.waiting[project]
 
     def follow(self, project: str, follower: Follower) -> None:
         """Hand each later batch of the project to `follower`, in the event loop, in the order of the commits.
@@ -91,6 +66,8 @@ class News:
         """Wake all calls that wait for this project, and hand the batch to its follower."""
         if (follower := self.followers.get(project)) is not None:
             follower(batch)
-        for news in self.waiting.get(project, ()):
-            if not news.done():
-                news.set_result(None)
+        self.wake(project)
+
+
+def _too_many() -> BundocBusy:
+    return BundocBusy("Too many calls wait for changes; send wait_seconds=0.", retry_after_seconds=1)

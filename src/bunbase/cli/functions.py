@@ -147,14 +147,16 @@ def delete(
 
 
 def _triggers(config: FunctionConfig) -> Text:
-    """Return the schedule of a function and the changes of documents that trigger it, one per line."""
+    """Return the schedule of a function and the changes that trigger it, one per line."""
     cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
     return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
 
 
 def _change(trigger: DataTrigger) -> str:
     ops = "" if len(trigger.ops) == len(ChangeOp) else f" ({', '.join(trigger.ops)})"
-    return f"{trigger.collection}{ops}{'' if trigger.where is None else ' with a filter'}"
+    if isinstance(trigger.bucket, str):
+        return f"bucket {trigger.bucket}{f'/{trigger.prefix}' if isinstance(trigger.prefix, str) else ''}{ops}"
+    return f"{trigger.collection_name}{ops}{'' if trigger.where is None else ' with a filter'}"
 
 
 def _two(name: str, found: tuple[Version, ...], old: int | None, new: int | None) -> tuple[Version, Version]:

@@ -16,11 +16,13 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.multipart import MultipartMethods
+from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
 from bunbase.contracts.resumable import ResumableMethods
 from bunbase.contracts.stored_object import Milliseconds
 from bunbase.contracts.stored_object import StoredObject as StoredObject
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.rpc.wire import waits_for_news
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 MAX_BUCKETS: Final = 100
@@ -489,6 +491,14 @@ class Storage(MultipartMethods, ResumableMethods, Protocol):
 
     async def sign(self, caller: Caller, link: NewLink) -> SignedLink:
         """Raises: BucketNotFound, InvalidObjectKey, InvalidInput."""
+        ...
+
+    @waits_for_news
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> ObjectChanges:
+        """Return changes of objects after `since`, oldest first. If there are none, wait up to `wait_seconds`.
+
+        Raises: contracts.bundoc.problems.ResyncRequired, InvalidInput.
+        """
         ...
 
     async def stored(self, caller: Caller) -> StorageUsage:

@@ -7,6 +7,7 @@ import asyncio
 from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.host_calls.dispatch import HostCalls, HostRooms
@@ -29,10 +30,13 @@ from bunbase.functions.service.variables import ProjectVariables
 from bunbase.functions.service.walks import WalkService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
+from bunbase.functions.store.subscriptions import Source
 from bunbase.functions.triggers.activation import TriggerActivation
 from bunbase.functions.triggers.attempts import Attempts
 from bunbase.functions.triggers.batches import Batches
-from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.document_changes import DocumentChanges
+from bunbase.functions.triggers.feeds import ChangeLog, Feeds
+from bunbase.functions.triggers.object_changes import ObjectChangesOfProjects
 from bunbase.functions.triggers.queue import Queue
 from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.triggers.retention import RunRetention
@@ -78,7 +82,7 @@ def assemble(
     meter = Meter(stores.hours.add, clock)
 
     queue = Queue(stores.jobs, clock, settings.max_jobs_per_project, job_added.set)
-    rooms_of_calls = HostRooms(bundoc, rooms[TenantAuth], rooms.later(Buncast))
+    rooms_of_calls = HostRooms(bundoc, rooms[TenantAuth], rooms.later(Buncast), rooms.later(Storage))
     host_calls = HostCalls(rooms_of_calls, fetcher, environments.all_values, queue, warn)
     load = Programs(loadable, environments, host_calls).load
     pool = Pool(starter, load, log_lines.say, settings, meter.count_call, meter.count_death)
@@ -87,7 +91,11 @@ def assemble(
     records = RunRecords(stores, clock, settings.retry_seconds, holder)
     batches = Batches(stores.batches, records, active.find, settings.max_put_off_seconds)
     attempts = Attempts(records, batches, bundoc, active.find, pool.start)
-    feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
+    logs: dict[Source, ChangeLog] = {
+        Source.DOCUMENTS: DocumentChanges(bundoc, warn),
+        Source.OBJECTS: ObjectChangesOfProjects(rooms.later(Storage)),
+    }
+    feeds = Feeds(stores.subscriptions, queue, logs, records, warn, settings.max_followed_projects)
     activation = TriggerActivation(bundoc, feeds)
 
     transforming = Transforming(active, pool.start, clock)

@@ -15,6 +15,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.assembly import assemble
 from bunbase.functions.egress.opening import open_fetcher
@@ -106,7 +107,7 @@ MODULE = Module(
     "functions",
     provides=Functions,
     needs=(Kms, Bundoc, TenantAuth),
-    calls=(Buncast,),
+    calls=(Buncast, Storage),
     settings=FunctionsSettings,
     open=open_functions,
     routes=ROUTES,

@@ -87,6 +87,8 @@ MAY_CALL: Final = {
                     delete_objects end_resumable feed_chunk feed_upload finish_chunk finish_part finish_upload
                     multiparts object_parts objects parts read resumable set_tags sign stored update_bucket""",
         "platform": "drop_project",
+        "functions": """abort_upload begin_upload changes copy_object delete_object delete_objects feed_upload
+                        finish_upload objects read sign""",
     },
     "buncast": {
         GATEWAY: """add_live_usage beat channels deliver join leave publish put_channels recheck replay set_presence""",

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.contracts.functions.triggers import DataTrigger
 from bunbase.contracts.project_file import AuthSection, CollectionSection, ProjectTables
 from bunbase.house.settings import kinds
 from bunbase.pkg.config.described import descriptions
@@ -35,6 +36,8 @@ def project_schema() -> dict[str, Any]:
     tables["properties"]["server"] = {"type": "object", "properties": server, "additionalProperties": False}
     tables["properties"]["project"] = {"$ref": REF.format(name="ProjectSection")}
     components["ProjectSection"]["additionalProperties"] = False
+    trigger = components[DataTrigger.__name__]
+    trigger["oneOf"] = [{"required": [name]} for name in ("collection", "bucket")]
     for name in REMOVABLE:
         choices = components[CollectionSection.__name__]["properties"][name]["anyOf"]
         choices[choices.index({"type": "boolean"})] = {"const": False}

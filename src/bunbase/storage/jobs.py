@@ -11,6 +11,7 @@ TEND_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 10.0
 SWEEP_SECONDS: Final = 60.0
 SWEEP_EVERYTHING_SECONDS: Final = 6 * 3600.0
+SHORTEN_SECONDS: Final = 30.0
 
 
 def storage_jobs(service: StorageService) -> tuple[Job, ...]:
@@ -20,4 +21,6 @@ def storage_jobs(service: StorageService) -> tuple[Job, ...]:
         Job("storage.end_idle_chunks", service.resumables.end_idle, IDLE_SECONDS),
         Job("storage.sweep", service.sweeping.sweep, SWEEP_SECONDS),
         Job("storage.sweep_everything", service.sweeping.sweep_everything, SWEEP_EVERYTHING_SECONDS),
+        Job("storage.shorten_written_logs", service.change_acts.shorten_written, SHORTEN_SECONDS),
+        Job("storage.shorten_all_logs", service.change_acts.shorten_all, SWEEP_EVERYTHING_SECONDS),
     )

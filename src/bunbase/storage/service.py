@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
     ALWAYS,
@@ -31,6 +32,7 @@ from bunbase.contracts.storage import (
 )
 from bunbase.storage.acts.buckets import BucketActs
 from bunbase.storage.acts.completing import Completing
+from bunbase.storage.acts.changes import ChangeActs
 from bunbase.storage.acts.copying import CopyActs
 from bunbase.storage.acts.downloads import Downloads
 from bunbase.storage.acts.linking import LinkActs
@@ -64,6 +66,7 @@ class StorageService(MultipartCalls, ResumableCalls):
         self.property_acts = PropertyActs(holdings)
         completing = Completing(holdings, self.downloads)
         self.resumables = Resumables(holdings, self.uploads, completing, self.sweeping)
+        self.change_acts = ChangeActs(holdings)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)
@@ -115,6 +118,9 @@ class StorageService(MultipartCalls, ResumableCalls):
     async def sign(self, caller: Caller, link: NewLink) -> SignedLink:
         return await self.linking.sign(caller, link)
 
+    async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> ObjectChanges:
+        return await self.change_acts.changes(caller, since, limit, wait_seconds)
+
     async def stored(self, caller: Caller) -> StorageUsage:
         caller.check(Act.BUCKET_READ)
         async with self.holdings.files.using(caller.project, create=False) as file:
@@ -127,6 +133,7 @@ class StorageService(MultipartCalls, ResumableCalls):
         await self.holdings.files.drop(project)  # first, because it holds the keys: without it the blobs are unreadable
         await self.holdings.blobs.delete_project(project)
         self.sweeping.noted.discard(project)
+        self.change_acts.forget(project)
 
     async def close(self) -> None:
         await self.uploads.close()

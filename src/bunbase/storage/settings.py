@@ -33,6 +33,9 @@ class StorageSettings(msgspec.Struct, frozen=True):
     `deleted_seconds`: the time for which the bytes of deleted and replaced objects are kept. They are deleted earlier
     if they take more than half of `max_bytes`.
     `orphan_seconds`: the age after which the bytes of an upload that was never finished are deleted.
+    `change_days`: the log of a project keeps changes of objects for this many days. Triggers of functions read it.
+    `changes`: the log of a project keeps at most this many changes of objects.
+    `waiting_for_changes`: the number of calls that may wait for changes at the same time.
     `idle_upload_seconds`: the time without data after which an upload is given up.
     `max_open`: the limit of projects whose lists of objects are open at the same time.
     `threads`: the number of threads for lists of objects, for encryption, and for syncing files to disk.
@@ -56,6 +59,9 @@ class StorageSettings(msgspec.Struct, frozen=True):
     min_free_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 512
     deleted_seconds: Annotated[int, msgspec.Meta(ge=0, le=400 * 86_400)] = 86_400
     orphan_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = 172_800
+    change_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 7.0
+    changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     idle_upload_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 120
     max_open: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8

@@ -13,19 +13,13 @@ from bunbase.contracts.bunkms import Kms
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
 from tests.functions.neighbours import neighbours
+from tests.functions.triggers.hurrying import hurry
 from tests.rooms import opened
 
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for new triggers, due schedules and jobs every 50 ms instead of every second, to keep the tests fast."""
-    for name in (
-        "jobs.FOLLOW_SECONDS",
-        "jobs.TICK_SECONDS",
-        "triggers.feeds.PAUSE_SECONDS",
-        "triggers.runner.POLL_SECONDS",
-    ):
-        monkeypatch.setattr(f"bunbase.functions.{name}", 0.05)
+    hurry(monkeypatch)
 
 
 @pytest.fixture

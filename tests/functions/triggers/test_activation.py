@@ -8,6 +8,7 @@ import pytest
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.store.subscriptions import Feed, Source
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.modules import Rooms
 from tests.functions.calls import MEMBER, PROJECT, deploy
@@ -107,7 +108,7 @@ async def test_a_subscription_that_an_earlier_build_left_without_a_cursor_begins
     await db.execute("UPDATE subscriptions SET cursor = NULL, since = '2020-01-01'")
 
     while await db.value("SELECT cursor FROM subscriptions") is None:
-        await functions.feeds.turn(PROJECT, 0)
+        await functions.feeds.turn(Feed(PROJECT, Source.DOCUMENTS), 0)
     await write(bundoc, "after")
 
     assert [one["body"]["id"] for one in await said(functions, "f", 2)] == ["missed", "after"]

@@ -234,7 +234,7 @@ async def test_all_changes_of_a_batch_come_again_in_order_after_their_server_die
 
 
 async def test_max_batch_needs_changes(functions: FunctionsService) -> None:
-    with pytest.raises(InvalidInput, match="name their collections in `on`") as refused:
+    with pytest.raises(InvalidInput, match="name collections or buckets in `on`") as refused:
         await deploy(functions, "f", SAY, max_batch=10)
 
     assert refused.value.extra["errors"][0]["path"] == "/config/max_batch"

@@ -16,6 +16,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import DataTrigger, JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.store.subscriptions import Feed, Source
 from bunbase.functions.triggers import activation
 from bunbase.functions.triggers.feeds import BATCH
 from bunbase.functions.triggers.requests import KeptChange
@@ -27,6 +28,7 @@ from tests.functions.triggers.runs import SAY, dead_letters, jobs_of, outcomes, 
 from tests.rooms import opened
 
 MISSED = BATCH + 20
+FEED = Feed(PROJECT, Source.DOCUMENTS)
 POSTS: list[dict[str, Any]] = [{"collection": "posts"}]
 
 
@@ -200,12 +202,12 @@ async def test_only_one_of_two_servers_follows_a_project(
 async def test_a_follower_that_lost_its_lease_adds_no_jobs(functions: FunctionsService, bundoc: Bundoc) -> None:
     await write(bundoc, "x", n=0)
     await deploy(functions, "f", SAY, on=POSTS)
-    [subscription] = (await functions.stores.subscriptions.of(PROJECT, functions.runner.clock.now())).known
+    [subscription] = (await functions.stores.subscriptions.of(FEED, functions.runner.clock.now())).known
     await write(bundoc, "a", n=1)
     await said(functions, "f", 1)
     changes = await bundoc.changes(SERVER, 0, 100, 0)
 
-    await functions.feeds._hand_on(PROJECT, subscription, changes)
+    await functions.feeds._hand_on(FEED, subscription, changes)
 
     assert await jobs_of(functions) == []
 
@@ -218,7 +220,7 @@ async def test_missed_changes_are_recorded_as_a_resync_and_the_trigger_goes_on(
     await said(functions, "f", 1)
     await functions.stores.subscriptions.db.execute("UPDATE subscriptions SET cursor = 1000")
 
-    await functions.feeds.turn(PROJECT, 0)
+    await functions.feeds.turn(FEED, 0)
 
     [_, resync] = await runs_of(functions, "f", 2)
     assert (resync.outcome, resync.code) == (RunOutcome.RESYNC, "resync_required")

@@ -17,6 +17,7 @@ import pytest_asyncio
 from bunbase.contracts.functions.triggers import JobStatus, RunOutcome
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.store.subscriptions import Feed, Source
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms, Site
@@ -28,6 +29,7 @@ from tests.functions.triggers.runs import SAY, dead_letters, enqueue, jobs_of, o
 from tests.rooms import opened, site
 
 ROOT = Path(__file__).parents[3]
+FEED = Feed(PROJECT, Source.DOCUMENTS)
 WAITS = "() => new Promise(() => {})"
 
 
@@ -178,7 +180,7 @@ async def test_a_project_followed_by_a_dead_server_is_followed_by_another(
     clock.advance(16)
     await functions.feeds.keep()
 
-    assert (dead, followed_before, list(functions.feeds.followed)) == ([PROJECT], [], [PROJECT])
+    assert (dead, followed_before, list(functions.feeds.followed)) == ([FEED], [], [FEED])
 
 
 @pytest.mark.usefixtures("followed_by_hand")
@@ -196,7 +198,7 @@ async def test_a_project_without_triggers_is_no_longer_followed(
         await functions.feeds.keep()
     await functions.feeds.forget()
 
-    assert (followed_before, functions.feeds.followed) == ([PROJECT], {})
+    assert (followed_before, functions.feeds.followed) == ([FEED], {})
     assert await subscriptions.db.value("SELECT count(*) FROM feeds") == 0
 
 

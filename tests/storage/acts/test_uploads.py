@@ -186,3 +186,29 @@ async def test_a_project_has_a_limited_number_of_buckets(storage: StorageService
 
     with pytest.raises(TooManyBuckets):
         await storage.create_bucket(SECRET, NewBucket(name="one-more"))
+
+
+async def test_an_upload_that_is_ended_while_a_piece_is_written_gives_its_place_back(
+    storage: StorageService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await storage.begin_upload(SECRET, HERE, NewObject())
+    writing, written = asyncio.Event(), asyncio.Event()
+    writer = storage.uploads.running[upload].writer
+    write = writer.write
+
+    async def write_slowly(data: bytes) -> None:
+        writing.set()
+        await written.wait()
+        await write(data)
+
+    monkeypatch.setattr(writer, "write", write_slowly)
+    piece = asyncio.create_task(storage.feed_upload(SECRET, upload, bytes(PIECE_BYTES)))
+    await writing.wait()
+    ended = asyncio.create_task(storage.abort_upload(SECRET, upload))
+    await asyncio.sleep(0)
+    written.set()
+    await asyncio.gather(piece, ended)
+
+    assert not storage.uploads.running
+    with pytest.raises(UploadNotFound):
+        await storage.finish_upload(SECRET, upload)

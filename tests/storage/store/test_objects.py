@@ -70,7 +70,7 @@ def test_a_blob_stays_exactly_while_an_object_refers_to_it(connection: apsw.Conn
                 )
                 kept[to] = kept[place]
             elif to != place:
-                move(connection, found, to, before, now)
+                move(connection, found, to, before, plain_properties(found.size), now)
                 kept[to] = kept.pop(place)
 
     for place, (blob, size) in kept.items():
@@ -99,7 +99,7 @@ def test_a_write_that_decided_about_an_older_object_is_refused(connection: apsw.
     with pytest.raises(Moved):
         remove(connection, seen, seen.state, 1)
     with pytest.raises(Moved):
-        move(connection, seen, (2, b"x"), None, 1)
+        move(connection, seen, (2, b"x"), None, plain_properties(1), 1)
     with pytest.raises(Moved):
         put_one(connection, 1, "x", "four", before=None)
 

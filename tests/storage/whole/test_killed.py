@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bunbase.contracts.storage import Listing, NewBucket, Place
 from bunbase.pkg.clock import ManualClock, SystemClock
+from bunbase.storage.service import StorageService
 from tests.bundoc.killing import killed
 from tests.fakes import FakeKms
 from tests.storage.room import SECRET, opened_storage, put, read
@@ -55,13 +56,35 @@ class Model:
                 return self.kept.get(key, {""})
 
 
+class Reader:
+    """A reader of the change log. `described`: the objects that exist, according to the changes, with their ETags."""
+
+    def __init__(self) -> None:
+        self.described: dict[str, str] = {}
+        self.cursor = 0
+
+    async def read(self, storage: StorageService) -> None:
+        while (found := await storage.changes(SECRET, self.cursor, 500, 0)).items:
+            for change in found.items:
+                assert (change.op == "create") == (change.key not in self.described)
+                if change.op == "delete":
+                    assert self.described.pop(change.key) == change.etag
+                else:
+                    self.described[change.key] = change.etag
+            self.cursor = found.next
+
+
 async def test_no_kill_loses_a_write_breaks_an_object_or_leaves_an_orphan(tmp_path: Path) -> None:
-    model = Model()
+    model, reader = Model(), Reader()
     for round in range(KILLS):
         most = random.Random(round).randrange(20, 60)
         lines = await killed("tests.storage.whole.killed_writer", tmp_path, SECRET_BYTES, round, b"done", most)
         model.learn(lines)
 
+        async with opened_storage(tmp_path, FakeKms(SECRET_BYTES)) as storage:
+            await reader.read(storage)
+            stored = (await storage.objects(SECRET, "files", Listing(limit=500))).items
+            assert reader.described == {one.key: one.etag for one in stored}
         later = ManualClock(SystemClock().now() + timedelta(days=30))
         async with opened_storage(tmp_path, FakeKms(SECRET_BYTES), later) as storage:
             found = {one.key for one in (await storage.objects(SECRET, "files", Listing(limit=500))).items}

@@ -289,10 +289,16 @@ class CorsRule(TypedDict):
 
 
 class DataTrigger(TypedDict):
-    """The changes of documents that run a function. `where`: a filter for the document; not allowed with deletions."""
+    """The changes that run a function: of documents in a `collection`, or of files in a `bucket`.
 
-    collection: str
+    `where`: a filter for the document; not allowed with deletions. `prefix`: only files whose keys begin with
+    this text.
+    """
+
+    bucket: NotRequired[str]
+    collection: NotRequired[str]
     ops: NotRequired[list[ChangeOp]]
+    prefix: NotRequired[str]
     where: NotRequired[dict[str, Any] | None]
 
 
@@ -352,9 +358,9 @@ class FunctionConfig(TypedDict):
     """The settings of a version. `cpu_ms`: the maximum processor time of one call; `allow_net`: the hosts that
     `fetch` may reach.
 
-    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
-    `max_batch`: the maximum number of changes that one call gets, as `{"events": […]}`. By default, a call gets
-    one change, which is then the whole body.
+    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents and files that run the
+    function. `max_batch`: the maximum number of changes that one call gets, as `{"events": […]}`. By default, a
+    call gets one change, which is then the whole body.
     """
 
     access: NotRequired[Access]

@@ -128,20 +128,10 @@ class SqliteEngine:
         return f"{there}.{last}"
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
-        found = await self._changes(project, since, limit)
-        if found.items or wait_seconds <= 0:
-            return found
-        told = self.news.enter(project)
-        try:
-            found = await self._changes(project, since, limit)  # A change may have been made before `enter`.
-            if not found.items:
-                async with asyncio.timeout(wait_seconds):
-                    await told
-        except TimeoutError:
-            return found
-        finally:
-            self.news.leave(project, told)
-        return found if found.items else await self._changes(project, since, limit)
+        def look() -> Awaitable[Changes]:
+            return self._changes(project, since, limit)
+
+        return await self.news.first(project, wait_seconds, look, lambda found: bool(found.items))
 
     def follow(self, project: str, follower: Follower) -> None:
         self.news.follow(project, follower)

@@ -29,7 +29,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a version. `cpu_ms`: the maximum processor time of one call; `allow_net`: the hosts that `fetch`
     may reach.
 
-    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
+    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents and files that run the function.
     `max_batch`: the maximum number of changes that one call gets, as `{"events": […]}`. By default, a call gets one
     change, which is then the whole body.
     """

@@ -45,3 +45,7 @@ class FetchFailed(Problem):
 
 class FetchOverloaded(Problem):
     status, code, title = 503, "fetch_overloaded", "Too many requests from functions are running"
+
+
+class FilesOverloaded(Problem):
+    status, code, title = 503, "files_overloaded", "Functions transfer too many files at the same time"

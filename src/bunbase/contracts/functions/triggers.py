@@ -1,4 +1,4 @@
-"""Triggers of functions: schedules, jobs, changes of documents. Also the record of each run."""
+"""Triggers of functions: schedules, jobs, changes of documents and files. Also the record of each run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from bunbase.contracts.storage import BUCKET_NAME, MAX_KEY_BYTES
 from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
 MAX_DATA_TRIGGERS: Final = 16  # the maximum number of triggers of one function
 MAX_BATCH: Final = 100  # one call gets at most this number of changes
+BucketName = Annotated[str, msgspec.Meta(pattern=BUCKET_NAME)]
+KeyPrefix = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_BYTES)]
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -41,7 +44,7 @@ class ChainTooLong(Problem):
 class TriggerKind(StrEnum):
     CRON = "cron"  # a schedule is due
     JOB = "job"  # somebody enqueued a job
-    CHANGE = "change"  # a document was created, updated or deleted
+    CHANGE = "change"  # a document or a file was created, updated or deleted
     HOOK = "hook"  # BunBase called a hook: see contracts/functions/hooks.py
 
 
@@ -63,19 +66,40 @@ class ChangeOp(StrEnum):
 
 
 class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The changes of documents that run a function. `where`: a filter for the document; not allowed with deletions."""
+    """The changes that run a function: of documents in a `collection`, or of files in a `bucket`.
 
-    collection: CollectionName
+    `where`: a filter for the document; not allowed with deletions. `prefix`: only files whose keys begin with this
+    text.
+    """
+
+    collection: CollectionName | msgspec.UnsetType = msgspec.UNSET
     ops: Annotated[tuple[ChangeOp, ...], msgspec.Meta(min_length=1, max_length=3)] = tuple(ChangeOp)
     where: dict[str, Any] | None = None
+    bucket: BucketName | msgspec.UnsetType = msgspec.UNSET
+    prefix: KeyPrefix | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        of_objects = self.bucket is not msgspec.UNSET
+        if of_objects == (self.collection is not msgspec.UNSET):
+            raise ValueError("a trigger names a `collection` or a `bucket`, and not both")
+        if of_objects and self.where is not None:
+            raise ValueError("`where` is a filter of documents: for a bucket, use `prefix`")
+        if not of_objects and self.prefix is not msgspec.UNSET:
+            raise ValueError("`prefix` is for the keys of a bucket: for a collection, use `where`")
+
+    @property
+    def collection_name(self) -> str:
+        """The collection; empty for a trigger on a bucket."""
+        return "" if self.collection is msgspec.UNSET else self.collection
 
     def __hash__(self) -> int:
-        return hash((self.collection, self.ops))  # `where` is left out, because Python cannot hash a dict
+        # `where` is left out, because Python cannot hash a dict
+        return hash((self.collection, self.bucket, self.prefix, self.ops))
 
 
 class JobStatus(StrEnum):
     WAITING = "waiting"  # the job is not due yet, or no worker is free
-    BLOCKED = "blocked"  # the job waits for the job of an earlier change of the same document
+    BLOCKED = "blocked"  # the job waits for the job of an earlier change of the same document or file
     RUNNING = "running"
     DEAD = "dead"  # all attempts failed
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from bunbase.contracts.buncast import Buncast
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.functions.host_calls import UnknownHostCall
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.hops import FetchRequest
-from bunbase.functions.host_calls import auth, channels, data, jobs
+from bunbase.functions.host_calls import auth, channels, data, files, jobs
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.logs.warnings import Warn
 from bunbase.functions.triggers.queue import Queue
@@ -29,6 +30,7 @@ class HostRooms:
     bundoc: Bundoc
     users: TenantAuth
     buncast: Buncast
+    storage: Storage
 
 
 class HostCalls:
@@ -39,6 +41,7 @@ class HostCalls:
 
     def __init__(self, rooms: HostRooms, fetcher: Fetcher, all_values: AllValues, queue: Queue, warn: Warn) -> None:
         self.rooms = rooms
+        self.files = files.Files(rooms.storage)
         self.fetcher = fetcher
         self.all_values = all_values
         self.queue = queue
@@ -59,6 +62,7 @@ class HostCalls:
         for task in self.under_way:
             task.cancel()
         await asyncio.gather(*self.under_way, return_exceptions=True)
+        await self.files.close()
         await self.fetcher.close()
 
     async def _answer(self, ask: Ask) -> None:
@@ -66,6 +70,8 @@ class HostCalls:
             await ask.reply(await data_method(self.rooms.bundoc, ask, read(ask.args, data.DocumentAddress)))
         elif (auth_method := auth.METHODS.get(ask.method)) is not None:
             await ask.reply(await auth_method(self.rooms.users, ask))
+        elif (files_method := files.METHODS.get(ask.method)) is not None:
+            await files_method(self.files, ask)
         elif ask.method == "channels.publish":
             await ask.reply(await channels.publish(self.rooms.buncast, ask))
         elif ask.method == "enqueue":

@@ -1,12 +1,13 @@
 /** One call of the function: from the request to the last byte of the answer and the end of its waitUntil work. */
 
-import type { Asks } from "./asks.ts";
+import type { Asks, Body } from "./asks.ts";
 import { authOf } from "./auth.ts";
 import type { Channel } from "./channel.ts";
 import { type LogSource, type Logs } from "./console.ts";
 import type { Caller, Context, Handler, Trigger } from "./context.ts";
 import { channelsOf } from "./channels.ts";
 import { dataOf, enqueueOf, type Power } from "./data.ts";
+import { filesOf } from "./files.ts";
 import { encodeText, encodeUint32, Frame } from "./frames.ts";
 import { describe } from "./errors.ts";
 import { Inbound } from "./inbound.ts";
@@ -121,9 +122,12 @@ export class Run {
 
   #context(base: Base): Context {
     const { invocation, caller, trigger } = this.#invocation;
-    const ask = async (method: string, args: unknown, body?: Uint8Array) => {
+    const askReply = async (method: string, args: unknown, body?: Body) => {
       if (this.#source.ended) throw callOver();
-      const reply = await this.#asks.ask({ call: this.#source.id, method, args, body });
+      return this.#asks.ask({ call: this.#source.id, method, args, body });
+    };
+    const ask = async (method: string, args: unknown, body?: Uint8Array) => {
+      const reply = await askReply(method, args, body);
       if (reply.body instanceof Uint8Array) return reply.body;
       return new Uint8Array(await new Response(reply.body as never).arrayBuffer());
     };
@@ -133,10 +137,11 @@ export class Run {
       caller,
       signal: this.#aborter.signal,
       data: dataOf(ask, "project"),
+      files: filesOf(askReply, "project"),
       channels: channelsOf(ask, "project"),
       as: (who) => {
         const power = powerOf(who, caller);
-        return { data: dataOf(ask, power), channels: channelsOf(ask, power) };
+        return { data: dataOf(ask, power), files: filesOf(askReply, power), channels: channelsOf(ask, power) };
       },
       auth: authOf(ask),
       enqueue: enqueueOf(ask),

@@ -43,9 +43,9 @@ class Deployments:
         check_function_name(name)
         project = caller.project
         await self.triggers.check(project, bundle.config)
-        change = await self.triggers.newest_change(project, bundle.config)
+        newest = await self.triggers.newest_changes(project, bundle.config)
         prepared = await self.bundles.prepare(project, name, bundle, caller.signed_in().id)
-        new = msgspec.structs.replace(prepared, change=change)
+        new = msgspec.structs.replace(prepared, newest=newest)
         limit = self.settings.max_functions_per_project
         version = await self.store.add_version(project, name, new, limit, self.settings.kept_versions)
         if version is None:
@@ -89,8 +89,8 @@ class Deployments:
             which = "version before the active one" if version is None else f"version {version}"
             raise VersionNotFound(f"{name} has no {which}; see its list of versions.")
         await self._check_target(caller.project, target)
-        change = await self.triggers.newest_change(caller.project, target.config)
-        active = await self.store.activate(caller.project, name, target.version, change)
+        newest = await self.triggers.newest_changes(caller.project, target.config)
+        active = await self.store.activate(caller.project, name, target.version, newest)
         if active is None:
             raise VersionNotFound(f"{name} no longer has version {target.version}; see its list of versions.")
         await self.rollout.replace_outdated(caller.project, name)

@@ -144,7 +144,8 @@ class WalkService:
         version = await existing_version(self.functions, project, new.function)
         if new.kind is WalkKind.MIGRATION:
             return await self.transforming.collection(project, new.function)
-        known = sorted({one.collection for one in version.config.on if triggers_on(one.collection, [one])})
+        collections = {one.collection_name for one in version.config.on if one.collection_name}
+        known = sorted(one for one in collections if triggers_on(one, version.config.on))
         if not known or (new.collection is None and len(known) > 1) or (new.collection or known[0]) not in known:
             which = f"of these: {', '.join(known)}" if known else "of a trigger, and this function has none (`on`)"
             raise InvalidInput.at("/collection", f"A backfill needs the collection {which}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig, Version
-from bunbase.functions.store.triggers import sync_triggers
+from bunbase.functions.store.subscriptions import Source
+from bunbase.functions.store.triggers import NOTHING, sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
@@ -88,7 +89,7 @@ class MemorySize(msgspec.Struct, frozen=True):
 class NewVersion(msgspec.Struct, frozen=True):
     """A version to add.
 
-    `change`: the number of a change. New data triggers of the version see each change after this change.
+    `newest`: the same as in `sync_triggers`.
     """
 
     bundle: bytes
@@ -98,7 +99,7 @@ class NewVersion(msgspec.Struct, frozen=True):
     created_at: datetime
     created_by: str
     bytecode: bytes = b""
-    change: int | None = None
+    newest: Mapping[Source, int] = NOTHING
 
 
 class FunctionStore:
@@ -111,7 +112,7 @@ class FunctionStore:
         self, project: str, name: str, new: NewVersion, max_functions: int, keep: int
     ) -> Version | None:
         """Add a version and make it active. Return None if the project would have too many functions."""
-        async with self._change(project, name, new.change):
+        async with self._change(project, name, new.newest):
             new_function = not await self.db.value(EXISTS, project, name)
             if new_function and await self.db.value(COUNT, project) >= max_functions:
                 return None
@@ -126,12 +127,9 @@ class FunctionStore:
             await self.db.execute(FORGET_OLD, project, name, keep)
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
-    async def activate(self, project: str, name: str, version: int, change: int | None) -> Version | None:
-        """Make a version active. Return None if the version does not exist.
-
-        `change` has the same meaning as in `NewVersion`.
-        """
-        async with self._change(project, name, change):
+    async def activate(self, project: str, name: str, version: int, newest: Mapping[Source, int]) -> Version | None:
+        """Make a version active. Return None if it does not exist. `newest`: the same as in `sync_triggers`."""
+        async with self._change(project, name, newest):
             found = await self.version(project, name, version)
             if found is None:
                 return None
@@ -189,9 +187,9 @@ class FunctionStore:
             await self.db.execute(PAUSE if paused else RESUME, project)
 
     @asynccontextmanager
-    async def _change(self, project: str, name: str, change: int | None = None) -> AsyncIterator[None]:
+    async def _change(self, project: str, name: str, newest: Mapping[Source, int] = NOTHING) -> AsyncIterator[None]:
         async with self.db.transaction():
             await self.db.execute(LOCK_PROJECT, project)
             yield
-            await sync_triggers(self.db, project, name, change)
+            await sync_triggers(self.db, project, name, newest)
             await self.db.execute(TELL, CHANNEL, f"{project} {name}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from bunbase.functions.store.subscriptions import Source
 from bunbase.pkg.db.database import Database
 
 # If a deployment does not change the schedule, the next time stays. Otherwise the deployment could skip a run.
@@ -21,27 +23,39 @@ FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AN
 WHERE f.project = $1 AND f.name = $2 AND coalesce(jsonb_typeof(v.config -> 'schedule'), 'null') <> 'null'
 ON CONFLICT (project, function) DO UPDATE SET spec = excluded.spec,
     next_at = CASE WHEN schedules.spec = excluded.spec THEN schedules.next_at END""",
-    """
+)
+# $3 source, $4 the path of its triggers in `on`
+UNSUBSCRIBE: Final = """
 DELETE FROM subscriptions s USING functions f JOIN versions v
     ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
-WHERE f.project = $1 AND f.name = $2 AND s.project = $1 AND s.function = $2
-    AND coalesce(v.config -> 'on', '[]') = '[]'""",
-)
+WHERE f.project = $1 AND f.name = $2 AND s.project = $1 AND s.function = $2 AND s.source = $3
+    AND coalesce(jsonb_path_query_array(v.config -> 'on', $4::text::jsonpath), '[]') = '[]'"""
 SUBSCRIBE: Final = """
-INSERT INTO subscriptions (project, function, triggers, cursor)
-SELECT f.project, f.name, v.config -> 'on', $3::bigint
+INSERT INTO subscriptions (project, function, source, triggers, cursor)
+SELECT f.project, f.name, $3, own.triggers, $5::bigint
 FROM functions f JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
-WHERE f.project = $1 AND f.name = $2 AND coalesce(v.config -> 'on', '[]') <> '[]'
-ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers,
+CROSS JOIN LATERAL (SELECT jsonb_path_query_array(v.config -> 'on', $4::text::jsonpath) AS triggers) AS own
+WHERE f.project = $1 AND f.name = $2 AND own.triggers <> '[]'
+ON CONFLICT (project, function, source) DO UPDATE SET triggers = excluded.triggers,
     cursor = coalesce(subscriptions.cursor, excluded.cursor)"""
 
+TRIGGERS_OF: Final = {
+    Source.DOCUMENTS: '$[*] ? (@.collection.type() == "string")',
+    Source.OBJECTS: '$[*] ? (@.bucket.type() == "string")',
+}
 
-async def sync_triggers(db: Database, project: str, function: str, change: int | None) -> None:
+
+NOTHING: Final[Mapping[Source, int]] = {}
+
+
+async def sync_triggers(db: Database, project: str, function: str, newest: Mapping[Source, int]) -> None:
     """Set the schedules and subscriptions of the active version, as part of the caller's transaction.
 
-    `change`: the number of a change. A new subscription sees each change after this change. Existing subscriptions keep
-    their cursor.
+    `newest`: for each change log with triggers, the number of its newest change. A new subscription sees each change
+    after this one. Existing subscriptions keep their cursor.
     """
     for statement in SYNC:
         await db.execute(statement, project, function)
-    await db.execute(SUBSCRIBE, project, function, change)
+    for source, path in TRIGGERS_OF.items():
+        await db.execute(UNSUBSCRIBE, project, function, source, path)
+        await db.execute(SUBSCRIBE, project, function, source, path, newest.get(source))

@@ -7,8 +7,9 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
+from bunbase.functions.store.subscriptions import Feed, Source
 from bunbase.functions.triggers.cron import as_schedule, check_schedule
-from bunbase.functions.triggers.feeds import Feeds
+from bunbase.functions.triggers.feeds import Feeds, source_of
 from bunbase.functions.triggers.filters import try_out
 from bunbase.pkg.errors import InvalidInput
 
@@ -23,18 +24,19 @@ class TriggerActivation:
         if config.schedule is not None:
             check_schedule(as_schedule(config.schedule))
         if config.max_batch is not None and not config.on:
-            message = "a batch has changes of documents: name their collections in `on`, or leave out `max_batch`."
+            message = "a batch has changes: name collections or buckets in `on`, or leave out `max_batch`."
             raise InvalidInput.at("/config/max_batch", f"max_batch: {message}")
         for at, trigger in enumerate(config.on):
             if trigger.where is not None:
                 await self._check_where(project, at, trigger)
 
-    async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
-        """Return the number of the newest change, after which data triggers begin; None if there are no data triggers.
+    async def newest_changes(self, project: str, config: FunctionConfig) -> dict[Source, int]:
+        """Return the number of the newest change in each log that the triggers follow. Triggers begin after it.
 
         The number is read before the activation. Otherwise triggers would miss the changes between activation and read.
         """
-        return await self.feeds.newest(project) if config.on else None
+        sources = sorted({source_of(trigger) for trigger in config.on})
+        return {source: await self.feeds.newest(Feed(project, source)) for source in sources}
 
     async def _check_where(self, project: str, at: int, trigger: DataTrigger) -> None:
         path = f"/config/on/{at}"

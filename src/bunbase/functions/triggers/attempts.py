@@ -114,11 +114,11 @@ class Attempts:
     async def _body(self, job: ClaimedJob) -> bytes:
         """Return the body of the request.
 
-        For a change, the body includes the document as it is now and as it was before.
+        For a change of a document, the body includes the document as it is now and as it was before.
         """
-        if job.kind is not TriggerKind.CHANGE:
+        changed = kept_change(job.payload) if job.kind is TriggerKind.CHANGE else None
+        if changed is None:
             return job.payload
-        changed = kept_change(job.payload)
         caller = Caller(CallerKind.SECRET, job.project)
         before = await self._image(caller, changed) if changed.has_image else None
         try:

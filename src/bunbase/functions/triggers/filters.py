@@ -32,7 +32,7 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
         cursor: str | None = None
         while True:  # A page with large documents may contain fewer documents than its limit.
             query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
-            page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
+            page = msgspec.json.decode((await bundoc.query(caller, trigger.collection_name, query)).body, type=_Page)
             found |= {one.id for one in page.items}
             if (cursor := page.next) is None:
                 break

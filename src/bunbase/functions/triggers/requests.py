@@ -10,6 +10,7 @@ import msgspec
 from bunbase.contracts.bundoc.documents import ChangeEntry
 from bunbase.contracts.functions.hooks import HookName
 from bunbase.contracts.functions.triggers import TriggerKind
+from bunbase.contracts.object_changes import ObjectChange
 from bunbase.functions.workers.deployment import Request, Trigger
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id
@@ -36,6 +37,19 @@ class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int = 0
     has_image: bool = False
     backfill: bool = False
+
+
+class KeptObjectChange(msgspec.Struct, frozen=True):
+    """A change of an object as its job stores it in PostgreSQL, and as the function sees it."""
+
+    op: str
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    content_type: str
+    owner: str | None
+    at: str
 
 
 class NamedHook(msgspec.Struct, frozen=True):
@@ -79,7 +93,16 @@ def change_payload(change: ChangeEntry) -> bytes:
     return msgspec.json.encode(kept)
 
 
-def kept_change(payload: bytes) -> KeptChange:
+def object_change_payload(change: ObjectChange) -> bytes:
+    """Return the change of an object as JSON."""
+    fields = KeptObjectChange.__struct_fields__
+    return msgspec.json.encode(KeptObjectChange(*[getattr(change, name) for name in fields]))
+
+
+def kept_change(payload: bytes) -> KeptChange | None:
+    """Return the change of a document, or None for the change of an object, whose payload is the event."""
+    if msgspec.json.decode(payload, type=_Bucket).bucket is not None:
+        return None
     return msgspec.json.decode(payload, type=KeptChange)
 
 
@@ -91,3 +114,7 @@ def change_event(change: KeptChange, document: bytes | None, before: bytes | Non
     if before is not None:
         event["before"] = msgspec.Raw(before)
     return msgspec.json.encode(event)
+
+
+class _Bucket(msgspec.Struct, frozen=True):
+    bucket: str | None = None

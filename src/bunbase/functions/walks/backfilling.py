@@ -60,7 +60,7 @@ class Backfilling:
 def triggers_on(collection: str, triggers: Sequence[DataTrigger]) -> list[DataTrigger]:
     """Return the triggers that see existing documents of the collection."""
     alive = {ChangeOp.CREATE, ChangeOp.UPDATE}
-    return [one for one in triggers if one.collection == collection and alive & set(one.ops)]
+    return [one for one in triggers if one.collection_name == collection and alive & set(one.ops)]
 
 
 async def wanted_of(

@@ -8,5 +8,6 @@ removing     delete one or many objects
 copying      copy and move objects without their bytes
 listing      pages of objects, filtered by the rule
 linking      make and check signed links
+changes      the change log: read it, wait for the next change, shorten it
 sweeping     delete the blobs that no object needs
 """

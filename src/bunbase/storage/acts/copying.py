@@ -143,14 +143,10 @@ class CopyActs:
             source = find(connection, plan.source.bucket, plan.source.key)
             if source is None or source.state != plan.source.state:
                 raise Moved
-            before, id = state, source.id
             if moves and place != (source.bucket, source.key):
-                move(connection, source, place, state, now)
-                arrived = find(connection, *place)
-                assert arrived is not None
-                before, id = arrived.state, arrived.id
-            parts = parts_of(connection, id)
-            return put(connection, place, before, plan.new, parts, owner_of(caller), now, quota)
+                return move(connection, source, place, state, plan.new, now, caller.depth)
+            parts = parts_of(connection, source.id)
+            return put(connection, place, state, plan.new, parts, owner_of(caller), now, quota, caller.depth)
 
         return await file.write(write)
 

@@ -48,7 +48,7 @@ class Removing:
                     raise no_object(place.key)
                 check_write(conditions, row.etag, time_of(row.updated))
                 try:
-                    await file.write(partial(_removed, row, self.holdings.now_ms()))
+                    await file.write(partial(_removed, row, self.holdings.now_ms(), caller.depth))
                 except Moved:
                     continue
                 self.sweeping.note(caller.project)
@@ -70,8 +70,8 @@ class Removing:
                     going = await self._decided(caller, ruled, bucket, rows, results)
             except TimeoutError:
                 raise StorageBusy("The rules of these objects take too long: send fewer keys.") from None
-            now = self.holdings.now_ms()
-            moved = await file.write(lambda connection: _remove_all(connection, going, now)) if going else set()
+            remove_all = partial(_remove_all, going, self.holdings.now_ms(), caller.depth)
+            moved = await file.write(remove_all) if going else set()
         for key in going:
             gone = key not in moved
             results[key] = DeletedObject(key, gone, None if gone else ObjectConflict.code)
@@ -109,16 +109,16 @@ class Removing:
             await self.access.need_delete(caller, bucket, row, key)
 
 
-def _removed(row: ObjectRow, now: int, connection: apsw.Connection) -> None:
-    remove(connection, row, row.state, now)
+def _removed(row: ObjectRow, now: int, depth: int, connection: apsw.Connection) -> None:
+    remove(connection, row, row.state, now, depth)
 
 
-def _remove_all(connection: apsw.Connection, rows: dict[str, ObjectRow], now: int) -> set[str]:
+def _remove_all(rows: dict[str, ObjectRow], now: int, depth: int, connection: apsw.Connection) -> set[str]:
     """Remove the objects, and return the keys of those that were changed meanwhile."""
     moved = set()
     for key, row in rows.items():
         try:
-            remove(connection, row, row.state, now)
+            remove(connection, row, row.state, now, depth)
         except Moved:
             moved.add(key)
     return moved

@@ -121,8 +121,11 @@ class Uploads:
 
     async def abort(self, caller: Caller, upload: str) -> None:
         one = self.running.get(upload)
-        if one is not None and one.caller.project == caller.project and not one.turn.locked():
-            self._end(one)
+        if one is None or one.caller.project != caller.project:
+            return
+        async with one.turn:  # the caller may have given up a piece that is still being written
+            if self.running.get(upload) is one:
+                self._end(one)
 
     async def end_idle(self) -> None:
         """End the uploads that get no data, or on average less than MIN_RATE."""
@@ -270,7 +273,7 @@ class Uploads:
                     add_blob(connection, one.blob, one.size)
                     state = None if row is None else row.state
                     owner, now = owner_of(one.caller), self.holdings.now_ms()
-                    return put(connection, place, state, new, parts, owner, now, self.holdings.quota)
+                    return put(connection, place, state, new, parts, owner, now, self.holdings.quota, one.caller.depth)
 
                 try:
                     written = await file.write(swap)

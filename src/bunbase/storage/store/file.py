@@ -35,7 +35,8 @@ class ProjectFile:
     """`roots`: the root keys of the project, by id. `proven_at`: the time at which BunKMS last confirmed the key.
 
     `users`: the number of tasks that use the file now. `broken`: true if the file must be opened again. `buckets`: the
-    rows of buckets that were read, by name; a write of buckets calls `forget_buckets`.
+    rows of buckets that were read, by name; a write of buckets calls `forget_buckets`. `on_written()` is called after
+    each transaction.
     """
 
     def __init__(self, directory: Path, key: bytes, pool: ThreadPoolExecutor) -> None:
@@ -65,6 +66,7 @@ class ProjectFile:
         self.closing = False
         self.closed = threading.Lock()
         self.broken = False
+        self.on_written: Callable[[], None] = lambda: None
 
     @property
     def root(self) -> tuple[int, bytes]:
@@ -134,8 +136,8 @@ class ProjectFile:
     def _write_ended(self, task: asyncio.Future[object]) -> None:
         self.turn.release()
         self.leave()
-        if not task.cancelled():
-            task.exception()
+        if not task.cancelled() and task.exception() is None:
+            self.on_written()
 
     def _transaction(self, work: Callable[[apsw.Connection], T]) -> T:
         self.bound.start()

@@ -31,6 +31,7 @@ from bunbase.pkg.sealed_sqlite.data_key import find_key
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.pkg.sealed_sqlite.files import create_database, delete_directory
 from bunbase.pkg.sealed_sqlite.key_file import change_key_file, complete_key_file
+from bunbase.storage.store.change_log import begin_log
 from bunbase.storage.store.file import ProjectFile, open_file, problem_of
 from bunbase.storage.store.tables import create_tables
 
@@ -46,7 +47,9 @@ REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers 
 
 
 class OpenFiles:
-    """`monotonic`: returns seconds on a clock that never goes back."""
+    """`monotonic`: returns seconds on a clock that never goes back. `on_written(project)` is called after each
+    transaction.
+    """
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -57,6 +60,7 @@ class OpenFiles:
         self.max_open = max_open
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
         self.reserved = 0  # files that are being opened
+        self.on_written: Callable[[str], None] = lambda _project: None
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
@@ -145,12 +149,14 @@ class OpenFiles:
                 await self._in_thread(create_database, directory, key, create_tables)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
             file = await self._in_thread(open_file, directory, key, self.pool)
+            await self._in_thread(begin_log, file.writer, project)
         except FileUnreadable as unreadable:
             log.error("a project's list of objects cannot be read", project=project, reason=str(unreadable))
             raise StorageUnreadable(str(unreadable)) from unreadable
         except apsw.Error as error:
             raise problem_of(error) from error
         file.wrapped, file.proven_at, file.used_at = key_file.wrapped, asked_at, self.monotonic()
+        file.on_written = lambda: self.on_written(project)
         return file
 
     async def _renew(self, project: str, file: ProjectFile) -> None:

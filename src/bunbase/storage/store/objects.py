@@ -14,6 +14,7 @@ import msgspec
 
 from bunbase.contracts.storage import StorageQuotaExceeded
 from bunbase.storage.store.blobs import BlobPart, Moved, parts_of, refer, release, totals
+from bunbase.storage.store.change_log import append
 
 COLUMNS: Final = (
     "id, bucket, key, size, etag, content_type, cache_control, metadata, owner, created, updated, change, extras"
@@ -108,9 +109,11 @@ def put(
     owner: str | None,
     now: int,
     quota: Quota,
+    depth: int = 0,
 ) -> ObjectRow:
-    """Create or replace an object. `place`: the bucket and the key. `owner`: the owner of a new object; an object that
-    is replaced keeps its owner. Raises: Moved, StorageQuotaExceeded.
+    """Create or replace an object, and log the change. `place`: the bucket and the key. `owner`: the owner of a new
+    object; an object that is replaced keeps its owner. `depth`: the number of triggered function runs in a row that
+    led to this write. Raises: Moved, StorageQuotaExceeded.
     """
     found = find(connection, *place)
     _check_state(found, before)
@@ -125,11 +128,7 @@ def put(
         _count(connection, 1, new.size, quota)
     else:
         id = found.id
-        connection.execute(
-            "UPDATE objects SET size = ?, etag = ?, content_type = ?, cache_control = ?, metadata = ?, extras = ?, "
-            "updated = ?, change = change + 1 WHERE id = ?",
-            (*msgspec.structs.astuple(new), now, id),
-        )
+        _set(connection, id, new, now)
         _count(connection, 0, new.size - found.size, quota)
     refer(connection, parts)  # before the release, so that a blob that stays never has no reference
     if found is not None:
@@ -141,37 +140,57 @@ def put(
         )
     written = find(connection, *place)
     assert written is not None
+    append(connection, "create" if found is None else "update", written, now, depth)
     return written
 
 
-def move(connection: apsw.Connection, source: ObjectRow, place: tuple[int, bytes], before: State, now: int) -> None:
-    """Move an object to another bucket and key. An object that is there is replaced, and keeps its owner: otherwise a
-    caller who may update an object could become its owner. Raises: Moved.
+def move(
+    connection: apsw.Connection,
+    source: ObjectRow,
+    place: tuple[int, bytes],
+    before: State,
+    new: Properties,
+    now: int,
+    depth: int = 0,
+) -> ObjectRow:
+    """Move an object to another bucket and key, with the properties `new`. An object that is there is replaced, and
+    keeps its owner: otherwise a caller who may update an object could become its owner. Raises: Moved.
     """
     found = find(connection, *place)
     _check_state(found, before)
     _check_bucket(connection, place[0])
+    _check_state(find(connection, source.bucket, source.key), source.state)
     if found is not None:
-        _check_state(find(connection, source.bucket, source.key), source.state)
-        same = properties_of(source)
-        put(connection, place, before, same, parts_of(connection, source.id), None, now, NO_LIMIT)
-        remove(connection, source, source.state, now)
-        return
-    connection.execute(
-        "UPDATE objects SET bucket = ?, key = ?, updated = ?, change = change + 1 WHERE id = ? AND change = ?",
-        (*place, now, source.id, source.change),
-    )
-    if connection.changes() != 1:
-        raise Moved
+        parts = parts_of(connection, source.id)
+        written = put(connection, place, before, new, parts, None, now, NO_LIMIT, depth)
+        remove(connection, source, source.state, now, depth)
+        return written
+    connection.execute("UPDATE objects SET bucket = ?, key = ? WHERE id = ?", (*place, source.id))
+    _set(connection, source.id, new, now)
+    arrived = find(connection, *place)
+    assert arrived is not None
+    append(connection, "delete", source, now, depth)
+    append(connection, "create", arrived, now, depth)
+    return arrived
 
 
-def remove(connection: apsw.Connection, found: ObjectRow, before: State, now: int) -> None:
-    """Delete an object. Raises: Moved."""
+def remove(connection: apsw.Connection, found: ObjectRow, before: State, now: int, depth: int = 0) -> None:
+    """Delete an object, and log the change. Raises: Moved."""
     current = find(connection, found.bucket, found.key)
     _check_state(current, before)
     _release_parts(connection, found.id, now)
     connection.execute("DELETE FROM objects WHERE id = ?", (found.id,))
     connection.execute("UPDATE totals SET objects = objects - 1, bytes = bytes - ?", (found.size,))
+    append(connection, "delete", found, now, depth)
+
+
+def _set(connection: apsw.Connection, id: int, new: Properties, now: int) -> None:
+    """Set the properties of an object that exists."""
+    connection.execute(
+        "UPDATE objects SET size = ?, etag = ?, content_type = ?, cache_control = ?, metadata = ?, extras = ?, "
+        "updated = ?, change = change + 1 WHERE id = ?",
+        (*msgspec.structs.astuple(new), now, id),
+    )
 
 
 def _check_state(found: ObjectRow | None, before: State) -> None:

@@ -4,7 +4,7 @@ An object is an ordered list of blobs. Several objects may refer to one blob: a 
 objects. When it reaches 0, the blob moves to `pending_deletes`, in the same transaction.
 
 `uploads` and `upload_parts` are uploads in several parts, each of which is a blob. Completing an upload makes its parts
-the blobs of the object.
+the blobs of the object. `changes` is the change log (change_log.py).
 
 A new file gets `TABLES`. A file of an older format is changed when it is opened, in one transaction (UPGRADES).
 """
@@ -17,8 +17,9 @@ from typing import Final
 import apsw
 
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
+from bunbase.storage.store import change_log
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 ROOT_BYTES: Final = 32
 
 UPLOADS: Final = """
@@ -109,7 +110,7 @@ CREATE TABLE pending_deletes (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pending_deletes_since ON pending_deletes (since);
-"""
+{change_log.TABLES}"""
 
 # format → the statements that lead to the next format
 UPGRADES: Final = {
@@ -123,6 +124,7 @@ DROP TABLE uploads;
 {UPLOADS}
 """,
     2: FINISHED,
+    3: change_log.TABLES,
 }
 
 
