@@ -67,8 +67,8 @@ BYTES: Final = {
     "react/index": 1_890,
     "testing/index": 14_910,
 }
-# The modules that a page loads when it first needs them have at most this many bytes: windows, passkeys and the account;
-# large files and progress.
+# A page loads these modules when it first needs them: windows, passkeys and the account; large files and progress. Each
+# module has at most this many bytes.
 LATER_BYTES: Final = {
     "index": 5_480,
     "auth/index": 3_020,

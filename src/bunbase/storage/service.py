@@ -31,8 +31,8 @@ from bunbase.contracts.storage import (
     WrittenObject,
 )
 from bunbase.storage.acts.buckets import BucketActs
-from bunbase.storage.acts.completing import Completing
 from bunbase.storage.acts.changes import ChangeActs
+from bunbase.storage.acts.completing import Completing
 from bunbase.storage.acts.copying import CopyActs
 from bunbase.storage.acts.downloads import Downloads
 from bunbase.storage.acts.linking import LinkActs

@@ -48,10 +48,14 @@ async def test_a_file_of_format_1_opens_with_all_objects(tmp_path: Path) -> None
     assert upgraded == shapes(new_file())
 
 
-def test_a_file_of_format_2_gets_the_table_of_finished_uploads() -> None:
+@pytest.mark.parametrize(
+    ("format", "missing"), [(2, ("finished_uploads", "changes", "change_log")), (3, ("changes", "change_log"))]
+)
+def test_a_file_of_an_older_format_gets_the_tables_that_it_lacks(format: int, missing: tuple[str, ...]) -> None:
     connection = new_file()
-    connection.execute("DROP TABLE finished_uploads")
-    connection.pragma("user_version", 2)
+    for table in missing:
+        connection.execute(f"DROP TABLE {table}")
+    connection.pragma("user_version", format)
 
     upgrade_tables(connection)
 
