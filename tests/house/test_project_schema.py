@@ -85,7 +85,9 @@ def test_a_file_without_mistakes_is_accepted(schema: jsonschema_rs.Validator, te
     "mistake",
     [
         "[function.hello]",
-        "[buckets.photos]",
+        "[bucket.photos]",
+        "[buckets.Photos]",
+        "[buckets.photos]\nmax_byte = 1",
         "[functions.hello]\ntimeout = 5",
         '[functions.hello]\naccess = "nobody"',
         "[functions.hello]\nmemory_mb = 1",
