@@ -67,7 +67,7 @@ BYTES: Final = {
     "react/index": 1_890,
     "testing/index": 14_910,
 }
-# The modules that a page loads when it first needs them have at most this many bytes: windows, passkeys and the account;
+# The modules that a page loads when it first needs them have at most this many bytes: windows, passkeys, the account;
 # large files and progress.
 LATER_BYTES: Final = {
     "index": 5_480,
