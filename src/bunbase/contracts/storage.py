@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.storage_copies import FileCopies
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -362,9 +363,10 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(Protocol):
+class Storage(FileCopies, Protocol):
     """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
-    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are of contracts.bundoc.problems.
+    StorageUnreadable, StorageBusy, ProjectRestoring and the problems of BunKMS. RuleDenied, DiskFull and
+    ProjectRestoring are of contracts.bundoc.
     """
 
     async def buckets(self, caller: Caller) -> Buckets: ...

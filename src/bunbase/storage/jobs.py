@@ -17,6 +17,7 @@ def storage_jobs(service: StorageService) -> tuple[Job, ...]:
     return (
         Job("storage.tend", service.holdings.files.tend, TEND_SECONDS),
         Job("storage.end_idle_uploads", service.uploads.end_idle, IDLE_SECONDS),
+        Job("storage.end_idle_restores", service.restoring.end_idle, SWEEP_SECONDS),
         Job("storage.sweep", service.sweeping.sweep, SWEEP_SECONDS),
         Job("storage.sweep_everything", service.sweeping.sweep_everything, SWEEP_EVERYTHING_SECONDS),
     )

@@ -34,6 +34,7 @@ async def open_storage(settings: StorageSettings, rooms: Rooms, site: Site) -> A
         await check_directory(directory, bind, settings.replaces_directory, contents="objects", setting=REPLACES)
         files = OpenFiles(directory, rooms[Kms], pool, settings.max_open)
         blobs = open_blobs(settings, directory / "blobs", pool)
+        files.has_blobs = blobs.any
         deciding = Deciding(rooms[Bundoc], site.clock)
         service = StorageService(Holdings(files, blobs, deciding, settings, site.clock, pool))
         try:

@@ -88,6 +88,7 @@ class Upload:
         self.bucket = 0  # the number of the bucket; another bucket may get its name
         self.holder = holder_of(caller)
         self.began_at = self.touched_at = 0.0
+        self.root: tuple[int, bytes]
         self.sealer: Sealer
         self.writer: BlobWriter
 
@@ -156,7 +157,7 @@ class Uploads:
                 self._end(one)
 
     def end_project(self, project: str) -> None:
-        """End the uploads of a project that is being deleted."""
+        """End the uploads of a project that is being deleted or restored."""
         for one in list(self.running.values()):
             if one.caller.project == project:
                 self._end(one)
@@ -179,7 +180,8 @@ class Uploads:
                 row, held = await file.read(
                     lambda connection: (find(connection, bucket.id, one.key), totals(connection))
                 )
-                one.sealer = Sealer(file.root[1], file.root[0], one.caller.project, one.blob)
+                one.root = file.root
+                one.sealer = Sealer(one.root[1], one.root[0], one.caller.project, one.blob)
         except BucketNotFound:
             if one.place.link:
                 raise InvalidLink(REFUSED) from None
@@ -262,6 +264,8 @@ class Uploads:
         for number in range(ATTEMPTS):
             of_bucket = self.holdings.bucket_of(one.caller.project, one.place.bucket)
             async with of_bucket as (file, bucket), file.attempt(number):
+                if file.roots.get(one.root[0]) != one.root[1]:  # a restore has replaced the keys of blobs meanwhile
+                    raise UploadNotFound("The project was restored meanwhile: begin again.")
                 _check_replaced(one, bucket)
                 place = (bucket.id, one.key)
                 row = await file.read(partial(find, bucket=bucket.id, key=one.key))

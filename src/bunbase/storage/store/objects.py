@@ -175,9 +175,12 @@ def totals(connection: apsw.Connection) -> Totals:
     return Totals(*row)
 
 
-def due_blobs(connection: apsw.Connection, before: int, most_waiting: int, limit: int) -> list[str]:
+def due_blobs(
+    connection: apsw.Connection, before: int, most_waiting: int, limit: int, copied_since: int | None = None
+) -> list[str]:
     """Return the blobs to delete now, oldest first: those that wait since before `before`, and more of them while all
-    waiting blobs have more than `most_waiting` bytes.
+    waiting blobs have more than `most_waiting` bytes. `copied_since`: the begin of a copy, which needs all blobs that
+    wait since then.
     """
     left = totals(connection).waiting_bytes
     found = []
@@ -185,6 +188,8 @@ def due_blobs(connection: apsw.Connection, before: int, most_waiting: int, limit
         "SELECT blob, size, since FROM pending_deletes ORDER BY since LIMIT ?", (limit,)
     ):
         if since > before and left <= most_waiting:
+            break
+        if copied_since is not None and since >= copied_since:
             break
         found.append(blob)
         left -= size
