@@ -10,6 +10,8 @@ from bunbase.pkg.jobs import Job
 TEND_SECONDS = 15.0
 CHECK_SECONDS = 1.0  # the interval of the job; each live result is checked in one second of the minute
 BACK_UP_SECONDS = 60.0
+FREE_SECONDS = 60.0
+SETTLE_SECONDS = 10.0
 
 
 def tend_job(service: BundocService) -> Job:
@@ -26,3 +28,11 @@ def check_live_job(live: LiveService) -> Job:
 
 def back_up_job(backups: BackupsService) -> Job:
     return Job("bundoc: back up", backups.back_up_due, BACK_UP_SECONDS)
+
+
+def free_blobs_job(backups: BackupsService) -> Job:
+    return Job("bundoc: free backed up files", backups.free_blobs, FREE_SECONDS)
+
+
+def settle_job(backups: BackupsService) -> Job:
+    return Job("bundoc: settle restores", backups.settle_restores, SETTLE_SECONDS)

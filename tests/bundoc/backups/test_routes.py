@@ -141,12 +141,13 @@ async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
 async def test_a_backup_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
     at = f"{BACKUPS}/schedule"
 
-    assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False, "users": False}
+    assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False, "users": False, "files": True}
     assert (await http.put(at, json={"every_hours": 6, "kept": 3})).json() == {
         "every_hours": 6,
         "kept": 3,
         "own": True,
         "users": False,
+        "files": True,
     }
     assert problem(await http.put(at, json={"every_hours": -1, "kept": 3}))[0] == 422
     assert (await http.delete(at)).json()["own"] is False

@@ -25,6 +25,7 @@ from bunbase.pkg.sealed_sqlite.copying import copy_snapshot, open_copy
 from bunbase.pkg.sealed_sqlite.files import modified_at
 from bunbase.pkg.sealed_sqlite.key_file import NAME as KEY_FILE
 from bunbase.storage.acts.sweeping import Sweeping
+from bunbase.storage.blobs.format import sealed_size
 from bunbase.storage.blobs.store import BLOB, BlobMissing
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.copies import DRAFTS, blob_totals, delete_draft, named_blobs
@@ -64,12 +65,12 @@ class FileCopying:
                 await self._in_thread(_snapshot, self.holdings.files.directory / project, draft, key)
             connection = await self._in_thread(open_copy, draft / DATABASE, key)
             try:
-                held, blobs, size = await self._in_thread(blob_totals, connection)
+                held, blobs, size = await self._in_thread(blob_totals, connection, sealed_size)
                 yield CopiedList(wrapped, held.objects, held.bytes, blobs, size, taken_at, changed_at)
                 async for piece in self._bytes(draft / DATABASE):
                     yield piece
                 after = ""
-                while named := await self._in_thread(named_blobs, connection, after, NAMED_AT_ONCE):
+                while named := await self._in_thread(named_blobs, connection, sealed_size, after, NAMED_AT_ONCE):
                     self.sweeping.renew_copy(project)
                     yield NamedBlobs(named)
                     after = named[-1].id

@@ -45,7 +45,7 @@ from bunbase.pkg.sealed_sqlite.copying import open_copy
 from bunbase.pkg.sealed_sqlite.key_file import complete_key_file
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
-from bunbase.storage.blobs.format import Damaged, Opener, Sealer
+from bunbase.storage.blobs.format import Damaged, Opener, Sealer, sealed_size
 from bunbase.storage.blobs.store import BlobMissing, BlobWriter
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.copies import (
@@ -161,13 +161,15 @@ class Restoring:
             await self._draft(one)
         if one.list is None:
             return CopiedList("", 0, 0, 0, 0, self.holdings.clock.now(), 0)
-        held, blobs, size = await self._in_thread(blob_totals, one.list)
+        held, blobs, size = await self._in_thread(blob_totals, one.list, sealed_size)
         return CopiedList(one.new.wrapped, held.objects, held.bytes, blobs, size, self.holdings.clock.now(), 0)
 
     async def lacking(self, project: str, id: str) -> AsyncIterator[NamedBlobs]:
         one = self._found(project, id)
         after = ""
-        while one.list is not None and (named := await self._in_thread(named_blobs, one.list, after, NAMED_AT_ONCE)):
+        while one.list is not None and (
+            named := await self._in_thread(named_blobs, one.list, sealed_size, after, NAMED_AT_ONCE)
+        ):
             after = named[-1].id
             lacking = named if one.new.only_check else await self._lacking(one, named)
             self._found(project, id)

@@ -11,7 +11,7 @@ prepared.json  the restore has been prepared; without this file, the draft is de
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,6 @@ from bunbase.pkg.sealed_sqlite.faults import is_lasting
 from bunbase.pkg.sealed_sqlite.files import LOG, SHARED_INDEX, is_missing, sync_file
 from bunbase.pkg.sealed_sqlite.key_file import complete_key_file, read_key_file
 from bunbase.pkg.secret_files import replace_secret_file, sync_directory
-from bunbase.storage.blobs.format import sealed_size
 from bunbase.storage.store.objects import Totals, totals
 from bunbase.storage.store.tables import FORMAT, create_tables
 
@@ -41,6 +40,9 @@ NUMBERED: Final = ("buckets", "objects")  # the tables whose numbers are never u
 UNKNOWN_LEAP: Final = 1 << 32  # more numbers than an unreadable file may have used
 
 
+OnDisk = Callable[[int], int]
+
+
 class OwnKey(msgspec.Struct, frozen=True):
     """The key of a restored list. `settled`: true if the project's key file has it already."""
 
@@ -49,19 +51,22 @@ class OwnKey(msgspec.Struct, frozen=True):
     settled: bool
 
 
-def blob_totals(connection: apsw.Connection) -> tuple[Totals, int, int]:
-    """Return the totals of the objects, the number of blobs, and their bytes on the disk."""
+def blob_totals(connection: apsw.Connection, on_disk: OnDisk) -> tuple[Totals, int, int]:
+    """Return the totals of the objects, the number of blobs, and their bytes on the disk.
+
+    `on_disk`: returns the size of a blob on the disk, for the size of its content.
+    """
     blobs = size = 0
     for (content,) in connection.execute("SELECT size FROM blobs"):
         blobs += 1
-        size += sealed_size(content)
+        size += on_disk(content)
     return totals(connection), blobs, size
 
 
-def named_blobs(connection: apsw.Connection, after: str, limit: int) -> tuple[NamedBlob, ...]:
+def named_blobs(connection: apsw.Connection, on_disk: OnDisk, after: str, limit: int) -> tuple[NamedBlob, ...]:
     """Return the blobs that the list of objects needs, in the order of their ids, after the id `after`."""
     query = "SELECT id, size FROM blobs WHERE id > ? ORDER BY id LIMIT ?"
-    return tuple([NamedBlob(id, sealed_size(size)) for id, size in connection.execute(query, (after, limit))])
+    return tuple([NamedBlob(id, on_disk(size)) for id, size in connection.execute(query, (after, limit))])
 
 
 def content_size(connection: apsw.Connection, blob: str) -> int | None:
