@@ -101,8 +101,8 @@ async def restore_backup(
     present documents and files; `safety_backup` is the id of this new backup. If somebody changed the backup on its
     disk, BunBase refuses it with `backup_altered`. A backup of an older BunBase has no proof. BunBase refuses such
     backups with `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests
-    get 503 `project_restoring`. Documents and files change together. A backup without files leaves the files as they are, and
-    so does `files=false`. After the restore, readers of `/v1/changes` get `resync_required`.
+    get 503 `project_restoring`. Documents and files change together. A backup without files leaves the files as they
+    are, and so does `files=false`. After the restore, readers of `/v1/changes` get `resync_required`.
 
     With `users`, the job then restores the users of the backup. This needs recent reauthentication.
     Deleted users come back. Existing users get the fields of the backup and are signed out. No user is deleted. A

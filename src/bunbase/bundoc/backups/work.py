@@ -77,6 +77,7 @@ class BackupWork:
         self.users = parts.users
         self.files = parts.files
         self.clock = clock
+        self.settling = asyncio.Lock()
 
     async def create(self, running: RunningJob, reason: BackupReason, users: bool, files: bool) -> None:
         job, progress = running.job, running.progress
@@ -122,17 +123,22 @@ class BackupWork:
         A restore is decided when it is in `Copies.committed`. Its files then follow; all other prepared files are
         given up. Raises: Unreachable if Storage cannot be reached.
         """
+        async with self.settling:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        live = set(self.files.live)  # read first: a job decides its restore while it is in this set
         prepared = await self.files.storage.prepared_restores()
         committed = {one.restore: one for one in await self.copies.committed()}
         for one in prepared:
-            if one.restore in self.files.live:
+            if one.restore in live:
                 continue
             if one.restore in committed:
                 await self.files.commit(one.project, one.restore)
             else:
                 await self.files.storage.abort_restore(one.project, one.restore)
             log.info("an interrupted restore is over", project=one.project, restored=one.restore in committed)
-        for id in committed.keys() - self.files.live:
+        for id in committed.keys() - live:
             await self.copies.forget(id)
 
     async def _copied(

@@ -219,10 +219,10 @@ class Restoring:
             raise
 
     async def commit(self, project: str, id: str) -> None:
-        if not self._is_prepared(project, id):
-            return  # it was committed before
         draft = self.drafts / id
         async with self.holdings.files.closed(project) as directory:
+            if not self._is_prepared(project, id):
+                return  # it was committed before
             if (draft / DATABASE).exists() and directory.exists():
                 await self._settle(project, directory)
             await self._in_thread(take_place, draft, directory)
@@ -235,9 +235,11 @@ class Restoring:
         one = self.running.get(project)
         if one is not None and one.new.id == id:
             await self._forget(project)
-        elif self._is_prepared(project, id):
-            await self._in_thread(delete_draft, self.drafts / id)
-            self._release(project)
+            return
+        async with self.holdings.files.closed(project):  # only one call at a time ends a prepared restore
+            if self._is_prepared(project, id):
+                await self._in_thread(delete_draft, self.drafts / id)
+                self._release(project)
 
     async def all_prepared(self) -> tuple[PreparedRestore, ...]:
         return tuple(self.prepared.values())

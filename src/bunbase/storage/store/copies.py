@@ -204,7 +204,7 @@ def delete_draft(draft: Path) -> None:
         return
     for path in draft.iterdir():
         if path.name != PREPARED:
-            path.unlink()
+            path.unlink(missing_ok=True)
     shutil.rmtree(draft)
     sync_directory(draft.parent)
 
