@@ -74,7 +74,7 @@ async def checked(directory: Path, round: object) -> str:
         assert await version_of(both) == version, round
         assert await both.storage.prepared_restores() == ()
         for folder in (directory / "storage" / ".drafts", directory / "bundoc" / ".drafts"):
-            assert not list(folder.iterdir()), round
+            assert not list(folder.glob("*")), round
         on_disk = {path.name for path in (directory / "storage" / "blobs").rglob("*") if path.is_file()}
         assert len(on_disk) == 3, round
         for backup in (await both.bundoc.backups(OWNER, 100, None)).items:
