@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.storage_copies import FileCopies
+from bunbase.contracts.storage_copies import FileCopies, FilesKey
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -452,6 +452,14 @@ class Storage(FileCopies, Protocol):
 
     async def stored(self, caller: Caller) -> StorageUsage:
         """Return the present size of the project."""
+        ...
+
+    async def files_key(self, caller: Caller) -> FilesKey | None:
+        """Return the state of the key of the list of objects; None if the project has no buckets."""
+        ...
+
+    async def rotate_files_key(self, caller: Caller) -> FilesKey | None:
+        """Start to encrypt the list of objects under a new key; reads and writes continue."""
         ...
 
     async def drop_project(self, project: str) -> None:

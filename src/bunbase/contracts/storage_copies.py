@@ -85,6 +85,18 @@ class FilesState(msgspec.Struct, frozen=True):
     changed_at: int
 
 
+class FilesKey(msgspec.Struct, frozen=True):
+    """The state of the key under which the list of objects of a project is encrypted. `since`: the time of its first
+    use, null for the first key. `progress`: the progress of a rotation, 0 to 1. `failed`: the error code if the last
+    rotation failed; then the old key is still in use.
+    """
+
+    since: str | None
+    rotating: bool
+    progress: float | None = None
+    failed: str | None = None
+
+
 class NewRestore(msgspec.Struct, frozen=True):
     """A restore of a copy of the project `source`. `id`: a new id. `wrapped`: the key of the list of objects, as in
     CopiedList; empty for a copy of a project without buckets. `only_check`: check the list and the blobs that are sent,

@@ -83,7 +83,8 @@ MAY_CALL: Final = {
     },
     "storage": {
         GATEWAY: """abort_upload begin_upload bucket buckets copy_object create_bucket delete_bucket delete_object
-                    delete_objects feed_upload finish_upload objects read sign stored update_bucket""",
+                    delete_objects feed_upload files_key finish_upload objects read rotate_files_key sign stored
+                    update_bucket""",
         "platform": "drop_project",
         "bundoc": """abort_restore begin_restore commit_restore copied_blob copied_files feed_blob feed_list
                      file_projects files_state lacking_blobs prepare_restore prepared_restores release_files

@@ -29,6 +29,7 @@ from bunbase.contracts.storage import (
 from bunbase.contracts.storage_copies import (
     CopiedBytes,
     CopiedList,
+    FilesKey,
     FilesState,
     NamedBlobs,
     NewRestore,
@@ -46,6 +47,7 @@ from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.objects import Totals, totals
+from bunbase.storage.store.rotation import Rotations
 
 
 class StorageService:
@@ -61,6 +63,7 @@ class StorageService:
         self.linking = LinkActs(holdings)
         self.file_copying = FileCopying(holdings, self.sweeping)
         self.restoring = Restoring(holdings, self.sweeping, self.uploads)
+        self.rotations = Rotations(holdings.files, holdings.clock)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)
@@ -159,14 +162,24 @@ class StorageService:
     async def prepared_restores(self) -> tuple[PreparedRestore, ...]:
         return await self.restoring.all_prepared()
 
+    async def files_key(self, caller: Caller) -> FilesKey | None:
+        caller.check(Act.DATA_KEY_READ)
+        return await self.rotations.state(caller.project)
+
+    async def rotate_files_key(self, caller: Caller) -> FilesKey | None:
+        caller.check(Act.DATA_KEY_ROTATE)
+        return await self.rotations.begin(caller.project)
+
     async def drop_project(self, project: str) -> None:
         self.uploads.end_project(project)
+        await self.rotations.end(project)
         await self.restoring.drop(project)
         await self.holdings.files.drop(project)  # first, because it holds the keys: without it the blobs are unreadable
         await self.holdings.blobs.delete_project(project)
         self.sweeping.noted.discard(project)
 
     async def close(self) -> None:
+        await self.rotations.close()
         await self.restoring.close()
         await self.uploads.close()
         await self.holdings.files.close()

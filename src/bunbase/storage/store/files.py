@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -97,6 +98,32 @@ class OpenFiles:
         async with self._lock(project):
             await self._close(project)
             yield directory
+
+    async def replace(
+        self,
+        project: str,
+        file: ProjectFile,
+        finish: Callable[[apsw.Connection], object],
+        take_place: Callable[[], object],
+    ) -> None:
+        """Wait until the file has no users, call `finish` with the connection that writes, close the file, and call
+        `take_place`, which replaces it. Callers wait meanwhile. Raises: StorageBusy if the file was closed before this.
+        """
+        async with self._lock(project):
+            if self.files.get(project) is not file or file.closing:
+                raise StorageBusy("The project was closed meanwhile; try again.", retry_after_seconds=1)
+            file.closing = True
+            await file.unused.wait()
+            try:
+                await self._in_thread(finish, file.writer)
+            finally:
+                await self._close(project)
+            await self._in_thread(take_place)
+
+    async def change_key(self, project: str, **values: str) -> None:
+        """Change the key file. A caller inside of `using` must not call this, because it waits for the lock."""
+        async with self._lock(project):
+            await self._in_thread(partial(change_key_file, self._directory_of(project), **values))
 
     async def own_key(self, project: str) -> tuple[KeyFile, bytes]:
         """Return the key file and the key of a project inside of `closed`. Raises: StorageUnreadable."""
