@@ -100,6 +100,7 @@ MAY_CALL: Final = {
                     follow_logs function functions invoke job jobs logs rehearse_walk replay_job rollback runs
                     sandbox_layers schedules set_variable stats usage variables versions walk walks""",
         "platform": "drop_project pause_project",
+        "storage": "add_file_usage",
         "bundoc": "hook_state refuse_hook_answer run_hook",
         "tenant_auth": "enqueue enqueue_hook hook_state refuse_hook_answer run_hook",
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.functions.file_usage import FileUsage
 from bunbase.contracts.storage import (
     ALWAYS,
     Bucket,
@@ -48,15 +49,17 @@ from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings
 from bunbase.storage.store.objects import Totals, totals
 from bunbase.storage.store.rotation import Rotations
+from bunbase.storage.usage import FileMeter
 
 
 class StorageService:
-    def __init__(self, holdings: Holdings) -> None:
+    def __init__(self, holdings: Holdings, ledger: FileUsage) -> None:
         self.holdings = holdings
+        self.meter = FileMeter(holdings, ledger)
         self.bucket_acts = BucketActs(holdings)
         self.uploads = Uploads(holdings)
         self.sweeping = Sweeping(holdings, self.uploads)
-        self.downloads = Downloads(holdings)
+        self.downloads = Downloads(holdings, self.meter)
         self.removing = Removing(holdings, self.sweeping)
         self.copying = CopyActs(holdings, self.downloads, self.sweeping)
         self.listing = ListActs(holdings)
@@ -179,6 +182,7 @@ class StorageService:
         self.sweeping.noted.discard(project)
 
     async def close(self) -> None:
+        await self.meter.writer.close()
         await self.rotations.close()
         await self.restoring.close()
         await self.uploads.close()

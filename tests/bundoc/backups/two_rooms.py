@@ -12,6 +12,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.storage import Listing, NewBucket, NewObject, Place, Reading, Storage
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Unreachable
@@ -22,6 +23,7 @@ from bunbase.storage.settings import StorageSettings
 from tests.bundoc.backups.backed_up import MANUAL_ONLY, SERVER
 from tests.fakes import FakeKms
 from tests.rooms import site
+from tests.storage.room import Uncounted
 
 STORAGE = StorageSettings(min_free_mib=0, deleted_seconds=0)
 
@@ -54,7 +56,7 @@ async def two_rooms(
     async with AsyncExitStack() as stack:
         both = TwoRooms(await stack.enter_async_context(open_bundoc(settings, rooms, where)))
         held.append(both)
-        with_bundoc = Rooms({Kms: kms, Bundoc: both.bundoc})
+        with_bundoc = Rooms({Kms: kms, Bundoc: both.bundoc, Functions: Uncounted()})
         both.opened = await stack.enter_async_context(open_storage(storage, with_bundoc, where))
         yield both
 

@@ -46,7 +46,9 @@ async def test_a_rotation_changes_the_key_and_loses_no_write(tmp_path: Path) -> 
         async with storage.holdings.files.using("prj_a") as file:
             assert file is not None
             old, roots = file.key, dict(file.roots)
-        state, *_ = await asyncio.gather(rotated(storage), *(put(storage, f"k{n}", b"%d" % n) for n in range(30)))
+        rotating = asyncio.create_task(rotated(storage))
+        await asyncio.gather(*(put(storage, f"k{n}", b"%d" % n) for n in range(30)))
+        state = await rotating
 
         assert (state.failed, state.since is not None) == (None, True)
         async with storage.holdings.files.using("prj_a") as file:
