@@ -236,7 +236,8 @@ ALWAYS: Final = Conditions()
 class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
-    `md5`: the expected digest in hexadecimal digits, or empty.
+    `md5`: the expected digest in hexadecimal digits, or empty. `owner`: the id of the user who owns a new object; only
+    servers and members of the project may set it.
     """
 
     content_type: str = ""
@@ -245,6 +246,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, str] = {}
     conditions: Conditions = Conditions()
     md5: str = ""
+    owner: str = ""
 
 
 class WrittenObject(msgspec.Struct, frozen=True):

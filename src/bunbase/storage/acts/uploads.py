@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from typing import Final
 import apsw
 import msgspec
 
-from bunbase.contracts.bundoc.problems import DiskFull
+from bunbase.contracts.bundoc.problems import DiskFull, RuleDenied
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.storage import (
     MAX_HEADER,
@@ -47,6 +48,7 @@ from bunbase.contracts.storage import (
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.ids import ID
 from bunbase.pkg.logger import logger
 from bunbase.storage.acts.access import Access, holder_of, owner_of
 from bunbase.storage.blobs.format import Sealer
@@ -60,6 +62,7 @@ from bunbase.storage.store.objects import BlobPart, Moved, ObjectRow, Properties
 
 log = logger("storage")
 
+OWNER: Final = re.compile(ID)
 INLINE_BYTES: Final = 32 << 10  # sealing and hashing this much takes 0.06 ms; more is done in a thread
 MIN_RATE: Final = 1 << 10  # bytes a second on average; a slower upload holds a place of the project for too long
 UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a transaction may have been committed
@@ -115,6 +118,8 @@ class Uploads:
         key = checked_key(place.key)
         check_headers(new)
         ruled = False if place.link else self.access.is_ruled(caller, Act.OBJECT_WRITE)
+        if new.owner and (ruled or place.link):
+            raise RuleDenied("Only the secret key and members of the project set the owner of an object.")
         one = Upload(caller, place, key, new, ruled)
         self._enter(one)
         try:
@@ -276,7 +281,7 @@ class Uploads:
                 ) -> ObjectRow:
                     add_blob(connection, one.blob, one.size)
                     state = None if row is None else row.state
-                    owner, now = owner_of(one.caller), self.holdings.now_ms()
+                    owner, now = one.new.owner or owner_of(one.caller), self.holdings.now_ms()
                     return put(connection, place, state, new, parts, owner, now, self.holdings.quota)
 
                 try:
@@ -358,6 +363,8 @@ def check_headers(new: NewObject) -> None:
         if len(value) > MAX_HEADER or not HEADER_TEXT.fullmatch(value):
             raise InvalidInput.at(name, f"This header has at most {MAX_HEADER} printable ASCII characters.")
     check_metadata(new.metadata, "X-Bunbase-Metadata")
+    if new.owner and not OWNER.fullmatch(new.owner):
+        raise InvalidInput.at("X-Bunbase-Owner", "This is not the id of a user.")
 
 
 def check_metadata(metadata: dict[str, str], path: str) -> None:
