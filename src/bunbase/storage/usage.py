@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from bunbase.contracts.functions.file_usage import FileUsage
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.files import modified_at
+from bunbase.pkg.usage.batches import Batch, Receipt
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Writer
 from bunbase.storage.holdings import Holdings
@@ -45,7 +47,8 @@ class FileMeter:
 
     def __init__(self, holdings: Holdings, ledger: FileUsage) -> None:
         self.holdings = holdings
-        self.writer: Writer[None] = Writer(ledger.add_file_usage, holdings.clock)
+        self.ledger = ledger
+        self.writer: Writer[None] = Writer(self._deliver, holdings.clock)
         self.sizes: dict[str, Size] = {}
         self.sampled_at: float | None = None
 
@@ -65,6 +68,9 @@ class FileMeter:
             if hours:
                 self.writer.usage.add(project, Dimension.FILE_BYTE_HOURS, hours)
             await self._look(project, size)
+
+    async def _deliver(self, batch: Batch[None], sent: datetime) -> Receipt:
+        return await self.ledger.add_file_usage(batch, sent)  # looked up now, because Functions opens after Storage
 
     async def _look(self, project: str, size: Size) -> None:
         changed_at = await asyncio.to_thread(modified_at, self.holdings.files.directory / project)

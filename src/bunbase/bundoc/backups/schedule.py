@@ -21,7 +21,7 @@ from bunbase.bundoc.backups.files import BackedUpFiles
 from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
 from bunbase.contracts.storage_copies import FilesState
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -110,6 +110,8 @@ class Scheduler:
         """Return the projects with files; none if Storage cannot be reached, so that documents are still backed up."""
         try:
             return await self.files.storage.file_projects()
+        except Unreachable:  # also while the rooms of this process open
+            return ()
         except Problem as problem:
             log.warning("the projects with files are not known", reason=problem.detail)
             return ()
