@@ -95,6 +95,7 @@ def test_an_exported_project_is_the_same_in_another_project_and_its_users_sign_i
     assert signs_in(instance, keys_of(made))
 
 
+@pytest.mark.usefixtures("shop")  # which signs in
 def test_files_are_exported_imported_and_cloned(instance: Instance, tmp_path: Path) -> None:
     http, file = instance.http, tmp_path / "files.ndjson.gz"
     first = instance.bunbase_json("projects", "create", "With files")

@@ -100,7 +100,7 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
 
 
 class BackedUpObjects(msgspec.Struct, frozen=True):
-    """The files in a backup. `objects`, `bytes`: of all objects; each copy of an object counts.
+    """The files in a backup. `objects`, `bytes`: the number and the size of all objects; each copy of an object counts.
 
     `blobs`, `blob_bytes`: the blobs that hold them, and the bytes of these blobs in the archive, which all backups of
     the project share. `taken_at`: the moment at which the list of objects was copied. `changed_at`: the time of the
