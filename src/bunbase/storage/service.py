@@ -53,9 +53,9 @@ from bunbase.storage.usage import FileMeter
 
 
 class StorageService:
-    def __init__(self, holdings: Holdings, ledger: FileUsage) -> None:
+    def __init__(self, holdings: Holdings, functions: FileUsage) -> None:
         self.holdings = holdings
-        self.meter = FileMeter(holdings, ledger)
+        self.meter = FileMeter(holdings, functions)
         self.bucket_acts = BucketActs(holdings)
         self.uploads = Uploads(holdings)
         self.sweeping = Sweeping(holdings, self.uploads)

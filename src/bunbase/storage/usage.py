@@ -45,9 +45,9 @@ class FileMeter:
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
-    def __init__(self, holdings: Holdings, ledger: FileUsage) -> None:
+    def __init__(self, holdings: Holdings, functions: FileUsage) -> None:
         self.holdings = holdings
-        self.ledger = ledger
+        self.functions = functions
         self.writer: Writer[None] = Writer(self._deliver, holdings.clock)
         self.sizes: dict[str, Size] = {}
         self.sampled_at: float | None = None
@@ -70,7 +70,7 @@ class FileMeter:
             await self._look(project, size)
 
     async def _deliver(self, batch: Batch[None], sent: datetime) -> Receipt:
-        return await self.ledger.add_file_usage(batch, sent)  # looked up now, because Functions opens after Storage
+        return await self.functions.add_file_usage(batch, sent)  # looked up now, because Functions opens after Storage
 
     async def _look(self, project: str, size: Size) -> None:
         changed_at = await asyncio.to_thread(modified_at, self.holdings.files.directory / project)

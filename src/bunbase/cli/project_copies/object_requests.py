@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-PAGE: Final = 1000
+PAGE: Final = 500
 
 
 def object_path(bucket: str, key: str) -> str:
