@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.storage import NewBucket, Place, Reading
 from bunbase.pkg.usage.batches import Batch, Receipt
 from bunbase.pkg.usage.dimensions import Dimension
@@ -30,7 +32,7 @@ class Ledger:
 async def test_bytes_count_for_the_hours_for_which_they_are_stored(tmp_path: Path) -> None:
     ledger, now = Ledger(), [0.0]
     async with opened_storage(tmp_path, FakeKms(), functions=ledger) as storage:
-        meter = FileMeter(storage.holdings, ledger)
+        meter = FileMeter(storage.holdings, cast("Functions", ledger))
         meter.monotonic = lambda: now[0]
         await storage.create_bucket(SECRET, NewBucket(name="files"))
         await storage.create_bucket(OTHER, NewBucket(name="files"))

@@ -45,9 +45,9 @@ class RestoreEnded(Problem):
 class CopiedList(msgspec.Struct, frozen=True, tag="list"):
     """The beginning of a copy. `wrapped`: the key of the list, wrapped by BunKMS for the project.
 
-    `objects`, `bytes`: the number and the size of all objects; each copy of an object counts. `blobs`, `blob_bytes`: the blobs that the list
-    names, and their bytes on the disk. `taken_at`: the moment of the copy. `changed_at`: the time of the last write
-    before the copy, in nanoseconds since 1970.
+    `objects`, `bytes`: the number and the size of all objects; each copy of an object counts. `blobs`, `blob_bytes`:
+    the blobs that the list names, and their bytes on the disk. `taken_at`: the moment of the copy. `changed_at`: the
+    time of the last write before the copy, in nanoseconds since 1970.
     """
 
     wrapped: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
-from bunbase.contracts.functions.file_usage import FileUsage
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.storage import (
     ALWAYS,
     Bucket,
@@ -53,7 +53,7 @@ from bunbase.storage.usage import FileMeter
 
 
 class StorageService:
-    def __init__(self, holdings: Holdings, functions: FileUsage) -> None:
+    def __init__(self, holdings: Holdings, functions: Functions) -> None:
         self.holdings = holdings
         self.meter = FileMeter(holdings, functions)
         self.bucket_acts = BucketActs(holdings)

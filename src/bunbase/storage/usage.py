@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions.file_usage import FileUsage
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.files import modified_at
@@ -45,7 +45,7 @@ class FileMeter:
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
-    def __init__(self, holdings: Holdings, functions: FileUsage) -> None:
+    def __init__(self, holdings: Holdings, functions: Functions) -> None:
         self.holdings = holdings
         self.functions = functions
         self.writer: Writer[None] = Writer(self._deliver, holdings.clock)
