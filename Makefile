@@ -43,15 +43,15 @@ growth-check: .venv/.dev  ## each kind of query with 100, 1,000 and 10,000 docum
 	BUNBASE_GROWTH_DOCUMENTS=$${BUNBASE_GROWTH_DOCUMENTS:-100} $(BIN)/pytest -n 0 --timeout 7200 tests/bundoc/whole/test_no_cliffs.py
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, sign-ins, workers, the zygote, the server, everything
-	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py
-	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
-	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
-	BUNBASE_SIGN_IN_KILLS=$${BUNBASE_SIGN_IN_KILLS:-3} $(BIN)/pytest -s tests/e2e/killed/test_sign_ins.py
-	BUNBASE_WALK_KILLS=$${BUNBASE_WALK_KILLS:-10} $(BIN)/pytest -s tests/e2e/killed/test_walks.py
-	BUNBASE_STORAGE_KILLS=$${BUNBASE_STORAGE_KILLS:-100} $(BIN)/pytest -s tests/storage/whole/test_killed.py
-	BUNBASE_RESTORE_KILLS=1 $(BIN)/pytest -s tests/bundoc/backups/test_killed_restores.py
-	BUNBASE_CHANNEL_KILLS=1 $(BIN)/pytest -s tests/e2e/killed/test_channels.py
-	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
+	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest --timeout 7200 -s tests/bundoc/whole/test_history.py
+	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest --timeout 7200 -s tests/e2e/test_chaos.py
+	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest --timeout 7200 -s tests/pkg/db/test_ledger.py
+	BUNBASE_SIGN_IN_KILLS=$${BUNBASE_SIGN_IN_KILLS:-3} $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_sign_ins.py
+	BUNBASE_WALK_KILLS=$${BUNBASE_WALK_KILLS:-10} $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_walks.py
+	BUNBASE_STORAGE_KILLS=$${BUNBASE_STORAGE_KILLS:-100} $(BIN)/pytest --timeout 7200 -s tests/storage/whole/test_killed.py
+	BUNBASE_RESTORE_KILLS=1 $(BIN)/pytest --timeout 7200 -s tests/bundoc/backups/test_killed_restores.py
+	BUNBASE_CHANNEL_KILLS=1 $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_channels.py
+	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest --timeout 7200 -s tests/e2e/test_comes_back.py
 
 live: .venv/.dev node_modules/.ready  ## compare live queries with an oracle in random histories; cut cables, slow readers, 5,000 clients
 	BUNBASE_LIVE_SECONDS=$${BUNBASE_LIVE_SECONDS:-300} $(BIN)/pytest -s -n 0 tests/bundoc/live/test_checker.py \

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
+
+import structlog
 
 DEADLINE_SECONDS = 30.0
 
@@ -16,6 +19,7 @@ async def killed(module: str, directory: Path, secret: bytes, round: int, mark: 
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
+        __name__,
         module,
         str(directory),
         secret.hex(),
@@ -34,3 +38,9 @@ async def killed(module: str, directory: Path, secret: bytes, round: int, mark: 
         said += await process.stdout.read()
         await process.wait()
     return said.decode().split("\n")[:-1]
+
+
+if __name__ == "__main__":  # run a writer; its log goes to stderr, because stdout has only its lines
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -308,6 +308,12 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
     return {**shown_collection(api, name), "warnings": warnings_for([(name, rules)], (), read_seconds=5.0)}
 
 
+@get("/v1/storage/buckets")
+async def get_buckets(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
+    api.signed_in(request)
+    return {"items": []}
+
+
 @get("/v1/channels")
 async def get_channels(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
     api.signed_in(request)
@@ -375,6 +381,7 @@ ROUTES = (
     try_rules,
     list_collections,
     get_channels,
+    get_buckets,
     put_collection,
     make_custom_token,
     use_custom_token,

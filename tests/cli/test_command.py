@@ -67,6 +67,8 @@ NO_JSON = {
     "users",
     "auth",
     "channels",
+    "storage",
+    "storage buckets",
     "collections",
     "completion",
     "indexes",

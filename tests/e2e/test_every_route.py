@@ -299,7 +299,11 @@ def test_no_route_fails_on_a_body_or_parameter_of_hostile_size(installation: Ins
             headers["Content-Type"] = "multipart/form-data; boundary=x"
 
         path = filled(at, installation.names)
-        reply = installation.http.request(method, path, content=body, headers=headers)
+        try:
+            reply = installation.http.request(method, path, content=body, headers=headers)
+        except httpx.TransportError as error:
+            wrong.append(f"{method} {path[:200]} with {len(body)} bytes: {error!r}")
+            continue
 
         too_large = most not in (NOTHING, STREAMED) and len(body) > most
         told = (reply.status_code == 413) if too_large else reply.status_code < 500

@@ -283,6 +283,29 @@ def test_channels_are_part_of_the_file(shop: Shop) -> None:
     assert shop.json("deploy", code=1)["steps"][0]["problem"]["code"] == "invalid_rule"
 
 
+def test_buckets_are_part_of_the_file(shop: Shop) -> None:
+    shop.bunbase("deploy")
+    before = shop.file.read_text()
+    shop.file.write_text(before + "[buckets.photos]\nmime = ['image/*']\n[buckets.films]\nmax_bytes = 1000\n")
+
+    assert changes(shop.json("diff", code=5)) == {"buckets.photos": "additive", "buckets.films": "additive"}
+    shop.bunbase("deploy")
+    assert changes(shop.json("diff")) == {}
+    assert shop.json("pull")["files"] == []
+    shop.edit("max_bytes = 1000", "rules = { get = 'object.sise > 1' }")
+    assert shop.json("deploy", code=1)["steps"][0]["problem"]["code"] == "invalid_rule"
+    shop.edit("sise", "size")
+    rewriting = {"buckets.films.max_bytes": "rewriting", "buckets.films.rules": "rewriting"}
+    assert changes(shop.json("diff", code=5)) == rewriting
+    shop.bunbase("deploy")
+
+    shop.file.write_text(before + "[buckets.photos]\nmime = ['image/*']\n[deploy]\ndrop_buckets = true\n")
+    assert changes(shop.json("diff", code=5)) == {"buckets.films": "losing"}
+    shop.bunbase("deploy", code=2)
+    shop.bunbase("deploy", "--allow-losing", "buckets.films")
+    assert changes(shop.json("diff")) == {}
+
+
 def test_collections_that_refer_to_each_other_are_dropped_together(shop: Shop) -> None:
     refer = 'properties.{0} = {{ type = "string", x-ref = "{0}" }}\n'
     schemas = "".join(f"[collections.{a}.schema]\n{refer.format(b)}" for a, b in (("one", "two"), ("two", "one")))

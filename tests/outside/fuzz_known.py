@@ -15,17 +15,17 @@ INVENTED: Final = (
     r"invalid_bundle The source map|invalid_input (.* is not a scope|Name at most \d+ projects by their ids)"
 )
 GRAMMAR: Final = (
-    r"invalid_(rule|query|channel|document|index|schema|expression)|"
+    r"invalid_(rule|query|channel|document|index|schema|expression|bucket|object_key)|"
     r"invalid_input (/\S+: |Send (an email address|a mobile number|the tag of a language|a time in|an RSA key)|"
     r"rules has no rules for|The (id of a document|name of a collection)|An (organisation|index)|"
     r"A (role|redirect URI|path|name|key's name|project's name|text index|time must|rule)|"
     r"Without a user who is signed in|The name of a channel|Enter the name|Names of|"
-    r"(since|until) must be a time|Send a time with a zone|Whole numbers)"
+    r"This (header has|is not a type)|(since|until) must be a time|Send a time with a zone|Whole numbers)"
 )
 BETWEEN: Final = (
     r"invalid_input (Send (either|an address, a phone|`delay_seconds`)|Leave this out|\w+ (needs|takes no) |"
     r"A (migration|backfill) has|max_scan can be|\w+ is only for text indexes|This is (the address|your own)|"
-    r".* not both)"
+    r"content_type and max_bytes are only|.* not both)"
 )
 SETTINGS: Final = (
     r"phone_not_configured|query_needs_index|weak_password|confirmation_needed|captcha|"

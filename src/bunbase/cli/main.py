@@ -67,6 +67,7 @@ COMMANDS: Final = (
     (DATA, "data", "data:app", "Read, write, export and import documents."),
     (DATA, "collections", "collections:app", "List, show, drop and apply the collections of a project."),
     (DATA, "channels", "channels:app", "Follow a channel, and publish messages."),
+    (DATA, "storage", "storage:app", "List, copy, move, delete and synchronise files."),
     (DATA, "indexes", "indexes:app", "List, create and drop the indexes of a project's collections."),
     (DATA, "gen", "gen:app", "Write types of documents, and the JSON Schema of bunbase.toml."),
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),

@@ -1,7 +1,7 @@
 """Read bunbase.toml, from the current folder or the nearest folder above that has this file.
 
-bunbase.toml names the project of its folder, and holds its collections, channels and functions, and the settings for
-its users:
+bunbase.toml names the project of its folder, and holds its collections, channels, buckets and functions, and the
+settings for its users:
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
@@ -12,6 +12,9 @@ its users:
 
     [channels."rooms/{room}"]       # any field of ChannelSpec
     presence = true
+
+    [buckets.photos]                # any field of BucketSpec
+    mime = ["image/*"]
 
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
@@ -55,6 +58,7 @@ from bunbase.contracts.project_file import (
 from bunbase.contracts.project_file import (
     FUNCTION_NAME as FUNCTION_PATTERN,
 )
+from bunbase.contracts.storage import BUCKET_NAME, BucketSpec
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
@@ -62,11 +66,18 @@ SCHEMA: Final = "bunbase.schema.json"  # the JSON Schema for editors; the first 
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 
-EXAMPLES: Final = {"functions": "hello", "collections": "posts", "channels": '"rooms/{room}"', "target": "staging"}
+EXAMPLES: Final = {
+    "functions": "hello",
+    "collections": "posts",
+    "channels": '"rooms/{room}"',
+    "buckets": "photos",
+    "target": "staging",
+}
 PATTERNS: Final = {
     "functions": FUNCTION_PATTERN,
     "collections": COLLECTION_NAME,
     "channels": CHANNEL_PATTERN,
+    "buckets": BUCKET_NAME,
     "target": WORD,
 }
 
@@ -87,6 +98,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
     targets: dict[str, TargetSection] = {}
     deploy: DeploySection = DeploySection()
     channels: dict[str, ChannelSpec] = {}
+    buckets: dict[str, BucketSpec] = {}
     folder: Path = Path()
 
 
@@ -139,6 +151,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
         _tables(TargetSection, "target", document, path, mistakes),
         _section(DeploySection, document.get("deploy", {}), f"{path} [deploy]", mistakes) or DeploySection(),
         _tables(ChannelSpec, "channels", document, path, mistakes),
+        _tables(BucketSpec, "buckets", document, path, mistakes),
         path.absolute().parent,
     )
     if mistakes:
@@ -159,6 +172,11 @@ def name_rule(name: str) -> str:
 def _name_rule(kind: str, name: str) -> str:
     if kind == "channel":
         return f'a channel cannot be called "{name[:80]}": a name has 1 to 200 bytes, and no control characters'
+    if kind == "bucket":
+        return (
+            f'a bucket cannot be called "{name[:80]}": a name has 3 to 63 lower-case letters, digits, dots and '
+            "hyphens, and begins and ends with a letter or digit"
+        )
     if kind == "target":
         return f'a target cannot be called "{name}": a name has at most 63 letters, digits, dots, hyphens and _'
     return (
@@ -168,7 +186,7 @@ def _name_rule(kind: str, name: str) -> str:
 
 
 def _tables(kind: type[S], word: str, document: dict[str, Any], path: Path, mistakes: list[str]) -> dict[str, S]:
-    """Return the tables below `[functions]`, `[collections]`, `[channels]` or `[target]`, by their names."""
+    """Return the tables below a word such as `[collections]` or `[buckets]`, by their names."""
     one = word.removesuffix("s")
     tables = document.get(word, {})
     if not isinstance(tables, dict):

@@ -14,6 +14,7 @@ from bunbase.cli.entries import function_names
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
 from bunbase.cli.plans.auth import shown_auth
+from bunbase.cli.plans.buckets import present_buckets
 from bunbase.cli.plans.channels import present_channels
 from bunbase.cli.plans.collections import present_collections
 from bunbase.cli.plans.plan import place_of
@@ -27,7 +28,7 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Write 
 
 
 def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Write the collections, channels, settings of functions and settings for users to bunbase.toml.
+    """Write the collections, channels, buckets, settings of functions and settings for users to bunbase.toml.
 
     Comments and all other parts of the file stay. Afterwards, `bunbase diff` finds no difference. The command never
     writes secrets: the file names environment variables instead. It does not write the source code of functions either.
@@ -50,6 +51,7 @@ def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> Non
                 active_versions(session, name),
                 shown_auth(session, name),
                 present_channels(session, name),
+                present_buckets(session, name),
             )
     found = pulled(project, file, path, function_names(file))
     if dry_run and not flags.json:

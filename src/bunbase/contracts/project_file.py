@@ -15,6 +15,7 @@ from msgspec import UNSET, UnsetType
 from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.bundoc.collections import BeforeWrite, FieldPath, IndexSpec, MaxScan, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.storage import BUCKET_NAME, BucketSpec
 from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
 
 COLLECTION_NAME = r"^[a-z][a-z0-9_]{0,62}$"
@@ -25,6 +26,7 @@ WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 CollectionKey = Annotated[str, msgspec.Meta(pattern=COLLECTION_NAME)]
 FunctionKey = Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
 ChannelKey = Annotated[str, msgspec.Meta(pattern=CHANNEL_PATTERN)]
+BucketKey = Annotated[str, msgspec.Meta(pattern=BUCKET_NAME)]
 TargetKey = Annotated[str, msgspec.Meta(pattern=WORD)]
 
 
@@ -52,11 +54,13 @@ class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DeploySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`drop_collections`: if true, `bunbase deploy` drops the collections that this file does not name. Each such
     collection must also be named with `--allow-losing`. `drop_channels`: if true, `bunbase deploy` removes the patterns
-    of channels that this file does not name.
+    of channels that this file does not name. `drop_buckets`: if true, `bunbase deploy` deletes the empty buckets that
+    this file does not name, and refuses to deploy while such a bucket still has files.
     """
 
     drop_collections: bool = False
     drop_channels: bool = False
+    drop_buckets: bool = False
 
 
 class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +129,7 @@ class ProjectTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deploy: DeploySection = DeploySection()
     collections: dict[CollectionKey, CollectionSection] = {}
     channels: dict[ChannelKey, ChannelSpec] = {}
+    buckets: dict[BucketKey, BucketSpec] = {}
     functions: dict[FunctionKey, FunctionSection] = {}
     auth: AuthSection = msgspec.field(default_factory=AuthSection)
     server: dict[str, dict[str, Any]] = {}

@@ -100,8 +100,7 @@ class FastLane(AnsweringProtocol):
         if turn is None:
             super().on_message_complete()
         else:
-            self.in_message = False
-            self.stop_by = None
+            self.end_message()
             self._answer(turn)
 
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
@@ -151,7 +150,7 @@ class FastLane(AnsweringProtocol):
             return False
         if parser.get_http_version() != "1.1":
             return False
-        if self.head_bytes + self.piece_bytes > self.limits.head_bytes and self.is_head_large():
+        if self.head_bytes > self.small_head_bytes and self.is_head_large():
             return False
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS

@@ -97,7 +97,6 @@ async def test_a_killed_restore_leaves_one_whole_version(tmp_path: Path) -> None
     assert outcomes == [False, False, True, True]
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.skipif(not FIRST_STEP, reason="takes minutes; `make soak` runs it")
 async def test_a_restore_that_is_killed_before_any_change_of_a_file_leaves_one_whole_version(tmp_path: Path) -> None:
     backups = await prepared(tmp_path)

@@ -15,6 +15,7 @@ from msgspec import UNSET
 
 from bunbase.cli.auth_file import DEFAULTS, differences
 from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.plans.buckets import bucket_changes
 from bunbase.cli.plans.changes import ChangeClass
 from bunbase.cli.plans.channels import channel_changes
 from bunbase.cli.plans.comparing import index_changes, is_empty, needed
@@ -24,6 +25,7 @@ from bunbase.cli.project_file import read_project_file
 from bunbase.cli.toml_writing import same, write_file
 from bunbase.contracts.buncast import ChannelRules, ChannelSpec, History
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexState, Rules
+from bunbase.contracts.storage import BucketRules, BucketSpec
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
 from bunbase.pkg.api_json import api_json
 from tests.seeds import examples
@@ -281,6 +283,35 @@ def test_channels_are_written_and_another_spelling_of_the_same_stays(tmp_path: P
     assert "presence = true # who is here\nhistory = {}\n" in path.read_text()
     pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {"news": news}), path)
     assert read_project_file(path).channels == {"news": news}
+
+
+def test_buckets_are_written_without_settings_that_have_their_default(tmp_path: Path) -> None:
+    path = tmp_path / "bunbase.toml"
+    path.write_text("[buckets.photos]\npublic = false # never\nmime = ['image/*']\n")
+    photos = BucketSpec(mime=("image/*",))
+    films = BucketSpec(max_bytes=1000, rules=BucketRules(get="true"))
+
+    pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {}, {"photos": photos, "films": films}), path)
+
+    assert read_project_file(path).buckets == {"photos": photos, "films": films}
+    assert "public = false # never\nmime = ['image/*']\n" in path.read_text()
+    assert tomllib.loads(path.read_text())["buckets"]["films"] == {"max_bytes": 1000, "rules": {"get": "true"}}
+    pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {}, {"films": films}), path)
+    assert read_project_file(path).buckets == {"films": films}
+
+
+def test_each_setting_of_a_bucket_is_a_change_and_a_bucket_with_files_stops_the_plan() -> None:
+    now = {"a-1": BucketSpec(), "b-1": BucketSpec(max_bytes=5), "c-1": BucketSpec(), "d-1": BucketSpec()}
+    wanted = {"b-1": BucketSpec(public=True, rules=BucketRules(get="true")), "n-1": BucketSpec(), "d-1": BucketSpec()}
+
+    changes = {one.name: one for one in bucket_changes(wanted, now, ["a-1", "c-1"], {"c-1"})}
+
+    rewriting = {"buckets.b-1.public", "buckets.b-1.max_bytes", "buckets.b-1.rules"}
+    assert {name for name, one in changes.items() if one.effect is ChangeClass.REWRITING} == rewriting
+    assert [name for name, one in changes.items() if one.effect is ChangeClass.ADDITIVE] == ["buckets.n-1"]
+    losing = {name: one.blocked for name, one in changes.items() if one.effect is ChangeClass.LOSING}
+    assert losing == {"buckets.a-1": False, "buckets.c-1": True}
+    assert list(bucket_changes(wanted, now, [], set())) == [one for one in changes.values() if one.name not in losing]
 
 
 @pytest.mark.parametrize(("drops", "names"), [(False, ["b", "c"]), (True, ["a", "b", "c"])])

@@ -31,7 +31,7 @@ def read_folder(out: Output, names: Sequence[str] = ()) -> Folder:
         out.warn(not_a_function(path))
     if names:
         return Folder(ProjectFile(file.project, file.functions, file.configs, folder=file.folder), _found(file, names))
-    has_more = bool(file.collections or file.auth or file.deploy.drop_collections)
+    has_more = bool(file.collections or file.channels or file.buckets or file.auth or file.deploy.drop_collections)
     try:
         return Folder(file, _found(file, ()))
     except Usage as usage:

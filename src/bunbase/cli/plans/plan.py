@@ -1,4 +1,4 @@
-"""The plan of a whole project: its collections, channels, functions and settings for users."""
+"""The plan of a whole project: its collections, channels, buckets, functions and settings for users."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.plans.asking import AskedFunctions
 from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
+from bunbase.cli.plans.buckets import BucketsPlan, plan_buckets
 from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.channels import ChannelsPlan, plan_channels
 from bunbase.cli.plans.collections import CollectionsPlan, plan_collections
@@ -102,17 +103,20 @@ def make_plan(
         manages = bool(file.channels) or file.deploy.drop_channels
         drops = file.deploy.drop_channels
         channels = plan_channels(session, project, file.channels, drops) if manages else ChannelsPlan()
+        manages = bool(file.buckets) or file.deploy.drop_buckets
+        buckets = plan_buckets(session, project, file.buckets, file.deploy.drop_buckets) if manages else BucketsPlan()
         shown = shown_auth(session, project) if auth else {}
     return Plan(
         place,
         (
             *collections.changes,
             *channels.changes,
+            *buckets.changes,
             *(_function_change(one) for one in changing),
             *(auth_changes(auth, shown) if auth else ()),
         ),
         all_planned,
-        (*collections.steps, *channels.steps),
+        (*collections.steps, *channels.steps, *buckets.steps),
         (*collections.after, *(auth_steps(session, project, auth, shown) if auth and applying else ())),
     )
 

@@ -25,6 +25,7 @@ from bunbase.cli.toml_writing import edited, file_text, same
 from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
+from bunbase.contracts.storage import BucketSpec
 
 LONGEST_INTEGER: Final = 1 << 63  # TOML has integers of 64 bits
 FOLDER: Final = "collections"  # the folder for new files of a pull
@@ -41,6 +42,7 @@ class Project(msgspec.Struct, frozen=True):
     active: Mapping[str, Version]
     auth: Json
     channels: Mapping[str, ChannelSpec] = {}
+    buckets: Mapping[str, BucketSpec] = {}
 
 
 class Pulled(msgspec.Struct, frozen=True):
@@ -71,8 +73,12 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
         table = before.get("collections", {}).get(name, {})
         tables[name] = _collection(one, wanted.get(name, CollectionSpec()), table, file.folder, files)
     changed: Json = {"collections": tables, "auth": pulled_auth(project.auth, before.get("auth", {}))}
-    sent = before.get("channels", {})
-    changed["channels"] = {name: _channel(one, sent.get(name)) for name, one in project.channels.items()}
+    for section, kind, present in (
+        ("channels", ChannelSpec, project.channels),
+        ("buckets", BucketSpec, project.buckets),
+    ):
+        sent = before.get(section, {})
+        changed[section] = {name: _whole(one, kind, sent.get(name)) for name, one in present.items()}
     here = {name: one for name, one in project.active.items() if name in functions}
     sections = {name: _function(here[name], before.get("functions", {}).get(name, {})) for name in here}
     changed["functions"] = {**before.get("functions", {}), **{name: one for name, one in sections.items() if one}}
@@ -164,12 +170,19 @@ def _indexes(now: Collection) -> list[Json] | None:
     return [msgspec.to_builtins(one) for one in own_indexes(now)] or None
 
 
-def _channel(now: ChannelSpec, table: Json | None) -> Json:
-    """Return the table of a pattern of channels. `table`: the present table in the file, or None."""
-    if table is not None and msgspec.convert(table, ChannelSpec) == now:
+def _tables(present: Mapping[str, msgspec.Struct], kind: type[msgspec.Struct], before: Json) -> Json:
+    return {name: _whole(one, kind, before.get(name)) for name, one in present.items()}
+
+
+def _whole(now: msgspec.Struct, kind: type[msgspec.Struct], table: Json | None) -> Json:
+    """Return the table of a pattern of channels, or of a bucket. `table`: the present table in the file, or None.
+
+    Settings that have their default value are left out.
+    """
+    if table is not None and msgspec.convert(table, kind) == now:
         return table
-    found: Json = msgspec.to_builtins(now)
-    return {name: value for name, value in found.items() if value not in ({}, None)}
+    found, defaults = msgspec.to_builtins(now), msgspec.to_builtins(kind())
+    return {name: value for name, value in found.items() if value not in ({}, None, defaults.get(name))}
 
 
 def _place(name: str, table: Json) -> int:

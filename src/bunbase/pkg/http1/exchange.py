@@ -113,6 +113,8 @@ class Exchange(RequestResponseCycle):
         if self.scope["http_version"] == "1.0":
             self._frame_by_closing(message)
         await super().send(message)
+        if self.response_complete:
+            self.body = bytearray()  # the part of the body that the app has not taken
 
     def _switch(self, message: Any, protocol: SwitchedProtocol) -> None:
         """Write the answer 101, then hand the connection over."""

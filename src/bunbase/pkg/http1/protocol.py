@@ -44,7 +44,7 @@ from bunbase.pkg.http1.exchange import Exchange, GuardedTransport
 from bunbase.pkg.http1.head import ASTERISK, BLANKS, Head, asks_to_close, checked_head
 from bunbase.pkg.http1.incoming import EXTENSION
 from bunbase.pkg.http1.server_wide import server_wide
-from bunbase.pkg.http1.slices import SlicedProtocol
+from bunbase.pkg.http1.slices import SLICE_BYTES, SlicedProtocol
 from bunbase.pkg.http1.switching import SwitchedProtocol, asks_for_websocket
 from bunbase.pkg.http1.unacknowledged import ENDED
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
@@ -76,7 +76,10 @@ class Http1Protocol(SlicedProtocol):
         self.piece_bytes = 0  # size of the data that is being parsed
         self.body_came = False  # True if the data that is being parsed contains a part of a body
         self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
-        self.head_bytes = 0  # bytes of the current head, of the trailers, or of the framing between two chunks
+        # The bytes of the current head, of the trailers, or of the framing between two chunks, without the data that is
+        # being parsed. A piece in which the head began behind other bytes does not count: SLICE_BYTES at most.
+        self.head_bytes = 0
+        self.small_head_bytes = self.limits.head_bytes - 2 * SLICE_BYTES  # with fewer, no head can be too large
         self.unread_bytes = 0  # bytes that were read and dropped
 
     # the connection
@@ -107,6 +110,8 @@ class Http1Protocol(SlicedProtocol):
             self._drop(len(data))
             return b""
         self.body_came, self.piece_bytes = False, len(data)
+        if not self.in_message:
+            self.head_bytes = 0
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as told:
@@ -231,7 +236,7 @@ class Http1Protocol(SlicedProtocol):
         self.url = b""
         self.headers = []
         self.in_head = self.in_message = True
-        self.head_bytes = self.body_bytes = self.unread_bytes = 0
+        self.body_bytes = self.unread_bytes = 0
         self.since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -243,7 +248,7 @@ class Http1Protocol(SlicedProtocol):
         if parser.should_upgrade() and method != b"CONNECT" and brings_a_body(self.headers):
             self.head_again = head_without_upgrade(method, self.url, version, self.headers)
             return
-        large = self.is_head_large()
+        large = self.head_bytes > self.small_head_bytes and self.is_head_large()
         self.in_head = False
         self.head_bytes = 0
         try:
@@ -274,12 +279,16 @@ class Http1Protocol(SlicedProtocol):
     def on_message_complete(self) -> None:
         if self.head_again:
             return
-        self.in_message = False
-        self.stop_by = None
+        self.end_message()
         cycle = self.cycle
         if not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
+
+    def end_message(self) -> None:
+        self.in_message = False
+        self.stop_by = None
+        self.head_bytes = -self.piece_bytes  # the next head may begin in this piece
 
     def on_response_complete(self) -> None:
         """Start the next request if one waits in the pipeline."""
@@ -372,14 +381,10 @@ class Http1Protocol(SlicedProtocol):
             self.close()  # framing without end after the head; the app has the request already, so it cannot be refused
 
     def is_head_large(self) -> bool:
-        """True if the head that was just parsed is too large.
-
-        `_count_head` counts the pieces before the last piece of the head. The last piece is measured here.
-        """
-        most = self.limits.head_bytes
-        if self.head_bytes + self.piece_bytes <= most:
-            return False
-        return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > most
+        """Measure the head that was just parsed. True if it is too large."""
+        return (
+            len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > self.limits.head_bytes
+        )
 
     def _too_large(self) -> Problem:
         return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of URL and headers.")

@@ -78,8 +78,15 @@ class SlicedProtocol(TimedProtocol):
                 self.next_slice = self.loop.call_soon(self._parse_slice)
         elif self.flow.held:
             self.flow.held = False
-            if not self.pipeline and len(getattr(self.cycle, "body", b"")) <= HIGH_WATER_LIMIT:
+            if not self.pipeline and not self._app_must_read():
                 self.flow.resume_reading()
+
+    def _app_must_read(self) -> bool:
+        """True if the app must take a part of the body before more data is read."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False  # an app that has answered takes nothing: its body may even be larger than the limit
+        return len(getattr(cycle, "body", b"")) > HIGH_WATER_LIMIT
 
     def _forget_unparsed(self) -> int:
         """Drop the unparsed data, and return its number of bytes."""

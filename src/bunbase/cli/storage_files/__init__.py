@@ -1,0 +1,1 @@
+"""The parts of `bunbase storage`: places of files, requests to the server, files of this machine, and transfers."""
