@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from obstore.store import MemoryStore
 
 from bunbase.contracts.bundoc.backups import Backup, BackupJob, BackupReason, BackupSchedule, JobState
 from bunbase.contracts.bundoc.service import Bundoc
@@ -236,9 +237,39 @@ async def test_documents_are_backed_up_by_the_schedule_even_if_files_cannot_be(
         assert manual.state is JobState.FAILED
 
 
-async def test_a_manifest_of_an_older_version_has_no_files(tmp_path: Path) -> None:
+async def test_a_backup_of_an_older_version_restores_and_leaves_files_as_they_are(tmp_path: Path) -> None:
     async with two_rooms(tmp_path, FakeKms()) as both:
         await put(both.bundoc, "d1")
+        await create_bucket(both.storage)
+        await upload(both.storage, "a", b"a")
         job = await ended(both.bundoc, OWNER, await both.bundoc.create_backup(OWNER, files=False))
-        manifest = msgspec.json.decode((tmp_path / "backups" / "prj_a" / job.backup / "manifest.json").read_bytes())
-        assert manifest["objects"] is None
+        folder = tmp_path / "backups" / "prj_a" / job.backup
+        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
+        older = {key: value for key, value in manifest.items() if key not in ("objects", "documents_at")}
+        (folder / "manifest.json").write_bytes(msgspec.json.encode(older))
+        (folder / "manifest.mac").unlink()
+        await put(both.bundoc, "d2")
+
+        done = await restored(both.bundoc, job.backup, unauthenticated=True)
+
+        assert (done.state, done.files) == (JobState.DONE, False)
+        assert await files_of(both.storage) == {"a": b"a"}
+        assert (await bodies(both.bundoc)).count(b"_id") == 1
+
+
+async def test_blobs_of_an_object_store_are_backed_up_and_restored(tmp_path: Path) -> None:
+    async with two_rooms(tmp_path, FakeKms()) as both:
+        blobs = both.storage.holdings.blobs
+        blobs.backend, blobs.directory = MemoryStore(), None
+        await create_bucket(both.storage)
+        wanted = {"large": os.urandom(LARGE), "empty": b""}
+        for key, content in wanted.items():
+            await upload(both.storage, key, content)
+        id = await backed_up(both.bundoc)
+        assert len(blobs_in(tmp_path / "backups")) == 2
+        blobs.backend = MemoryStore()  # all bytes are lost
+
+        assert (await restored(both.bundoc, id)).state is JobState.DONE
+        assert await files_of(both.storage) == wanted
+        assert (await restored(both.bundoc, id, into=OTHER_OWNER)).state is JobState.DONE
+        assert await files_of(both.storage, OTHER_SERVER) == wanted

@@ -92,6 +92,10 @@ def test_files_come_back_with_the_documents_and_are_in_a_clone(instance: Instanc
     clone = instance.bunbase_json("backup", "clone", "With files", "--backup", made["id"], "--project", shop.project)
     other = {"X-Bunbase-Key": next(key["key"] for key in clone["keys"] if key["kind"] == "secret")}
     assert http.get(PHOTO, headers=other).content == LARGE
+    instance.bunbase("projects", "delete", clone["id"], "--confirm", clone["slug"])
+    assert http.get(PHOTO, headers=other).status_code != 200
+    instance.bunbase("projects", "restore", clone["id"])
+    assert http.get(PHOTO, headers=other).content == LARGE
     http.delete(PHOTO, headers=other).raise_for_status()
     assert http.get(PHOTO, headers=secret).content == b"changed"
     for backup in instance.bunbase_json("backup", "list", "--project", shop.project)["items"]:
