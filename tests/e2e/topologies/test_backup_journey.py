@@ -166,5 +166,5 @@ def test_the_schedule_of_backups_is_shown_and_changed(instance: Instance, shop: 
     changed = instance.bunbase_json("backup", "schedule", "--every-hours", "6", "--project", shop.project)
     inherited = instance.bunbase_json("backup", "schedule", "--inherit", "--project", shop.project)
 
-    assert shown == {"every_hours": 24, "kept": 7, "own": False, "users": False} == inherited
-    assert changed == {"every_hours": 6, "kept": 7, "own": True, "users": False}
+    assert shown == {"every_hours": 24, "kept": 7, "own": False, "users": False, "files": True} == inherited
+    assert changed == {"every_hours": 6, "kept": 7, "own": True, "users": False, "files": True}
