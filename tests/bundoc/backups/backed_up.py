@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.storage import Storage
-from bunbase.contracts.storage_copies import CopiedList, FilesState, NamedBlobs, NewRestore, PreparedRestore
+from bunbase.contracts.storage_copies import CopiedList, FilesKey, FilesState, NamedBlobs, NewRestore, PreparedRestore
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
@@ -64,6 +64,12 @@ class NoFiles:
         self.restored.append(project)
 
     async def abort_restore(self, project: str, restore: str) -> None: ...
+
+    async def files_key(self, caller: Caller) -> FilesKey | None:
+        return None
+
+    async def rotate_files_key(self, caller: Caller) -> FilesKey | None:
+        return None
 
     async def prepared_restores(self) -> tuple[PreparedRestore, ...]:
         return ()

@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.platform import Membership, ProjectNotFound
 from bunbase.gateway.app import given
-from tests.bundoc.backups.backed_up import SERVER, ended, put, whole_bundoc
+from tests.bundoc.backups.backed_up import SERVER, NoFiles, ended, put, whole_bundoc
 from tests.bundoc.web import app_of
 from tests.fakes import FakeKms
 from tests.rooms import member_caller
@@ -61,7 +61,7 @@ async def operator_of() -> Caller:
 async def http(bundoc: Bundoc) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"client": Provide(server), "accessor": Provide(accessor_of)}
     callers |= {"member": Provide(member_of), "operator": Provide(operator_of)}
-    dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform()})}
+    dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform(), "storage": NoFiles()})}
     transport = httpx.ASGITransport(app=app_of("backups", dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
