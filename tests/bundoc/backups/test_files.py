@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from obstore.store import MemoryStore
 
+from bunbase.bundoc.backups.engine import CommittedRestore
 from bunbase.contracts.bundoc.backups import Backup, BackupJob, BackupReason, BackupSchedule, JobState
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
@@ -273,3 +274,16 @@ async def test_blobs_of_an_object_store_are_backed_up_and_restored(tmp_path: Pat
         assert await files_of(both.storage) == wanted
         assert (await restored(both.bundoc, id, into=OTHER_OWNER)).state is JobState.DONE
         assert await files_of(both.storage, OTHER_SERVER) == wanted
+
+
+async def test_a_decided_restore_of_a_project_that_was_deleted_does_not_keep_the_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    draft = tmp_path / "bundoc" / ".drafts" / "one"
+    draft.mkdir(parents=True)
+    mark = CommittedRestore("prj_gone", "rst_1", "bunkms:v1:x")
+    (draft / "committed.json").write_bytes(msgspec.json.encode(mark))
+    async with two_rooms(tmp_path, FakeKms()) as both:
+        await both.bundoc.backup_service.settle_restores()
+        assert not draft.exists()
+        assert not (tmp_path / "bundoc" / "prj_gone").exists()

@@ -301,10 +301,11 @@ def _forget(drafts: Path, restore: str) -> None:
 
 
 def _settle_drafts(drafts: Path) -> None:
-    """Finish the restores that were decided before a crash, and delete all other drafts."""
+    """Finish the restores that were decided before a crash, and delete all other drafts, also of deleted projects."""
     marked = dict(_marks_in(drafts))
     for draft in drafts.iterdir() if drafts.exists() else ():
-        if draft in marked:
-            _swap(drafts.parent / marked[draft].project, draft, marked[draft])
+        directory = drafts.parent / marked[draft].project if draft in marked else None
+        if directory is not None and directory.exists():
+            _swap(directory, draft, marked[draft])
         else:
             shutil.rmtree(draft)
