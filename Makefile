@@ -11,8 +11,8 @@ SDK := tests/sdk_js/runtimes
 
 .PHONY: run test check check-types check-rest e2e explore growth-check soak live packages sdk command clients outside bench gen lock clean
 
-run: .venv/.run  ## the server: all rooms in one process, on port 7070
-	@exec $(BIN)/bunbase dev
+run: .venv/.run  ## the server: all rooms in one process, on port 7070, and on port 7073 for clients of S3
+	@BUNBASE_S3__ENABLED=$${BUNBASE_S3__ENABLED:-true} exec $(BIN)/bunbase dev
 
 test: check  ## make check, then all tests: unit, contract and end-to-end
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40

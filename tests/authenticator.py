@@ -21,7 +21,7 @@ ES256, EDDSA, RS256 = -7, -8, -257
 
 @dataclass(frozen=True)
 class SigningPair:
-    """`cose`: the public key as COSE (RFC 9052)."""
+    """A key pair that signs. `cose`: the public key as COSE (RFC 9052)."""
 
     cose: dict[int, Any]
     sign: Callable[[bytes], bytes]
@@ -53,7 +53,7 @@ KINDS: Final[dict[str, Callable[[], SigningPair]]] = {"ES256": es256, "RS256": r
 class Authenticator:
     """One passkey on one device. A test changes the fields to simulate errors.
 
-    `rp_id`: None for the id in the options. `counter`: grows by `counts` with each signature.
+    `rp_id`: None for the id in the options. `counter` grows by `counts` with each signature.
     `client_data`: further members of the client data. `flags`: further flags of the authenticator data. `extensions`:
     the extensions in CBOR. `attestation`: the format of the attestation and its statement.
     """
@@ -82,7 +82,7 @@ class Authenticator:
         return self._credential(clientDataJSON=text(data), attestationObject=text(made))
 
     def get(self, options: dict[str, Any], user: str | None = None) -> dict[str, Any]:
-        """Answer the options of a sign-in. `user`: replaces the user that was stored at the registration."""
+        """Answer the options of a sign-in. `user` replaces the user that was stored at the registration."""
         self.counter += self.counts
         rp_id, data = self.rp_id or options["rpId"], self._client_data("webauthn.get", options)
         authenticator_data = self._data(rp_id, 0) + self.extensions

@@ -30,28 +30,31 @@ from tests.databases import Databases
 from tests.seeds import choose_profile
 from tests.work_units import WorkUnits, rank
 
-EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # URL of an existing PostgreSQL whose user may create databases
-MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
+# This variable has the URL of an existing PostgreSQL whose user may create databases.
+EXTERNAL = "BUNBASE_TEST_DATABASE_URL"
+MEMORY = Path("/dev/shm")  # A new database takes 5 ms here, and 80 ms on disk.
 ENOUGH_BYTES = 1 << 30
-EMPTY = "template0"  # PostgreSQL's own original
+EMPTY = "template0"  # This is PostgreSQL's own original.
 PREFIX = "bunbase-tests-"
 TRUE_HASHER = passwords.HASHER
-QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # 0.1 ms instead of 19 ms
-TICK_SECONDS = 0.01  # uvicorn sleeps for 0.1 s, so each of a thousand servers took 0.2 s to stop
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # A hash takes 0.1 ms instead of 19 ms.
+TICK_SECONDS = 0.01  # uvicorn sleeps for 0.1 s, so each of a thousand servers took 0.2 s to stop.
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell starts background jobs with SIGINT ignored. Child processes inherit that, so Ctrl-C could not be tested.
+    # A shell starts background jobs with SIGINT ignored. Child processes inherit this setting, so Ctrl-C could not be
+    # tested.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-choose_profile()  # the tests read the profile when they are imported
-# structlog without configuration shows the local variables of each frame: 0.3 s for a test's traceback, not 1 ms
+choose_profile()  # The tests read the profile when they are imported.
+# structlog without configuration shows the local variables of each frame. A test's traceback then takes 0.3 s, not 1
+# ms.
 ConsoleRenderer.get_active().exception_formatter = plain_traceback
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a run of several processes, start the longest files first, so that no process ends alone with one of them."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: rank(item.nodeid))  # keeps the order within each part
+        items.sort(key=lambda item: rank(item.nodeid))  # This keeps the order within each part.
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -63,14 +66,16 @@ def pytest_collection_finish() -> None:
     """Exempt modules and collected tests from garbage collection, because each full collection would visit them all."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # about every second test builds an application: collect less often
+    # About every second test builds an application, so garbage is collected less often.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_runtest_logfinish() -> None:
     """Release the web applications of the test that has ended.
 
     Litestar's router caches its answers in an `lru_cache` of the class, which holds the last thousand applications.
-    At the end of the gateway's tests these were seven million objects, and a full collection took two seconds.
+    At the end of the gateway's tests, these applications had seven million objects, and a full collection took two
+    seconds.
     """
     router = sys.modules.get("litestar._asgi.asgi_router")
     if router is not None:
@@ -153,7 +158,10 @@ async def databases(postgres: str, filled: str) -> AsyncIterator[Databases]:
 
 @pytest.fixture
 async def database_url(databases: Databases) -> AsyncIterator[str]:
-    """Yield the URL of a database with the tables of all rooms and no rows. Its name is not used again."""
+    """Yield the URL of a database with the tables of all rooms and no rows.
+
+    The name of the database is not used again.
+    """
     name = await databases.take()
     yield databases.url(name)
     await databases.give_back(name)
@@ -161,7 +169,7 @@ async def database_url(databases: Databases) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def empty_database_url(postgres: str) -> AsyncIterator[str]:
-    """Yield the URL of a database without tables, for tests of migrations. It is dropped after the test."""
+    """Yield the URL of a database without tables, for tests of migrations. The database is dropped after the test."""
     async with new_database(postgres, EMPTY) as url:
         yield url
 
@@ -190,7 +198,7 @@ def roomy() -> Path:
 
 
 def sweep() -> None:
-    """Remove the files of test runs that were killed: they would take memory until the next boot."""
+    """Remove the files of test runs that were killed, because they would take memory until the next boot."""
     for left in roomy().glob(f"{PREFIX}*"):
         pid = left.name.removeprefix(PREFIX).partition("-")[0]
         if not Path("/proc", pid).exists():

@@ -17,7 +17,7 @@ import pytest
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 SHOWN: Final = 40
-SECONDS: Final[defaultdict[tuple[str, str], float]] = defaultdict(float)  # by file and phase
+SECONDS: Final[defaultdict[tuple[str, str], float]] = defaultdict(float)  # The keys are the file and the phase.
 COLLECTING: Final = "(collecting the tests)"
 
 
@@ -45,13 +45,14 @@ def _used() -> float:
     parents: dict[int, int] = {}
     for pid, fields in _processes():
         parents[pid] = int(fields[1])
-        ticks[pid] = sum(int(field) for field in fields[11:15])  # of itself, and of the children that have ended
+        # This is the time of the process itself, and of its children that have ended.
+        ticks[pid] = sum(int(field) for field in fields[11:15])
     return sum(used for pid, used in ticks.items() if _is_below(pid, parents)) / TICKS
 
 
 def _processes() -> Iterator[tuple[int, list[bytes]]]:
     for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # the process has ended meanwhile
+        with suppress(OSError):  # The process has ended meanwhile.
             yield int(entry.name), (entry / "stat").read_bytes().rpartition(b") ")[2].split()
 
 

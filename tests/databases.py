@@ -14,7 +14,7 @@ import asyncpg
 
 from bunbase.pkg.ids import new_id
 
-MAX_BYTES: Final = 256 << 10  # the size limit of one table, because deleted rows still take space
+MAX_BYTES: Final = 256 << 10  # One table has at most this size, because deleted rows still take space.
 GONE_SECONDS: Final = 10.0
 # A change of the tables changes one of these numbers. PostgreSQL's own objects have ids below 16384.
 SHAPE: Final = """
@@ -119,11 +119,11 @@ class Databases:
         """Delete all rows. Return False if the database is not the same as before the test."""
         try:
             connection = await asyncpg.connect(self.url(name))
-        except asyncpg.PostgresError:  # the test has dropped the database
+        except asyncpg.PostgresError:  # The test has dropped the database.
             return False
         try:
             return await self._empty(connection)
-        except asyncpg.PostgresError:  # for example, only a superuser may turn off triggers
+        except asyncpg.PostgresError:  # For example, only a superuser may turn off triggers.
             return False
         finally:
             await connection.close()
@@ -137,7 +137,7 @@ class Databases:
         if any(table["bytes"] > MAX_BYTES or table["analysed"] for table in written):
             return False
         deletions = [f"DELETE FROM {table['name']}" for table in written]
-        # `replica` turns off triggers, such as those that guard the audit log and those of foreign keys
+        # `replica` turns off triggers, such as the triggers of the audit log and of foreign keys.
         await connection.execute(";".join(("SET session_replication_role = replica", *deletions, RESTART_SEQUENCES)))
         return True
 

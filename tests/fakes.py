@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import re
+from contextvars import copy_context
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -31,12 +32,17 @@ MAX_SECRET_BYTES = 64 << 10
 MAX_MACS = 1000
 
 
+def in_transaction() -> bool:
+    """True if this task is in a transaction of a `Database`, or was started in one."""
+    return any(variable.name.endswith("_tx") and value is not None for variable, value in copy_context().items())
+
+
 class FakeKms:
     """BunKMS without a database, with real AES-GCM and RS256.
 
     Keys are derived from `secret`, so that another FakeKms with the same secret opens what this one has wrapped.
     `lazy`: an owner is created by its first call. `reachable = False`: every call raises Unreachable.
-    `calls`: the names of the methods called so far.
+    `calls`: the names of the methods called so far. BunKMS may be slow, so a call in a transaction fails.
     """
 
     def __init__(self, secret: bytes | None = None, lazy: bool = True) -> None:
@@ -107,10 +113,10 @@ class FakeKms:
         return public, *self.older.get(owner, ())
 
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
-        """The new key signs at once, because all processes already have it."""
+        """Make a new key, which signs at once, because all processes already have it."""
         newest, *older = await self.public_keys(owner)
         self._called("renew_signing_key")
-        if newest.alg is not algorithm or days == 0:  # other keys of a fake are never old
+        if newest.alg is not algorithm or days == 0:  # Other keys of a fake are never old.
             self.older[owner] = (newest, *older)
             count = len(self.signing) + len(older) + 1
             self.signing[owner] = rsa_key(count) if algorithm is SigningAlgorithm.RS256 else new_private_key(algorithm)
@@ -140,6 +146,9 @@ class FakeKms:
         return self.directories[room]
 
     def _called(self, name: str) -> None:
+        # the outbox delivers an event in the transaction that deletes it, so keys are destroyed in this transaction
+        if name != "destroy" and in_transaction():
+            raise AssertionError(f"{name} of BunKMS was called in a transaction, which keeps its locks meanwhile")
         self.calls.append(name)
         if not self.reachable:
             raise Unreachable("BunKMS cannot be reached.")

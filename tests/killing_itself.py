@@ -19,7 +19,7 @@ from bunbase.pkg.db.database import Database
 
 
 class Fuse:
-    """Kills this process before its step `number`; the first step is 1. It counts from `light` on."""
+    """Kills this process before its step `number`. The first step is 1, and the count begins with `light`."""
 
     def __init__(self, number: int) -> None:
         self.number = number

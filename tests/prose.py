@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = ("Give", "Gives", "Say", "Says", "Who", "Whom", "Whose", "What")
-APPLIED = (  # migrations whose text must stay, because databases store its checksum
+APPLIED = (  # The text of these migrations must stay, because databases store its checksum.
     "bunauth/migrations/0002_setup_token.sql",
     "functions/migrations/0003_triggers.sql",
     "functions/migrations/0005_hours.sql",
@@ -101,12 +101,15 @@ def _of_python(name: str, text: str) -> Iterator[Sentence]:
 
 
 def _is_help(name: str) -> bool:
-    """True if docstrings of a file are shown to callers: as help of a command or in the OpenAPI document."""
+    """True if callers see the docstrings of a file, as help of a command or in the OpenAPI document."""
     return name.startswith("src/bunbase/cli/") or "/routes" in name
 
 
 def _spoken(node: ast.AST) -> str:
-    """Return the text of a string that looks like a sentence, with … for inserted values; else an empty string."""
+    """Return the text of a string that looks like a sentence, with … for inserted values.
+
+    Otherwise return an empty string.
+    """
     if isinstance(node, ast.JoinedStr):
         parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
         text = "".join(map(str, parts))
@@ -162,7 +165,7 @@ def _split(kind: str, name: str, line: int, text: str) -> Iterator[Sentence]:
 
 
 def main() -> int:
-    """Print forbidden openings or a sample. Return the exit status."""
+    """Print the sentences with forbidden openings, or a sample. Return the exit status."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument(
         "--sample", type=int, help="how many sentences to draw; without this option all sentences are checked"

@@ -21,8 +21,8 @@ from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 from bunbase.pkg.serve import listen, serving
 
 SECRET = "a service secret for tests, and for tests only"
-TESTS = "tests"  # the name of the calling room
-# The names are written out, because an import of the modules takes 0.7 s, in each process that a test starts.
+TESTS = "tests"  # This is the name of the calling room.
+# The names are written out, because an import of the modules takes 0.7 s in each process that a test starts.
 ROOMS = ("bunkms", "bunauth", "platform", "tenant_auth", "bundoc", "buncast", "storage", "functions", "gateway")
 TOKENS = ServiceTokens(derived_keys([SECRET], (TESTS, *ROOMS), ()))
 

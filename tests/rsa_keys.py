@@ -1,4 +1,7 @@
-"""RSA keys that the tests of a process share. To make a key takes 40 ms of processor time, and to load one 30 ms."""
+"""RSA keys that the tests of a process share.
+
+To make a key takes 40 ms of processor time, and to load a key takes 30 ms.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 @functools.cache
 def rsa_key(number: int) -> rsa.RSAPrivateKey:
-    """Return the key with this number: the same key for the same number."""
+    """Return the key with this number. The same number always returns the same key."""
     return rsa.generate_private_key(65537, 2048)
 
 

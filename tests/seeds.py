@@ -8,7 +8,8 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-EXPLORE: Final = "BUNBASE_EXPLORE"  # factor by which more cases are drawn, all with random seeds
+# This environment variable is the factor by which more cases are drawn, all with random seeds.
+EXPLORE: Final = "BUNBASE_EXPLORE"
 
 
 def exploring() -> int:
@@ -17,7 +18,7 @@ def exploring() -> int:
 
 
 def seeds(count: int) -> list[int]:
-    """Return `count` fixed seeds; in `make explore` return `count` times its factor of random seeds.
+    """Return `count` fixed seeds. In `make explore`, return random seeds: `count` multiplied by the factor.
 
     Mark the test `explore` and parametrize it with the seeds, so that its name shows a failing seed.
     """

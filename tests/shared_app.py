@@ -1,6 +1,8 @@
-"""Share Litestar apps between tests: the app of a room takes 60 ms of processor time, that of all rooms 200 ms.
+"""Share Litestar apps between tests.
 
-An app has no state of its own. It finds the parts of the test that sends the request in a context variable.
+To build the app of a room takes 60 ms of processor time, the app of all rooms 200 ms.
+
+An app has no state of its own. The app finds the parts of the test that sends the request in a context variable.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ APPS: dict[tuple[Any, ...], Litestar] = {}
 
 
 class OwnApp:
-    """A shared app with the parts of one test."""
+    """A shared app that uses the parts of one test."""
 
     def __init__(self, shared: Litestar, parts: Parts) -> None:
         self.shared: Any = shared
@@ -86,7 +88,10 @@ async def _before_request(request: Any) -> Any:
 
 
 class _Middleware:
-    """The middleware at one place. For each request it makes the middleware of the test, which has no state."""
+    """The middleware at one place of the stack.
+
+    For each request it makes the middleware of the test, which has no state.
+    """
 
     def __init__(self, app: Any, number: int) -> None:
         self.app = app

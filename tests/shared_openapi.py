@@ -1,4 +1,7 @@
-"""The OpenAPI document of all public routes, made once in each process: it takes 0.8 s of processor time."""
+"""The OpenAPI document of all public routes.
+
+The document is made once in each process, because this takes 0.8 s of processor time.
+"""
 
 from __future__ import annotations
 

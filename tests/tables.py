@@ -6,7 +6,10 @@ import asyncpg
 
 
 async def everything_in(database_url: str, schema: str) -> bytes:
-    """Return every value of every table of the schema, joined: bytes unchanged, other values as text."""
+    """Return every value of every table of the schema in one byte string.
+
+    Bytes are unchanged, and other values are text.
+    """
     connection = await asyncpg.connect(database_url)
     try:
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)

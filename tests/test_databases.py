@@ -13,7 +13,8 @@ ENTRIES = """
 async def after(databases: Databases, sql: str) -> tuple[bool, asyncpg.Connection]:
     """Let a test run `sql`. Return True if its database serves the next test, and a connection of that test."""
     name = await databases.take()
-    connection = await asyncpg.connect(databases.url(name))  # left open, as by a test that fails
+    # The connection is left open, as a test that fails would do.
+    connection = await asyncpg.connect(databases.url(name))
     await connection.execute(sql)
     await databases.give_back(name)
     serves_again = bool(databases.free)
@@ -22,7 +23,7 @@ async def after(databases: Databases, sql: str) -> tuple[bool, asyncpg.Connectio
 
 @pytest.fixture
 async def databases(databases: Databases) -> Databases:
-    """Return databases of which none is free."""
+    """Return databases, of which none is free for another test."""
     while databases.free:
         await databases.drop(databases.free.pop())
     return databases

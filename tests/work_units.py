@@ -6,13 +6,13 @@ from typing import Final
 
 from xdist.scheduler import LoadFileScheduling
 
-SHARED: Final = ("tests/sdk_js", "tests/sdk_python")  # folders whose files share a server
+SHARED: Final = ("tests/sdk_js", "tests/sdk_python")  # Files in one of these folders share a server.
 
 
 class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Let one process take a whole file, or a whole folder whose files share a server or a browser.
 
-    If three processes took files of one folder, each would start the server.
+    If three processes took files of one folder, each process would start the server.
     """
 
     def _split_scope(self, nodeid: str) -> str:

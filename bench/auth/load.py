@@ -23,8 +23,9 @@ from bench.auth.servers import Call
 
 LOAD_CORE: Final = "1"
 LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-GRACE_SECONDS: Final = 10.0  # seconds after the last request at a fixed rate; later answers count as failed
-MOST_WAITING: Final = 512  # the maximum of waiting requests at a fixed rate; further requests count as not answered
+# At a fixed rate, answers that come this many seconds after the last request count as failed.
+GRACE_SECONDS: Final = 10.0
+MOST_WAITING: Final = 512  # At a fixed rate, at most this many requests wait. Further requests count as not answered.
 
 
 class Stream(msgspec.Struct, frozen=True):
@@ -49,7 +50,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Felt(msgspec.Struct, frozen=True):
-    """`rate`: answers per second. `p50`, `p99`, `worst`: latencies in milliseconds. `failed`: answers without 2xx."""
+    """The measurement of one stream. `rate`: answers per second. `p50`, `p99`, `worst`: latencies in milliseconds.
+
+    `failed`: answers without 2xx.
+    """
 
     rate: float
     p50: float
@@ -76,7 +80,7 @@ class Connection:
         return self
 
     async def ask(self, request: bytes) -> tuple[bool, bytes]:
-        """Return whether the answer is 2xx, and its body."""
+        """Send a request. Return whether the answer is 2xx, and the body of the answer."""
         self.writer.write(request)
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)

@@ -26,17 +26,17 @@ from bench.data.pocketbase import MODULE
 from bench.data.running import client
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
-READS: Final = 200.0  # a second
-LOGINS: Final = (10.0, 50.0)  # a second
+READS: Final = 200.0  # The load has this many reads a second.
+LOGINS: Final = (10.0, 50.0)  # The load has this many sign-ins a second.
 ALONE: Final = "reads alone"
 
-Rounds = dict[tuple[str, str], list[Felt]]  # the keys: the name of the server, and the name of the work
+Rounds = dict[tuple[str, str], list[Felt]]  # The keys are the name of the server and the name of the work.
 
 
 def main(seconds: int = 4, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder.
         servers = [stack.enter_context(bunbase(home / "bunbase"))]
         if built(home, "install", MODULE):
             servers.append(stack.enter_context(pocketbase(home / "pocketbase", home / "base")))

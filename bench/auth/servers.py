@@ -19,13 +19,13 @@ from bench.data.running import client, free_port, posted, running, until_up
 from bench.data.work import ACCOUNT, DOCUMENT
 
 USERS: Final = 8
-READ: Final = 100  # the number of documents to read
+READ: Final = 100  # There are this many documents to read.
 PASSWORD: Final = "correct horse battery"
 JSON: Final = {"content-type": "application/json"}
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request. It uses one of `paths` after the other."""
+    """A request, which is sent to one of `paths` after the other."""
 
     method: str
     paths: tuple[str, ...]
@@ -34,10 +34,9 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`read`: reads a document; `logins`: the sign-in of each user; `me`: for each user, reads the user's own account.
-
-    `refresh`: refreshes a session; its body or its headers contain `TOKEN`. `token`: the member of an answer that is
-    the next TOKEN. `notes`: remarks for the report.
+    """A measured server. `read` reads a document. `logins` has the sign-in of each user. `me` reads, for each user, the
+    user's own account. `refresh` refreshes a session; its body or its headers contain `TOKEN`. `token`: the member of
+    an answer that is the next TOKEN. `notes`: remarks for the report.
     """
 
     name: str
@@ -59,7 +58,7 @@ def bunbase(home: Path) -> Iterator[Server]:
         until_up(http, "/api/ready")
         http.headers["authorization"] = f"Bearer {posted(http, '/api/auth/register', ACCOUNT)['access_token']}"
         keys = {key["kind"]: key["key"] for key in posted(http, "/api/projects", {"name": "bench"})["keys"]}
-        key = {"x-bunbase-key": keys["secret"]}  # limits for addresses do not apply
+        key = {"x-bunbase-key": keys["secret"]}  # With this key, limits for addresses do not apply.
         with client(url, key) as server:
             ids = tuple(posted(server, "/v1/data/posts", DOCUMENT)["_id"] for _ in range(READ))
             users = [posted(server, "/v1/auth/signup", _user(number)) for number in range(USERS)]

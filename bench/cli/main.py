@@ -31,7 +31,7 @@ HELP_GOAL_MS, OTHER_GOAL_MS = 200, 250
 
 
 class Took(NamedTuple):
-    """Milliseconds of the clock and of processor time."""
+    """The time of one command: milliseconds of the clock and of processor time."""
 
     wall: float
     processor: float
@@ -44,7 +44,7 @@ def main(rounds: int = 10) -> int:
         for number in range(rounds + 1):
             for name, words in programs.items():
                 took = measured(words, Path(folder))
-                if number:  # the first round fills the caches
+                if number:  # The first round fills the caches.
                     done[name].append(took)
     text = report({name: Took(*map(median, zip(*each, strict=True))) for name, each in done.items()}, rounds)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-cli.md"

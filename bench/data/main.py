@@ -25,7 +25,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
         home = Path(directory)
         home.chmod(
             0o755
-        )  # PostgreSQL's user must be able to enter this folder; else PostgreSQL keeps its data elsewhere
+        )  # PostgreSQL's user must be able to enter this folder. Otherwise, PostgreSQL keeps its data elsewhere.
         servers = _started(home, stack)
         before = _counts(servers)
         done = _measured(servers, seconds, rounds)

@@ -1,4 +1,7 @@
-"""A load generator for machines without wrk. It reads an Order as JSON from stdin and writes a Measured to stdout."""
+"""A load generator for machines without wrk.
+
+This program reads an Order as JSON from stdin and writes a Measured to stdout.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass of this type.
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -69,7 +69,7 @@ def _user_work(http: httpx.Client) -> dict[str, Requests]:
         posted(http, "/api/collections/users/records", {**account, "passwordConfirm": account["password"]})
     token, user = _signed_in(http, "users")
     other, writer = _signed_in(http, "users", WRITER)
-    ids = [f"note{number:011}" for number in range(NOTES)]  # an id of PocketBase has 15 characters
+    ids = [f"note{number:011}" for number in range(NOTES)]  # An id of PocketBase has 15 characters.
     notes = ({**DOCUMENT, "id": id, "owner": owner_of(number, user)} for number, id in enumerate(ids))
     _fill(http, "notes", notes)
     headers, records = {"authorization": token}, "/api/collections/notes/records"

@@ -14,7 +14,7 @@ from bench.data.work import DOCUMENTS, NAMES, Served
 
 Rounds = dict[
     tuple[str, str], list[Measured]
-]  # the keys: the name of the server and the key of the work; the first round is the warm-up
+]  # The keys are the name of the server and the key of the work. The first round is the warm-up.
 Counts = dict[str, int]
 
 

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-DOCUMENTS: Final = 1000  # the size of the collection that everybody may read, and of the collection of counters
-NOTES: Final = 100_000  # the size of the collection with a rule; each of OWNERS owns the same number of documents
+DOCUMENTS: Final = 1000  # The collection that everybody may read, and the collection of counters, have this size.
+NOTES: Final = 100_000  # The collection with a rule has this size. Each of OWNERS owns the same number of documents.
 OWNERS: Final = 100
-BATCH: Final = 500  # the number of writes in one request while the benchmark fills a server
+BATCH: Final = 500  # One request writes this many documents while the benchmark fills a server.
 DOCUMENT: Final = {"title": "A document of some 400 bytes", "views": 12345, "draft": False, "text": "lorem ipsum " * 24}
 COUNTER: Final = {"n": 0}
 ACCOUNT: Final = {"email": "bench@example.com", "password": "correct horse battery"}
 WRITER: Final = {
     **ACCOUNT,
     "email": "writer@example.com",
-}  # a second account creates notes, so that the first account always has 1,000
+}  # A second account creates notes, so that the first account always has 1,000.
 
 NAMES: Final = {
     "get": "get one document",
@@ -43,8 +43,10 @@ class Requests:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. `work`: the requests for each kind of work, by the keys of NAMES; `counted`: returns the value
-    of the document that all connections increment; `notes`: remarks about the server for the report.
+    """A running server.
+
+    `work`: the requests for each kind of work, by the keys of NAMES; `counted` returns the value of the document that
+    all connections increment; `notes` has remarks about the server for the report.
     """
 
     name: str

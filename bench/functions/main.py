@@ -22,7 +22,7 @@ RESULTS: Final = Path(__file__).parents[1] / "results"
 IN_FLIGHT: Final = (1, 16, 64)
 SIZES: Final = {"5 KB": 5_000, "500 KB": 500_000}
 FIRST_CALLS: Final = 20
-SETTLE_SECONDS: Final = 0.4  # in this time the server prewarms the next worker
+SETTLE_SECONDS: Final = 0.4  # In this time, the server prewarms the next worker.
 BUN_HEAD: Final = "// @bun @bun-cjs\n(function(exports, require, module, __filename, __dirname) {"
 
 Rounds = dict[tuple[str, int], list[Measured]]
@@ -34,7 +34,7 @@ def main(seconds: int = 3, rounds: int = 3) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder.
         own = stack.enter_context(bunbase(home / "own"))
         own.deploy("hello", HELLO)
         peers = [stack.enter_context(bare_bun(home / "bun")), stack.enter_context(workerd(home / "workerd"))]
@@ -73,7 +73,7 @@ def first_calls(own: BunBase, name: str, size: int) -> list[float]:
         own.deploy(function, _padded(size, number))
         served = own.served(function)
         time.sleep(SETTLE_SECONDS)
-        own.http.get("/api/health")  # opens the connection outside of the measurement
+        own.http.get("/api/health")  # This opens the connection outside of the measurement.
         began = time.perf_counter()
         answer = own.http.get(served.path, headers={**served.headers, "authorization": ""})
         took.append((time.perf_counter() - began) * 1000)

@@ -16,7 +16,7 @@ import httpx
 from bench.data.running import client, free_port, posted, running, until_up
 from bench.data.work import ACCOUNT
 
-CORES: Final = ("taskset", "-c", "0,1")  # servers and load share these two cores
+CORES: Final = ("taskset", "-c", "0,1")  # Servers and load share these two cores.
 BIN: Final = Path(sys.executable).parent
 BUN: Final = Path(__file__).parents[2] / "node_modules" / ".bin" / "bun"
 WORKERD: Final = "1.20261117.1"

@@ -59,7 +59,7 @@ def _line(name: str, points: Points, colour: str, number: int, xs: range, ys: ra
     path = " ".join(f"{x},{y}" for x, y in places)
     yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     yield from (f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places)
-    if places[-1][0] < WIDTH - RIGHT - 1:  # from here on, the query is refused
+    if places[-1][0] < WIDTH - RIGHT - 1:  # From here on, the query is refused.
         x, y = places[-1]
         yield f'<path d="M{x + 6} {y - 6}l12 12m0 -12l-12 12" stroke="{colour}" stroke-width="2"/>'
 

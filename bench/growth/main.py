@@ -49,7 +49,8 @@ COLLECTIONS: Final = {
     "words": CollectionSpec((IndexSpec(("title",), type="text"),)),
     "plain": CollectionSpec(rules=RULES),
 }
-SMALL: Final = 100_000  # `words` and `plain` stop here: a million documents in them take half an hour to write
+# `words` and `plain` stop here, because it takes half an hour to write a million documents in them.
+SMALL: Final = 100_000
 MONTH: Final = {"$dateTrunc": {"field": "paid_at", "unit": "month", "timezone": "Europe/Berlin"}}
 SUM: Final = b'{"total":{"$sum":"price"}}'
 
@@ -86,7 +87,7 @@ def save(found: dict[str, dict[int, float | None]]) -> None:
 
 
 async def measured(folder: Path, largest: int) -> None:
-    """Save the milliseconds of each query at each size; None if it was refused."""
+    """Save the milliseconds of each query at each size, or None if the query was refused."""
     settings = BundocSettings(read_seconds=600)
     found: dict[str, dict[int, float | None]] = {}
     async with open_sqlite_engine(folder, FakeKms(SECRET), SystemClock(), settings) as engine:

@@ -1,4 +1,4 @@
-"""The requests of `bench/run hostile`: with such requests, an audit once stopped the whole server."""
+"""The requests of `bench/run hostile`. With similar requests, an audit once stopped the whole server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DOCUMENTS: Final[dict[str, Any]] = {
     "hidden": {f"f{number}": None for number in range(150)},
 }
 
-Request = tuple[str, str, Any]  # method, path, body
+Request = tuple[str, str, Any]  # The method, the path and the body.
 
 
 def query(collection: str, where: Any, **more: Any) -> Request:

@@ -28,7 +28,7 @@ from bench.hostile.attacks import DOCUMENTS, RULES, SCHEMAS, Request, attacks, e
 
 RESULTS = Path(__file__).parents[1] / "results"
 ATTACKERS = 4
-PAUSE_SECONDS = 0.005  # the pause between two reads of the other project
+PAUSE_SECONDS = 0.005  # Two reads of the other project are this far apart.
 GOAL_MS = 50.0
 JSON = {"content-type": "application/json"}
 

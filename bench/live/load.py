@@ -1,4 +1,7 @@
-"""A program on core LOAD_CORE with many listening sockets and one writer. It reads an Order and prints Heard."""
+"""A program on core LOAD_CORE with many listening sockets and one writer.
+
+The program reads an Order and prints Heard.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from bench.live.servers import Feed
 LOAD_CORE: Final = "1"
 OPEN_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 20.0
-OPENING: Final = 64  # the number of sockets that open at the same time
+OPENING: Final = 64  # This many sockets open at the same time.
 MARK: Final = re.compile(rb'"mark":"m(\d+)"')
 
 
@@ -53,7 +56,7 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Listener(asyncio.Protocol):
-    """One socket. It records the time at which each mark arrives."""
+    """One socket. The socket records the time at which each mark arrives."""
 
     def __init__(self, feed: Feed, arrivals: list[list[float]], subscribe: Any) -> None:
         self.feed = feed
@@ -164,7 +167,10 @@ async def _all_there(arrivals: list[list[float]], sockets: int) -> None:
 
 
 def listen(order: Order, at_start: Any, at_end: Any) -> Heard:
-    """Run the load in another process. `at_start`, `at_end`: called when the measured writes begin and have ended."""
+    """Run the load in another process.
+
+    `at_start` and `at_end` are called when the measured writes begin and have ended.
+    """
     command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "bench.live.load"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]

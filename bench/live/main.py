@@ -34,7 +34,10 @@ NAMES: Final = {"open": "rule: everybody", "ruled": "rule: n > 0"}
 
 
 class Found(msgspec.Struct, frozen=True):
-    """`cpu`: the server's processor time for each delivered message, in microseconds. `memory`: bytes per socket."""
+    """The result for one server. `cpu`: the server's processor time for each delivered message, in microseconds.
+
+    `memory`: bytes per socket.
+    """
 
     heard: Heard
     cpu: float
@@ -45,7 +48,7 @@ def main(sockets: int = 1000, rounds: int = 3) -> int:
     _allow_files(sockets)
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
-        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
+        home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder.
         servers = [stack.enter_context(bunbase(home / "bunbase"))]
         if built(home, "install", MODULE):
             servers.append(stack.enter_context(pocketbase(home / "pocketbase", home / "base")))

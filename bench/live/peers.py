@@ -94,7 +94,8 @@ def centrifugo(home: Path, binary: Path) -> Iterator[Server]:
             "POST",
             "/api/publish",
             JSON | {"x-api-key": key},
-            json.dumps({"channel": "open", "data": DOCUMENT}, separators=(",", ":")),  # it sends exactly these bytes
+            # the peer sends exactly these bytes
+            json.dumps({"channel": "open", "data": DOCUMENT}, separators=(",", ":")),
         )
         notes = f"Centrifugo {CENTRIFUGO_VERSION}: a channel, publish over HTTP, GOMAXPROCS=1; no database, no rules"
         yield Server(f"Centrifugo {CENTRIFUGO_VERSION}", url, str(settings), {"open": feed}, notes)

@@ -19,11 +19,11 @@ from bench.data.work import ACCOUNT
 TEXT: Final = "a document of a chat, of the usual size, " * 4
 JSON: Final = {"content-type": "application/json"}
 COLLECTIONS: Final = ("open", "ruled")
-MANY: Final = "10000"  # with 20,000 open files, a larger value would lower the limit for one address
+MANY: Final = "10000"  # With 20,000 open files, a larger value would lower the limit for one address.
 
 
 class Feed(msgspec.Struct, frozen=True):
-    """`hello`: the first text that each socket sends.
+    """One kind of live connection. `hello`: the first text that each socket sends.
 
     `steps`: pairs of a text to wait for and the text to send then. After the last step, the socket listens. If a text
     begins with POST, it is a separate request; its `{id}` is the group of `id_in`. `method`, `path`, `body`: the
@@ -40,7 +40,7 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """`process`: the text that the command lines of its processes contain.
+    """A measured server. `process`: the text that the command lines of its processes contain.
 
     `feeds`: the live connections, by name of the collection; a server without rules has no `ruled`.
     """
@@ -109,7 +109,7 @@ def upgrade(port: int, path: str, protocol: str = "") -> str:
 
 
 def masked(text: str) -> str:
-    """Return a text frame of a client. Its mask is zero, so that the text stays as it is."""
+    """Return a text frame of a client. The mask of the frame is zero, so that the text is not changed."""
     size = len(text)
     head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
     return (head + bytes(4)).decode("latin-1") + text

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "results"
-OPEN = (256, 10_000)  # the measured values of max_open_projects: the default and the maximum
+OPEN = (256, 10_000)  # These values of max_open_projects are measured: the default and the maximum.
 
 
 def main(projects: int = 10_000) -> int:

@@ -44,7 +44,7 @@ async def create(service: BundocService, projects: int) -> dict[str, float]:
 
 
 async def read(engine: SqliteEngine, service: BundocService, kms: FakeKms, projects: int) -> dict[str, float]:
-    random.seed(1)  # the same order in every run
+    random.seed(1)  # With this seed, every run has the same order.
     order = random.sample(range(projects), projects)
     cold = sorted([await took(service.get(caller(number), "posts", "d1")) for number in order])
     read_mib = memory_mib()

@@ -1,4 +1,4 @@
-"""Counts the words of each note as soon as somebody writes the note. It counts no note twice."""
+"""Counts the words of each note as soon as somebody writes the note. The worker counts no note twice."""
 
 from __future__ import annotations
 

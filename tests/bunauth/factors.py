@@ -15,7 +15,7 @@ from tests.bunauth.people import PASSWORD
 from tests.rooms import ANYONE
 
 ADA = "ada@example.com"
-ORIGIN = "http://localhost:7070"  # the host of the public URL in tests/rooms.py
+ORIGIN = "http://localhost:7070"  # This is the host of the public URL in tests/rooms.py.
 
 
 class Phone:

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from bunbase.contracts.revocations import Revocation, RevokedKind
 
-DEADLINE_SECONDS = 1.0  # the API promises that revocations arrive within a second
+DEADLINE_SECONDS = 1.0  # The API promises that revocations arrive within a second.
 
 
 class Revoking(Protocol):

@@ -13,7 +13,7 @@ from tests.rsa_keys import private_key
 
 
 def sign_with_shared_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let BunAuth make shared keys until the end of the test. It makes no key twice within the test."""
+    """Let BunAuth make shared keys until the end of the test. BunAuth makes no key twice within the test."""
     numbers = itertools.count()
     monkeypatch.setattr(signing_keys, "new_private_key", lambda: private_key(next(numbers)))
     monkeypatch.setattr(signing_keys, "SigningKey", _loaded)

@@ -52,7 +52,7 @@ async def test_in_production_the_first_account_needs_the_printed_setup_token(roo
 
         assert owner.user.role == "admin"
         assert (await bunauth.signup_state()).setup_complete
-        with pytest.raises(SignupsClosed):  # the token is used up, and now the setting `signups` decides
+        with pytest.raises(SignupsClosed):  # The token is used up, and now the setting `signups` decides.
             await register(bunauth, told[0], name="bob")
         assert await bunauth.stores.accounts.setup_token() is None
 

@@ -27,7 +27,7 @@ from tests.rooms import ANYONE, opened
 
 DAILY = BunAuthSettings(signing_key_days=1)
 DAY = 86400
-CACHE_SECONDS = 300  # Cache-Control of the public keys
+CACHE_SECONDS = 300  # The public keys have this value in Cache-Control.
 
 
 @asynccontextmanager
@@ -75,7 +75,10 @@ async def test_the_private_key_is_stored_only_sealed_by_bunkms(bunauth: BunAuthS
 
 
 class CachingReader:
-    """An external program that checks tokens with the public keys. It caches the keys as `Cache-Control` allows."""
+    """An external program that checks tokens with the public keys.
+
+    The program caches the keys as `Cache-Control` allows.
+    """
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
@@ -83,7 +86,7 @@ class CachingReader:
         self.verifier = Verifier(())
 
     async def check(self, service: BunAuthService, token: str) -> None:
-        """Raises: BadToken, also if the token names a key that the cached keys do not contain."""
+        """Check a token. Raises: BadToken, also if the token names a key that the cached keys do not contain."""
         now = self.clock.now().timestamp()
         if now - self.fetched_at >= CACHE_SECONDS:
             self.verifier = Verifier((await service.jwks()).keys, lambda: self.clock.now().timestamp())
@@ -92,7 +95,7 @@ class CachingReader:
 
 
 async def test_no_valid_token_is_refused_during_rotations(rooms: Rooms, here: Site, clock: ManualClock) -> None:
-    """Two processes sign and check all the time. They run their jobs at different times."""
+    """Two processes sign and check all the time. The processes run their jobs at different times."""
     chance = random.Random(3)
     async with two_processes(rooms, here) as processes:
         signed_in = await registered(processes[0])

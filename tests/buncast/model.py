@@ -1,4 +1,7 @@
-"""A model of an edge (a process that serves clients). It knows only the contract, and checks the order of messages."""
+"""A model of an edge (a process that serves clients).
+
+The model knows only the contract, and checks the order of messages.
+"""
 
 from __future__ import annotations
 

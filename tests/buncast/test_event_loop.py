@@ -22,9 +22,12 @@ from tests.buncast.rooms import PROJECT, SECRET, opened_buncast
 from tests.metered_loop import MeteredLoop
 from tests.rooms import publishable_caller
 
-MOST_BYTES: Final = 512 << 10  # bytes of JSON, or work that takes as long: usually a few ms, at most 25 ms
-MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
-MANY: Final = 2000  # channels, subscriptions
+# One turn reads at most this many bytes of JSON, or does work that takes the same time: usually a few ms, at most 25
+# ms.
+MOST_BYTES: Final = 512 << 10
+# One turn makes at most this many calls of Python and C functions, which take at most 10 ms.
+MOST_CALLS: Final = 20_000
+MANY: Final = 2000  # There are this many channels or subscriptions.
 
 VISITOR: Final = publishable_caller(PROJECT, EndUser("ada", None, "user", {"numbers": list(range(1000))}, "ses_ada"))
 CLAIMS: Final = "auth.claims.numbers.all(n, n >= 0 && n < 1000000)"

@@ -35,7 +35,7 @@ def test_a_bucket_allows_its_rate_and_a_burst_of_one_second() -> None:
     assert bucket.has(1, 0.11)
     assert not bucket.full(0.5)
     assert bucket.full(1.1)
-    assert bucket.has(50, 2.0)  # more than the burst is allowed when the bucket is full
+    assert bucket.has(50, 2.0)  # When the bucket is full, more than the burst is allowed.
     bucket.take(50)
     assert not bucket.has(1, 5.9)
 
@@ -94,9 +94,9 @@ async def test_one_caller_cannot_use_up_the_message_keys_of_all(first: Caller, s
     async with opened_buncast(OPEN, caller_message_keys=10, project_message_keys=22) as service:
         assert await publish(service, first, 10, "a")
         assert not await publish(service, same, 1, "b")
-        assert await publish(service, same, 10)  # without keys
+        assert await publish(service, same, 10)  # These messages have no keys.
         assert await publish(service, other, 10, "c")
-        assert not await publish(service, SECRET, 3, "d")  # all keys of the project
+        assert not await publish(service, SECRET, 3, "d")  # The project has used all of its keys.
         assert await publish(service, SECRET, 2, "d")
 
 

@@ -56,6 +56,6 @@ async def test_a_visitor_cannot_suppress_a_message_of_another_visitor_by_a_key_t
         random = (NewMessage("short/a", b'{"text":"a"}', "3141592653589793"),)
         first = await service.publish(visitor, random)
         moved = Caller(CallerKind.PUBLISHABLE, project=PROJECT, ip="198.51.100.7")
-        assert await service.publish(moved, random) == first  # the network of a phone has changed
+        assert await service.publish(moved, random) == first  # The phone has moved to another network.
         user = publishable_caller(PROJECT, EndUser("ada", None, "user", {}, "ses_ada"))
         await service.publish(user, (NewMessage("short/a", b'{"text":"a"}', "q"),))

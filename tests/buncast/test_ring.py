@@ -107,7 +107,7 @@ def _size(kept: list[tuple[Any, int, int]]) -> int:
 
 
 def forget(_name: str) -> None:
-    """Do nothing: the ring has no channel."""
+    """Do nothing, because the ring has no channel."""
 
 
 def test_a_ring_without_a_history_keeps_nothing() -> None:

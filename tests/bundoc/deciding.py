@@ -29,8 +29,8 @@ Decide = Callable[[Json], Any]
 
 
 class DecidingFunctions:
-    """`decide`: the decision about one write. `meanwhile`: awaited while the function decides. `calls`: the calls of
-    the hook.
+    """`decide`: the decision about one write. `meanwhile`: a function that is awaited while the function decides.
+    `calls`: the calls of the hook.
 
     `problem`: the Problem to raise instead of a decision. `answer`: the answer to return instead of a decision.
     `state`: the state of the hook.
@@ -43,7 +43,7 @@ class DecidingFunctions:
         self.callers: list[Caller] = []
         self.problem: Exception | None = None
         self.answer: bytes | None = None
-        self.refused: list[tuple[str, str]] = []  # run and reason
+        self.refused: list[tuple[str, str]] = []  # The entries have the run and the reason.
         self.state, self.unreachable = HookState.READY, False
 
     @property

@@ -257,7 +257,7 @@ async def test_a_repeated_write_is_answered_without_a_second_question(
     assert again.written is not None
     assert again.written.replayed
     assert later.written is not None
-    assert not later.written.replayed  # a refused write leaves no trace of its key
+    assert not later.written.replayed  # A refused write leaves no trace of its key.
     assert len(functions.calls) == 3
 
 
@@ -373,8 +373,8 @@ async def test_the_stored_documents_of_a_short_commit_are_bounded_before_they_ar
     with pytest.raises(TooLarge) as refused:
         await service.commit(EVE, commit_of(*patches))
 
-    assert refused.value.extra == {"write": 2}  # each of them counts before and after the write
-    assert not any(len(word) > 2 for word in re.findall("[0-9]+", refused.value.detail))  # it tells no size
+    assert refused.value.extra == {"write": 2}  # Each of the writes counts before and after the write.
+    assert not any(len(word) > 2 for word in re.findall("[0-9]+", refused.value.detail))  # The refusal tells no size.
     assert functions.calls == []
     await service.commit(EVE, commit_of(*patches[:2]))
     assert len(functions.calls) == 1

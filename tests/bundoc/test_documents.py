@@ -1,4 +1,4 @@
-"""Documents that are accepted or refused, and their stored form."""
+"""BunBase accepts or refuses documents, and stores them in one form."""
 
 from __future__ import annotations
 

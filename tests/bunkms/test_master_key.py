@@ -29,7 +29,7 @@ def test_dev_mode_makes_a_master_key_once_and_private_to_its_owner(tmp_path: Pat
 
 
 def test_production_does_not_start_without_a_configured_master_key(tmp_path: Path) -> None:
-    a_file(tmp_path / FILE_NAME)  # a file left over from dev mode must not be used
+    a_file(tmp_path / FILE_NAME)  # A file left over from dev mode must not be used.
 
     with pytest.raises(MasterKeyMissing, match="set BUNBASE_MASTER_KEY"):
         load_master_key(KmsSettings(), tmp_path, dev=False)

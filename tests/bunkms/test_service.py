@@ -277,7 +277,7 @@ async def test_the_tables_contain_no_plaintext_key_or_secret(kms: KmsService, he
     for secret in (MARKER, data_key.plaintext, kms._unwrapped(BAKERY, newest), kms.master_key):
         assert secret not in stored
         assert base64.b64encode(secret) not in stored
-    assert newest.wrapped in stored  # this proves that the search can find stored values
+    assert newest.wrapped in stored  # This proves that the search can find stored values.
     assert signing.wrapped in stored
 
 

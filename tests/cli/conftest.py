@@ -24,7 +24,7 @@ EXECUTABLE = Path(sys.executable).with_name("bunbase")
 
 @dataclass(frozen=True)
 class Said:
-    """The result of a command: its exit code and its output."""
+    """The result of a command, with its exit code and its output."""
 
     code: int
     out: str
@@ -119,7 +119,7 @@ def in_terminal(*words: str, columns: int = 80, **environment: str) -> str:
 def _read(leader: int) -> bytes:
     try:
         return os.read(leader, 65536)
-    except OSError:  # EIO: the process has closed the terminal
+    except OSError:  # EIO means that the process has closed the terminal.
         return b""
 
 

@@ -25,7 +25,7 @@ from bunbase.contracts.bunauth.problems import (
 from bunbase.pkg.http import Injected
 from tests.cli.fake_api import EMAIL, NOW, PASSWORD, AnyRequest, FakeApi
 
-FIRST_CODE: Final = "123456"  # of a new authenticator app
+FIRST_CODE: Final = "123456"  # A new authenticator app has this code.
 
 
 @get("/api/auth/sessions")

@@ -32,6 +32,7 @@ from bunbase.contracts.functions.triggers import (
     TriggerKind,
 )
 from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
+from bunbase.contracts.s3_credentials import S3Credential
 from bunbase.contracts.service_accounts import ServiceAccount
 from bunbase.contracts.tenant_auth.signups import OpenUserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser
@@ -44,7 +45,7 @@ AnyRequest = Request[Any, Any, Any]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL, PASSWORD = "ada@example.com", "correct horse"
 REQUEST_ID = "req_test"
-LINES_A_CONNECTION = 2  # the log stream ends after this number of lines, as when a server restarts
+LINES_A_CONNECTION = 2  # The log stream ends after this number of lines, as when a server restarts.
 
 
 class Upload(msgspec.Struct):
@@ -66,55 +67,58 @@ class FakeApi:
         self.device_client = ""
         self.device_errors: list[type[Problem]] = []
         self.setup_complete = True
-        self.without_factors: list[str] = []  # accounts whose factors an administrator has removed
-        self.suspended: list[str] = []  # accounts that an administrator has suspended
+        self.without_factors: list[str] = []  # An administrator has removed the factors of these accounts.
+        self.suspended: list[str] = []  # An administrator has suspended these accounts.
         self.all_accounts = [
             ManagedAccount(id, email, "", AccountRole.USER, NOW, None, NOW, 0, 0)
             for id, email in (("usr_bob", "bob@example.com"), ("usr_bobby", "bob@example.com.au"))
         ]
         self.passkeys: list[Passkey] = []
         self.authorizations: list[Authorization] = []
-        self.code = ""  # if it is set, a sign-in needs this code
-        self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
+        self.code = ""  # If this is set, a sign-in needs this code.
+        # Dangerous requests ask for these kinds of proof. If it is empty, the last proof is recent.
+        self.proofs: list[str] = []
         self.replaced_keys = 0
         self.account_invites: list[AccountInvite] = []
-        self.pending_app = False  # an authenticator app waits for its first code
+        self.pending_app = False  # True if an authenticator app waits for its first code.
         self.has_app = False
-        self.changes: list[dict[str, Any]] = []  # the changes of the account
-        self.bulk: list[tuple[str, int]] = []  # changes of many users: the action, and the number of ids
+        self.changes: list[dict[str, Any]] = []  # The changes of the account.
+        self.bulk: list[tuple[str, int]] = []  # For each change of many users, the action and the number of ids.
         self.deleted_account = False
-        self.setup_token: str | None = None  # from the last registration
-        self.invite: str | None = None  # from the last registration
+        self.setup_token: str | None = None  # The setup token of the last registration.
+        self.invite: str | None = None  # The invitation of the last registration.
         self.verifies_signups = False
         self.signups = "open"
         self.in_production = False
-        self.taken = False  # the invited address has an account
-        self.invited_as = ("", "")  # the name and the password of the last account that was opened by an invitation
+        self.taken = False  # True if the invited address has an account.
+        self.invited_as = ("", "")  # The name and the password of the last account that was opened by an invitation.
         self.any_password = False
         self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
         self.deleted: dict[str, Project] = {}
-        self.members: dict[str, dict[str, Role]] = {}  # by the path of the project or organisation, and account
-        self.invites: dict[str, tuple[str, Invite]] = {}  # by id: the path of the group, and the invitation
+        # The roles, by the path of the project or organisation, and by account.
+        self.members: dict[str, dict[str, Role]] = {}
+        self.invites: dict[str, tuple[str, Invite]] = {}  # For each id, the path of the group and the invitation.
         self.orgs: dict[str, Organisation] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
         self.service_accounts: list[ServiceAccount] = []
+        self.s3_credentials: list[S3Credential] = []
         self.personal_tokens: list[PersonalToken] = []
         self.oauth_clients: list[OAuthClient] = []
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
         self.away = False
-        self.refuses = b"refuse me"  # the server refuses bundles that contain this
+        self.refuses = b"refuse me"  # The server refuses bundles that contain this text.
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
-        self.schemas: dict[str, dict[str, Any]] = {}  # by collection: its schema, and whether it is strict
+        self.schemas: dict[str, dict[str, Any]] = {}  # For each collection, its schema, and whether it is strict.
         self.exposed: dict[str, bool | None] = {}
         self.auth = StoredSettings()
         self.auth_json: dict[str, Any] = {}
         self.users: dict[str, ManagedUser] = {}
         self.user_invites: list[OpenUserInvite] = []
-        self.sessions: set[str] = set()  # access tokens of end users
+        self.sessions: set[str] = set()  # The access tokens of end users.
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.asked: list[dict[str, Any]] = []

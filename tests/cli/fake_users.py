@@ -141,7 +141,7 @@ async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[
 async def import_users(
     api: Injected[FakeApi], request: AnyRequest, on_conflict: FromQuery[str] = "skip", dry_run: FromQuery[bool] = False
 ) -> ImportedUsers:
-    """Read and decide as the server does."""
+    """Read lines and decide about them as the server does."""
     api.administrator(request)
 
     async def send(lines: tuple[ImportLine, ...]) -> ImportedUsers:
@@ -209,7 +209,7 @@ async def rotate_user_keys(api: Injected[FakeApi], request: AnyRequest, project:
 
 @get("/api/projects/{project:str}/auth/activity")
 async def list_activity(api: Injected[FakeApi], request: AnyRequest, user: FromQuery[str] = "") -> ManagedActivity:
-    """Return the sign-ins of all users, or of one."""
+    """Return the sign-ins of all users, or of one user."""
     api.signed_in(request)
     done, by = UserActOutcome.DONE, ActedBy.USER
     return ManagedActivity(

@@ -33,6 +33,7 @@ from bunbase.contracts.platform import (
     Project,
     Projects,
 )
+from bunbase.contracts.s3_credentials import NewS3Credential, S3Credential, S3Credentials
 from bunbase.contracts.service_accounts import NewServiceAccount, ServiceAccount, ServiceAccounts
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSignedIn
@@ -219,6 +220,27 @@ async def delete_service_account(api: Injected[FakeApi], request: AnyRequest, id
     api.service_accounts = [one for one in api.service_accounts if one.client_id != id]
 
 
+@get("/api/projects/{project:str}/storage/credentials")
+async def list_s3_credentials(api: Injected[FakeApi], request: AnyRequest) -> S3Credentials:
+    api.signed_in(request)
+    return S3Credentials(tuple(api.s3_credentials))
+
+
+@post("/api/projects/{project:str}/storage/credentials")
+async def create_s3_credential(api: Injected[FakeApi], request: AnyRequest) -> S3Credential:
+    api.signed_in(request)
+    new = msgspec.convert(await request.json(), NewS3Credential)
+    made = S3Credential(f"BBAK{len(api.s3_credentials) + 1}", new.name, new.access, NOW, new.buckets)
+    api.s3_credentials.append(made)
+    return msgspec.structs.replace(made, secret_access_key="secret_1")
+
+
+@delete("/api/projects/{project:str}/storage/credentials/{id:str}", status_code=204)
+async def delete_s3_credential(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.s3_credentials = [one for one in api.s3_credentials if one.access_key_id != id]
+
+
 @get("/api/auth/tokens")
 async def list_tokens(api: Injected[FakeApi], request: AnyRequest) -> PersonalTokens:
     api.signed_in(request)
@@ -367,6 +389,9 @@ ROUTES = (
     list_service_accounts,
     create_service_account,
     delete_service_account,
+    list_s3_credentials,
+    create_s3_credential,
+    delete_s3_credential,
     list_tokens,
     create_token,
     delete_token,

@@ -22,7 +22,8 @@ from tests.cli.fake_api import FakeApi
 
 SOURCE: Final = Path(__file__).parents[2] / "src/bunbase"
 ROUTE: Final = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE) [/…]")
-OF_END_USERS: Final = re.compile(r"[A-Z]+ /v1/auth/(?!users)")  # no command acts as an end user
+# No command acts as an end user, so these routes have no command.
+OF_END_USERS: Final = re.compile(r"[A-Z]+ /v1/auth/(?!users)")
 NOT_FOR_COMMANDS: Final = ("cli", "gateway/examples.py", "pkg/rpc")
 
 
@@ -174,7 +175,10 @@ def advising() -> Iterator[Path]:
 
 
 def route_texts(place: Path) -> Iterator[str]:
-    """Yield the sentences with a route: f-strings with "x" for their values. Constants of one word are no sentences."""
+    """Yield the sentences with a route. In f-strings, "x" replaces the values.
+
+    Constants of one word are no sentences.
+    """
     tree = ast.parse(place.read_text())
     documentation = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

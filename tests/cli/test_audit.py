@@ -68,13 +68,13 @@ def test_following_shows_each_new_entry_once_also_those_that_arrive_late() -> No
 
     log.entries += [entry("a", 101), entry("b", 130)]
     first = ids(follower.new_entries())
-    log.entries += [entry("late", 99), entry("c", 131)]  # another server has stored an entry with an earlier time
+    log.entries += [entry("late", 99), entry("c", 131)]  # Another server has stored an entry with an earlier time.
     second = ids(follower.new_entries())
 
     assert (first, second, follower.new_entries()) == (["a", "b"], ["late", "c"], [])
     log.entries += [entry(f"d{n}", 200 + n) for n in range(1000)]
     assert len(follower.new_entries()) == 1000
-    assert len(follower.seen) < 100  # the command forgets entries that no later request can return
+    assert len(follower.seen) < 100  # The command forgets entries that no later request can return.
 
 
 def test_following_an_empty_log_shows_its_first_entries() -> None:
@@ -93,7 +93,7 @@ def test_an_act_under_way_is_shown_with_its_outcome_and_without_one_only_after_a
     log.entries += [entry("ends", 1, UNKNOWN), entry("never", 1, UNKNOWN)]
     assert follower.new_entries() == []
     log.entries[1] = entry("ends", 1)
-    log.entries += [entry("later", 500)]  # both entries are still in the range of the next requests
+    log.entries += [entry("later", 500)]  # Both entries are still in the range of the next requests.
     assert ids(follower.new_entries()) == ["ends", "later"]
 
     shown = [one for _ in range(MAX_HELD) for one in follower.new_entries()]
@@ -147,7 +147,7 @@ def test_following_shows_stored_entries_first_and_ends_at_ctrl_c(
     def interrupted(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bunbase.cli.audit.Outage", partial(Outage, pause=interrupted))
+    monkeypatch.setattr("bunbase.cli.followed_log.Outage", partial(Outage, pause=interrupted))
 
     said = bunbase("audit", "list", "--follow", "--json")
 

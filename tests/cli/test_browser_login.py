@@ -21,7 +21,7 @@ Visit = Callable[[str], object]
 
 @pytest.fixture
 def browser(monkeypatch: pytest.MonkeyPatch) -> Callable[[Visit], dict[str, str]]:
-    """Return a function that sets what the browser does with `redirect_to`; it returns the parameters of the start."""
+    """Return a function that sets the behaviour of the browser, and returns the parameters of the start."""
 
     def behave(visit: Visit) -> dict[str, str]:
         seen: dict[str, str] = {}

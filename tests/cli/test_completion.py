@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.conftest import Bunbase
 
-# the shell calls the function like this when somebody presses Tab
+# The shell calls the function in this way when somebody presses Tab.
 TAB = """
 source {script}
 COMP_WORDS=(bunbase {words} ""); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))

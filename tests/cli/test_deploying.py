@@ -35,7 +35,7 @@ def test_only_changed_functions_are_uploaded(in_project: FakeApi, bunbase: Bunba
     assert outcomes(deployed) == {
         "code": "deployed",
         "lines": "deployed",  # the code is equal, but the line numbers in stack traces are not
-        "same": "unchanged",  # equal to the default
+        "same": "unchanged",  # this value is equal to the default
         "settings": "deployed",
     }
     assert [item["version"] for item in deployed["items"]] == [2, 2, 1, 2]
@@ -113,7 +113,7 @@ def test_a_source_map_has_paths_relative_to_the_project_and_no_other_path_of_thi
     assert home / "functions/hello.ts" in made.sources
 
 
-# Each expression is one that Bun replaces by a path of this machine, or that a script may not contain.
+# Bun replaces each of these expressions by a path of this machine, or a script may not contain it.
 OF_THE_FILE = (
     "import.meta.url", "import.meta.dir", "import.meta.path", "import.meta.dirname", "import.meta.filename",
     "import.meta.file", "import.meta.env", "import.meta.main", "import.meta.resolve('./x')", "import.meta.resolve",

@@ -39,7 +39,7 @@ def test_changes_are_told_at_barriers() -> None:
     change = {"t": "diff", "g": "k", "turn": 4, "gone": ["a"], "put": [[0, doc("c")], [1, doc("b", 2)]]}
     assert taken(live, change) is None
     assert texts(taken(live, AT)) == (["c"], ["b"], ["a"], 2)
-    assert taken(live, change, {"t": "ping", "at": "e.2"}, AT) is None  # a repetition
+    assert taken(live, change, {"t": "ping", "at": "e.2"}, AT) is None  # The change is a repetition.
     assert texts(taken(live, {"t": "diff", "g": "k", "turn": 5, "n": 9}, AT)) == ([], [], [], 9)
 
 

@@ -28,7 +28,7 @@ from bunbase.cli.mcp.tools import TOOLS, offered
 from tests.cli.conftest import EXECUTABLE, Bunbase
 from tests.cli.fake_api import FakeApi
 
-AWAY = {"BUNBASE_URL": "http://127.0.0.1:1", "BUNBASE_TOKEN": "bpt_1"}  # nobody listens on this port
+AWAY = {"BUNBASE_URL": "http://127.0.0.1:1", "BUNBASE_TOKEN": "bpt_1"}  # Nobody listens on this port.
 HELLO = {
     "jsonrpc": "2.0",
     "id": 1,
@@ -218,7 +218,7 @@ def test_stdout_has_only_the_protocol_and_the_end_of_stdin_ends_the_command(home
     with process(home) as running:
         unknown = _asked(running, {"jsonrpc": "2.0", "id": 3, "method": "unknown/method"})
         not_a_number = _asked(running, _call('{"a": NaN}'))
-        # the library ignores input that is not JSON in UTF-8, such as half of a character, and continues
+        # The library ignores input that is not JSON in UTF-8, such as half of a character, and continues.
         ping = _asked(running, "\n".join(("this is not JSON", "[]", _call('{"a": "\\ud800"}'), json.dumps(PING))))
         out, err = running.communicate(timeout=30)
 

@@ -20,7 +20,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_page_is_opened_at_a_terminal(
     api: FakeApi, bunbase: Bunbase, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stdout for a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # With this variable, rich takes stdout for a terminal.
 
     assert api.url in bunbase("open").out
     assert bunbase("open", "mail").code == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from bunbase.cli.credentials import credentials_file
 from tests.cli.conftest import kept
 
-# Python on Windows lacks these modules and members of `os`
+# Python on Windows lacks these modules and members of `os`.
 WITHOUT_POSIX = """
 import os, sys
 for name in ("fcntl", "grp", "pwd", "pty", "resource", "termios"):

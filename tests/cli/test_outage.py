@@ -62,7 +62,7 @@ def test_following_logs_reconnects_and_shows_each_line_once(in_project: FakeApi)
     seen, said = followed(clock, 1, 4)
 
     assert seen == ["1", "2", "3", "4"]
-    assert in_project.follows == [0, 1, 2, 3]  # after a cut, the last line is read again
+    assert in_project.follows == [0, 1, 2, 3]  # After a cut, the last line is read again.
     assert re.fullmatch(r"The connection was cut at \d\d:\d\d:\d\d: http\S+ answered 502\. Trying again\.", said[0])
     assert said[1] == "Connected again after 0 s."
     assert len(clock.pauses) == 4

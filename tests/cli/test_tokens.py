@@ -45,6 +45,18 @@ def test_a_service_account_has_a_secret_or_a_public_key(in_project: FakeApi, bun
     assert [one["name"] for one in bunbase("service-accounts", "list", "--json").document["items"]] == ["robot"]
 
 
+def test_a_credential_for_s3_shows_its_secret_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+    made = bunbase("storage", "credentials", "create", "sync", "--read-only", "--bucket", "photos")
+    listed = bunbase("storage", "credentials", "list").out
+    deleted = bunbase("storage", "credentials", "delete", "BBAK1", "--json").document
+
+    assert "secret_1" in made.out
+    assert "photos" in listed
+    assert "secret_1" not in listed
+    assert deleted == {"access_key_id": "BBAK1", "deleted": True}
+    assert in_project.s3_credentials == []
+
+
 def test_an_application_is_registered_gets_a_new_secret_and_is_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
     uris = ("https://shop.example/callback", "https://shop.example/test")
 

@@ -52,7 +52,7 @@ def test_refused_users_are_shown_and_kept_in_a_file_that_can_be_corrected_and_im
     assert (told["imported"], told["failed"], told["last_line"]) == (1201, 2, 1204)
     assert kept_lines == [b'{"id":"bad","email":"nothing"}', b'{"name":"Eve"}']
     assert kept.stat().st_mode & 0o077 == 0
-    assert again.code == 2  # the second import does not overwrite the file of the first import
+    assert again.code == 2  # The second import does not overwrite the file of the first import.
     assert (corrected.code, corrected.document["imported"]) == (0, 1)
 
 

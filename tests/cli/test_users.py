@@ -53,7 +53,7 @@ def test_the_activity_of_one_user_or_of_all_is_listed_and_followed(
             raise KeyboardInterrupt
         in_project.add_user("usr_3", "u3@example.com")
 
-    monkeypatch.setattr("bunbase.cli.user_activity.Outage", partial(Outage, pause=newcomer))
+    monkeypatch.setattr("bunbase.cli.followed_log.Outage", partial(Outage, pause=newcomer))
 
     of_all = bunbase("users", "activity", "--json").document["items"]
     of_one = bunbase("users", "activity", "u2@example.com")

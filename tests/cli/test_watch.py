@@ -139,7 +139,7 @@ def test_watch_creates_a_project_if_none_is_chosen(
     assert watching.result() == ("hello", "deployed", 1)
     assert [project.name for project in signed_in.projects.values()] == [home.name]
     assert read_project_file().project.id == "prj_1"
-    assert bunbase("invoke", "hello").code == 0  # the key of the new project is stored
+    assert bunbase("invoke", "hello").code == 0  # The key of the new project is stored.
 
 
 def test_watch_reports_a_deleted_project_and_ends(

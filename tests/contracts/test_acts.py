@@ -1,4 +1,4 @@
-"""The table of acts: which role and which scopes allow each of them."""
+"""The table of acts tells which role and which scopes allow each act."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ BAKERY, LIBRARY = "prj_bakery", "prj_library"
 def member(
     role: Role | None = Role.OWNER, *scopes: str, project: str = BAKERY, projects: tuple[str, ...] = ()
 ) -> Caller:
-    """Return a member: with a session, or with a personal access token that has `scopes`."""
+    """Return a member with a session, or with a personal access token that has `scopes`."""
     session = "" if scopes else "ses_ada"
     ada = Developer("usr_ada", "ada@example.com", False, session, scopes, projects)
     return Caller(CallerKind.DEVELOPER, project=project, developer=ada, role=role)
 
 
 def key(*scopes: str) -> Caller:
-    """Return the holder of a secret key, which is unlimited without scopes."""
+    """Return the holder of a secret key. Without scopes, the key is unlimited."""
     return Caller(CallerKind.SECRET, project=BAKERY, scopes=scopes or None)
 
 
@@ -57,7 +57,7 @@ def test_an_act_has_a_stable_name_and_a_scope_as_strong_as_its_role(act: Act) ->
         (member(Role.VIEWER), Act.LOG_READ, True),
         (member(None), Act.LOG_READ, False),
         (member(None, project=""), Act.PROJECT_LIST, True),
-        # both the role and the scope must allow an act
+        # Both the role and the scope must allow an act.
         (member(Role.VIEWER, "admin"), Act.FUNCTION_DEPLOY, False),
         (member(Role.OWNER, "read"), Act.FUNCTION_DEPLOY, False),
         (member(Role.OWNER, "read"), Act.BACKUP_READ, True),
@@ -72,14 +72,14 @@ def test_an_act_has_a_stable_name_and_a_scope_as_strong_as_its_role(act: Act) ->
         (member(Role.OWNER, "functions:deploy"), Act.LOG_READ, False),
         (member(Role.OWNER, "functions:deploy"), Act.PROJECT_READ, True),
         (member(Role.OWNER, "kv:read"), Act.KEY_READ, False),
-        # a token that is bound to projects has no rights elsewhere
+        # A token that is bound to projects has no rights elsewhere.
         (member(Role.OWNER, f"write@{BAKERY}"), Act.FUNCTION_DEPLOY, True),
         (member(Role.OWNER, f"write@{LIBRARY}"), Act.FUNCTION_DEPLOY, False),
         (member(Role.OWNER, f"write@{LIBRARY}", "read"), Act.FUNCTION_READ, True),
         (member(Role.OWNER, "write", projects=(BAKERY, LIBRARY)), Act.FUNCTION_DEPLOY, True),
         (member(Role.OWNER, "write", projects=(LIBRARY,)), Act.FUNCTION_READ, False),
         (member(None, "admin", project="", projects=(BAKERY,)), Act.PROJECT_CREATE, False),
-        # secret keys
+        # Secret keys.
         (key(), Act.DOCUMENT_WRITE, True),
         (key(), Act.KEY_CREATE, False),
         (key("admin"), Act.KEY_CREATE, False),

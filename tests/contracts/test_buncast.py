@@ -251,7 +251,8 @@ async def test_new_rules_end_the_subscriptions_that_they_deny(buncast: Buncast, 
 
     await until(lambda: ended(held) == "rule_denied")
     assert await buncast.channels(SECRET) == Channels(stricter)
-    await until(lambda: ended(kept) == "rule_denied")  # it saw the members, which the channel does not have any more
+    # The connection saw the members, and the channel has no members any more.
+    await until(lambda: ended(kept) == "rule_denied")
     rejoined = await edge.join(user("ada"), 3, Join("open/1"))
     assert rejoined.n is None
 
@@ -390,6 +391,6 @@ async def test_usage_counts_each_batch_once_and_each_published_message(buncast: 
 
     assert (first.new, again.new) == (True, False)
     hours = await buncast.live_usage("prj_a", hour, 2)
-    assert sum(one.published for one in hours) == 2  # these counts may belong to a different hour than the batch
+    assert sum(one.published for one in hours) == 2  # These counts may belong to a different hour than the batch.
     assert (hours[-1].hour, hours[-1].connection_seconds, hours[-1].delivered) == (hour, 90, 7)
     assert await buncast.live_usage("prj_c", hour, 2) == ()

@@ -27,6 +27,7 @@ from bunbase.contracts.platform import (
 )
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import RevokedKind
+from bunbase.contracts.s3_credentials import NewS3Credential, S3CredentialNotFound
 from bunbase.contracts.service_accounts import (
     NewServiceAccount,
     ServiceAccountNotFound,
@@ -225,6 +226,26 @@ async def test_a_service_account_gets_a_token_until_it_is_deleted(platform: Plat
         await platform.service_holder(made.id, account.client_id)
     with pytest.raises(ServiceAccountNotFound):
         await platform.delete_service_account(at(made), account.client_id)
+
+
+async def test_a_credential_for_s3_has_a_secret_until_it_is_deleted(platform: Platform) -> None:
+    made, other = await platform.create_project(ADA, "Bakery"), await platform.create_project(ADA, "Mill")
+    new = await platform.create_s3_credential(at(made), NewS3Credential("sync", "read", ("photos",)))
+
+    holder = await platform.s3_holder(new.access_key_id)
+    await platform.keys_used((UsedKey(new.access_key_id, 60.0),))
+
+    assert (holder.project, holder.access, holder.buckets) == (made.id, "read", ("photos",))
+    assert holder.secret == new.secret_access_key
+    (listed,) = (await platform.s3_credentials(at(made))).items
+    assert (listed.access_key_id, listed.secret_access_key) == (new.access_key_id, None)
+    assert listed.last_used_at is not None
+    with pytest.raises(S3CredentialNotFound):
+        await platform.delete_s3_credential(at(other), new.access_key_id)
+    await platform.delete_s3_credential(at(made), new.access_key_id)
+    for unknown in (new.access_key_id, "BBAKAAAAAAAAAAAAAAAA", "AKIA'--", ""):
+        with pytest.raises(InvalidKey):
+            await platform.s3_holder(unknown)
 
 
 async def test_a_key_is_changed_and_its_use_is_stored(platform: Platform) -> None:

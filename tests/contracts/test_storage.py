@@ -147,7 +147,7 @@ async def test_an_empty_object(storage: Storage) -> None:
 
 
 async def test_keys_are_no_paths(storage: Storage, tmp_path: Path) -> None:
-    some = KEYS[4::9]  # `tests/storage/whole/test_over_http.py` sends them all
+    some = KEYS[4::9]  # `tests/storage/whole/test_over_http.py` sends all keys.
     for key in some:
         await put(storage, key, key.encode())
     for key in some:

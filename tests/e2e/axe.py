@@ -13,6 +13,7 @@ RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a
 
 def faults(page: Page) -> list[str]:
     """Return the faults that axe finds in the page."""
-    page.evaluate(f"{AXE.read_text()}; 0")  # evaluated by the debugger, which the policy of the page does not stop
+    # The debugger evaluates the script, so the policy of the page does not stop it.
+    page.evaluate(f"{AXE.read_text()}; 0")
     found = page.evaluate("rules => axe.run(document, rules)", RULES)
     return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found["violations"]]

@@ -37,7 +37,7 @@ BUSY: Final = (
     "INSERT INTO junk SELECT n, repeat(md5(n::text), 20) FROM generate_series(1, 20000) n",
     "UPDATE junk SET text = md5(text) WHERE number % 7 = 1",
     "CHECKPOINT",
-    "SELECT count(*) FROM (SELECT generate_series(1, 3000000000)) many",  # it cannot be cancelled
+    "SELECT count(*) FROM (SELECT generate_series(1, 3000000000)) many",  # this statement cannot be cancelled
     "BEGIN; INSERT INTO junk SELECT n, repeat('x', 500) FROM generate_series(1, 50000) n; SELECT pg_sleep(600)",
 )
 
@@ -45,7 +45,8 @@ BUSY: Final = (
 class Ground:
     """An instance, and the processes of it that were killed.
 
-    `dead` keeps the Popen objects of killed processes: otherwise Python would wait for them, and they would disappear.
+    `dead` keeps the Popen objects of killed processes, because Python would otherwise wait for these processes, and
+    they would disappear.
     """
 
     def __init__(self, instance: Instance, reaps: bool) -> None:
@@ -94,7 +95,7 @@ def server_and_postmaster_while_busy(ground: Ground) -> None:
 
 
 def server_while_busy(ground: Ground) -> None:
-    """Kill only the servers: PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
+    """Kill only the servers. PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
     with busy(ground):
         ground.kill([process.pid for process in ground.instance.processes.values()])
 
@@ -187,7 +188,7 @@ def instance_of(topology: str, home: Path, database_url: str) -> Instance:
     instance = Instance("one", home)
     if topology == SERVE:
         instance.serve()
-    if topology == CONTAINER:  # a new container with each start: process ids begin at 1 again
+    if topology == CONTAINER:  # A container is new at each start, so process ids begin at 1 again.
         instance.program = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", *instance.program]
     return instance
 

@@ -38,7 +38,10 @@ def dev() -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def running_dev() -> Iterator[Instance]:
-    """Yield a running `bunbase dev`, for tests that do not change it. It allows sign-in providers on this machine."""
+    """Yield a running `bunbase dev`, for tests that do not change it.
+
+    The server allows sign-in providers on this machine.
+    """
     with dev_instance() as instance:
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         yield instance.start()

@@ -16,12 +16,12 @@ from tests.e2e.instance import STOP_SECONDS, Instance, free_port
 
 REPOSITORY: Final = Path(__file__).parents[2]
 BLOCKS: Final = re.compile(r"^```sh (server|page)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INSTALLED_ALREADY: Final = 'npm() { [ "$1" = ci ] || command npm "$@"; }'  # these tests have node_modules
+INSTALLED_ALREADY: Final = 'npm() { [ "$1" = ci ] || command npm "$@"; }'  # These tests have node_modules already.
 SHELL: Final = ("bash", "-euo", "pipefail", "-c")
 
 
 def cloned(server: Instance, name: str) -> Path:
-    """Return a folder like the repository. It has a copy of the example, because the commands write into it."""
+    """Return a folder like the repository. The folder has a copy of the example, because the commands write into it."""
     clone = server.home / "clone"
     left_out = shutil.ignore_patterns("build", "dist", ".env", "node_modules")
     shutil.copytree(REPOSITORY / "examples" / name, clone / "examples" / name, ignore=left_out)
@@ -37,7 +37,8 @@ def served(server: Instance, clone: Path, name: str) -> Iterator[str]:
     blocks = dict(BLOCKS.findall(readme))
     commands = [*blocks["server"].splitlines(), *blocks["page"].splitlines()]
     assert len(commands) == 5
-    assert (commands[0], commands[-1]) == ("make run", "npm start")  # the server runs already; `npm start` goes on
+    # The server runs already, and `npm start` continues to run.
+    assert (commands[0], commands[-1]) == ("make run", "npm start")
     port = free_port()
     environment = server.environment() | {"PORT": str(port), "NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
     script = "\n".join([INSTALLED_ALREADY, *commands[1:-1]])

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-LONG: Final = 10_000  # characters of one name in a path, or of one parameter
-NESTED: Final = 100_000  # brackets that are never closed
+LONG: Final = 10_000  # One name in a path, or one parameter, has this many characters.
+NESTED: Final = 100_000  # This many brackets are never closed.
 
-USUAL: Final = 2 << 20  # `gateway.max_body_bytes`
+USUAL: Final = 2 << 20  # This is `gateway.max_body_bytes`.
 RPC: Final = 256 << 10
 DEPLOYMENT: Final = 31 << 20
-STREAMED: Final = -1  # the body may have any size, because the route reads it piece by piece
-NOTHING: Final = 0  # the route discards any body
+STREAMED: Final = -1  # The body may have any size, because the route reads it piece by piece.
+NOTHING: Final = 0  # The route discards any body.
 
 P: Final = "/api/projects/{project}"
 FUNCTION: Final = f"{P}/functions/{{name}}"
@@ -81,6 +81,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("PATCH", f"{P}/keys/{{key_id}}"),
             ("POST", f"{P}/keys/{{key_id}}/rotate"),
             ("POST", f"{P}/service-accounts"),
+            ("POST", f"{P}/storage/credentials"),
             ("PUT", f"{P}/env/{{name}}"),
             ("POST", f"{FUNCTION}/rollback"),
             ("POST", f"{P}/jobs"),
@@ -235,6 +236,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", f"{P}/keys"),
             ("DELETE", f"{P}/keys/{{key_id}}"),
             ("GET", f"{P}/service-accounts"),
+            ("GET", f"{P}/storage/credentials"),
+            ("DELETE", f"{P}/storage/credentials/{{access_key_id}}"),
             ("DELETE", f"{P}/service-accounts/{{client_id}}"),
             ("GET", f"{P}/data-key"),
             ("POST", f"{P}/data-key/rotate"),

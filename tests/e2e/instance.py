@@ -47,7 +47,7 @@ SEVERAL = {
 
 
 def poll(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Call `condition` until it returns a true value, and return that. Raises: AssertionError after `seconds`."""
+    """Call `condition` until it returns a true value, and return this value. Raises: AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -81,7 +81,7 @@ def alive(pid: int) -> bool:
 
 
 def _children(pid: int) -> Iterator[int]:
-    with suppress(OSError):  # the process has ended meanwhile
+    with suppress(OSError):  # The process has ended meanwhile.
         for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
             with suppress(OSError):
                 yield from map(int, task.read_text().split())
@@ -106,7 +106,7 @@ class Instance:
         return self
 
     def spawn_all(self) -> None:
-        for name in self.commands:  # the order does not matter: a process waits for the rooms that it needs
+        for name in self.commands:  # The order does not matter, because a process waits for the rooms that it needs.
             self._spawn(name)
 
     def serve(self) -> None:
@@ -119,7 +119,7 @@ class Instance:
         self.commands = {"serve": (["serve"], self.commands["dev"][1] | own)}
 
     def stop(self) -> None:
-        """Stop every process with SIGTERM, the last one first, and assert that each exits with 0."""
+        """Stop every process with SIGTERM, in reverse order, and assert that each exits with 0."""
         for name in reversed(list(self.processes)):
             self._stop(name)
 
@@ -150,7 +150,7 @@ class Instance:
         """Return the ids of the descendants whose command line contains `mark`."""
         found = []
         for pid in [pid for process in self.processes.values() for pid in descendants(process.pid)]:
-            with suppress(OSError):  # the process has ended meanwhile
+            with suppress(OSError):  # The process has ended meanwhile.
                 if mark in Path(f"/proc/{pid}/cmdline").read_text():
                     found.append(pid)
         return found
@@ -282,5 +282,5 @@ def open_connections() -> Counter[int]:
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     fields = (
         line.split(maxsplit=4) for line in lines if " 01 " in line
-    )  # a quick filter, because most lines are of closed connections
+    )  # This is a quick filter, because most lines are of closed connections.
     return Counter(int(local.rpartition(":")[2], 16) for _, local, _, state, _ in fields if state == "01")

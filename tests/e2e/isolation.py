@@ -7,7 +7,7 @@ from typing import Any
 
 MARKER = "only-for-the-owner-4711"
 FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
-RULE_TEST = {  # the trace of this rule would show the document of the owner
+RULE_TEST = {  # The trace of this rule would show the document of the owner.
     "collection": "papers",
     "op": "get",
     "doc": {},
@@ -35,7 +35,7 @@ SECOND_STEPS = [
 ]
 
 
-OWN_FILES = {  # the answers about the stranger's own project, which has no bucket
+OWN_FILES = {  # These are the answers about the stranger's own project, which has no bucket.
     ("GET", "/v1/storage/buckets"): (200,),
     ("GET", "/v1/storage/usage"): (200,),
     ("POST", "/v1/storage/buckets"): (201,),
@@ -56,6 +56,7 @@ class Project:
     key_ids: tuple[str, ...]
     user_id: str = "usr_x"
     client_id: str = "sa_x"
+    access_key_id: str = "BBAKX"
     custom_token: str = "no token"
     backup: str = "bkp_x"
     backup_job: str = "job_x"
@@ -72,7 +73,8 @@ class Try:
 
     `allowed`: statuses of answers that show nothing of the other project and change nothing in it.
 
-    `as_who`: "key" (the stranger's own project key), "developer" (the stranger's own account).
+    `as_who`: the credential, which is "key" (the stranger's own project key) or "developer" (the stranger's own
+    account).
     """
 
     method: str
@@ -113,6 +115,15 @@ def tries(owner: Project) -> list[Try]:
             ("PATCH", "/keys/{key_id}", key, {"name": "mine"}, {}),
             ("GET", "/service-accounts", "/service-accounts", None, {}),
             ("POST", "/service-accounts", "/service-accounts", {"name": "mine", "scopes": ["read"]}, {}),
+            ("GET", "/storage/credentials", "/storage/credentials", None, {}),
+            ("POST", "/storage/credentials", "/storage/credentials", {"name": "mine"}, {}),
+            (
+                "DELETE",
+                "/storage/credentials/{access_key_id}",
+                f"/storage/credentials/{owner.access_key_id}",
+                None,
+                {},
+            ),
             ("DELETE", "/service-accounts/{client_id}", f"/service-accounts/{owner.client_id}", None, {}),
             ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
             ("GET", "/audit", "/audit", None, {}),
@@ -353,7 +364,7 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),
         Try("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", "key", (404,)),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
-        # the same id makes a user of the stranger's own project
+        # The same id makes a user of the stranger's own project.
         Try(
             "POST", "/v1/auth/users/import", "/v1/auth/users/import", "key", (200,), {"id": owner.user_id, "name": "Me"}
         ),

@@ -42,8 +42,8 @@ class Result:
 
 
 class LiveClient:
-    """`results`: the results by the number of the watch. `raw`: all messages that the server has sent. `others`: other
-    messages.
+    """A client. `results`: the results by the number of the watch. `raw`: all messages that the server has sent.
+    `others`: other messages.
     """
 
     def __init__(self, url: str, key: str = "", token: str = "", **options: Any) -> None:

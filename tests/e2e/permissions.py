@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from bunbase.gateway.examples import SIGN_IN
 
-NOBODY = "nobody"  # sends no credentials
+NOBODY = "nobody"  # This caller sends no credentials.
 PUBLISHABLE = "publishable key"
 USER = "publishable key and a signed-in end user"
 SECRET = "secret key"
 OUTSIDER = "developer who is no member"
-VIEWER, DEVELOPER, ADMIN, OWNER = "viewer", "developer", "admin", "owner"  # members, each with a session
+VIEWER, DEVELOPER, ADMIN, OWNER = "viewer", "developer", "admin", "owner"  # These are members, each with a session.
 WRITER = "owner's personal token: read, write"
 READER = "owner's personal token: read"
 MANAGER = "owner's personal token: admin"
@@ -27,12 +27,12 @@ REPORTER = "secret key: data:read, users:read"
 
 KEYS: Final = {PUBLISHABLE, USER, SECRET}
 OWNERS: Final = {OWNER, MANAGER}
-ADMINISTRATORS: Final = {OWNER, MANAGER}  # of the installation
+ADMINISTRATORS: Final = {OWNER, MANAGER}  # These callers administrate the installation.
 ADMINS: Final = OWNERS | {ADMIN}
 DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
 ACCOUNTS: Final = VIEWERS | {OUTSIDER}
-# live connections check the scopes of each message
+# Live connections check the scopes of each message.
 LISTENERS: Final = KEYS | VIEWERS | {DEPLOYER, REPORTER}
 SIGNED_IN: Final = ACCOUNTS | {DEPLOYER, ELSEWHERE}
 EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY, REPORTER}
@@ -40,7 +40,7 @@ SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
 SERVERS: Final = {SECRET}
 
 SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
-OF_REPORTER: Final = {  # routes that this key may use, besides those for everybody
+OF_REPORTER: Final = {  # This key may use these routes, besides the routes for everybody.
     ("POST", "/v1/auth/signup"),
     ("POST", "/v1/auth/anonymous"),
     ("POST", "/v1/auth/signup/confirm"),
@@ -119,7 +119,7 @@ def row(
 
 
 PERMISSIONS: Final = (
-    # the instance
+    # The instance.
     row("GET", "/api/health", EVERYBODY),
     row("GET", "/api/ready", EVERYBODY),
     row("GET", "/api/instance", EVERYBODY),
@@ -127,7 +127,7 @@ PERMISSIONS: Final = (
     row("GET", "/.well-known/jwks.json", EVERYBODY),
     row("GET", "/.well-known/openid-configuration", EVERYBODY),
     row("GET", "/.well-known/oauth-authorization-server", EVERYBODY),
-    # accounts of developers
+    # Accounts of developers.
     row("POST", "/api/auth/register", EVERYBODY),
     row("POST", "/api/auth/login", EVERYBODY),
     row("POST", "/api/auth/login/second-factor", EVERYBODY),
@@ -175,11 +175,11 @@ PERMISSIONS: Final = (
     row("DELETE", "/api/auth/sessions/{session_id}", SESSIONS),
     row("GET", "/api/auth/authorizations", SESSIONS),
     row("DELETE", "/api/auth/authorizations/{authorization_id}", SESSIONS),
-    # the OpenID Provider
-    row("POST", "/oauth/token", EVERYBODY),  # these need the credentials of a client
+    # The OpenID Provider.
+    row("POST", "/oauth/token", EVERYBODY),  # these routes need the credentials of a client
     row("POST", "/oauth/revoke", EVERYBODY),
     row("POST", "/oauth/introspect", EVERYBODY),
-    row("GET", "/oauth/userinfo", EVERYBODY),  # it needs the token of a client, which it checks itself
+    row("GET", "/oauth/userinfo", EVERYBODY),  # this route needs the token of a client, and checks the token itself
     row("POST", "/oauth/userinfo", EVERYBODY),
     row("GET", "/api/admin/oauth-clients", ADMINISTRATORS),
     row("POST", "/api/admin/oauth-clients", ADMINISTRATORS),
@@ -188,7 +188,7 @@ PERMISSIONS: Final = (
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
-    # the installation; the owner of the table is its administrator
+    # The installation. The owner of the table is its administrator.
     row("GET", "/api/admin/audit", ADMINISTRATORS),
     row("GET", "/api/admin/audit/export", ADMINISTRATORS),
     row("GET", "/api/admin/accounts", ADMINISTRATORS),
@@ -196,13 +196,13 @@ PERMISSIONS: Final = (
     row("PATCH", "/api/admin/accounts/{account_id}", ADMINISTRATORS),
     row("POST", "/api/admin/accounts/{account_id}/suspend", ADMINISTRATORS),
     row("POST", "/api/admin/accounts/{account_id}/resume", ADMINISTRATORS),
-    row("POST", "/api/admin/accounts/{account_id}/reset-factors", {OWNER}),  # it needs a session
+    row("POST", "/api/admin/accounts/{account_id}/reset-factors", {OWNER}),  # this route needs a session
     row("GET", "/api/admin/usage", ADMINISTRATORS),
     row("GET", "/api/admin/projects", ADMINISTRATORS),
     row("GET", "/api/admin/projects/{ref}", ADMINISTRATORS, ref="every-route"),
     row("POST", "/api/admin/projects/{ref}/suspend", ADMINISTRATORS, ref="every-route"),
     row("POST", "/api/admin/projects/{ref}/resume", ADMINISTRATORS, ref="every-route"),
-    # projects
+    # Projects.
     row("GET", "/api/projects", ACCOUNTS),
     row("POST", "/api/projects", ACCOUNTS),
     row("GET", P, VIEWERS | {DEPLOYER, ELSEWHERE}),
@@ -210,7 +210,7 @@ PERMISSIONS: Final = (
     row("DELETE", P, OWNERS, body={"confirm": "another project"}),
     row("POST", f"{P}/restore", OWNERS),
     row("POST", f"{P}/transfer", OWNERS, body={"org": "personal"}),
-    # members and invitations of the project
+    # Members and invitations of the project.
     row("GET", f"{P}/members", VIEWERS),
     row("POST", f"{P}/members", ADMINS),
     row("PATCH", f"{P}/members/{{user}}", ADMINS),
@@ -221,7 +221,7 @@ PERMISSIONS: Final = (
     row("DELETE", f"{P}/invites/{{invite_id}}", ADMINS),
     row("POST", "/api/invites/accept", ACCOUNTS),
     row("POST", "/api/invites/register", EVERYBODY),
-    # an organisation, in which each member of the project has the same role
+    # An organisation, in which each member of the project has the same role.
     row("GET", "/api/orgs", ACCOUNTS),
     row("POST", "/api/orgs", ACCOUNTS),
     row("GET", ORG, VIEWERS),
@@ -236,7 +236,7 @@ PERMISSIONS: Final = (
     row("DELETE", f"{ORG}/invites/{{invite_id}}", ADMINS),
     row("GET", f"{ORG}/audit", ADMINS | {WRITER, READER}),
     row("GET", f"{ORG}/audit/export", ADMINS | {WRITER, READER}),
-    # keys
+    # Keys.
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),
     row("PATCH", f"{P}/keys/{{key_id}}", ADMINS),
@@ -245,12 +245,15 @@ PERMISSIONS: Final = (
     row("GET", f"{P}/service-accounts", VIEWERS),
     row("POST", f"{P}/service-accounts", ADMINS),
     row("DELETE", f"{P}/service-accounts/{{client_id}}", ADMINS),
+    row("GET", f"{P}/storage/credentials", VIEWERS),
+    row("POST", f"{P}/storage/credentials", ADMINS),
+    row("DELETE", f"{P}/storage/credentials/{{access_key_id}}", ADMINS),
     row("POST", "/v1/auth/token", EVERYBODY),
     row("GET", f"{P}/audit", ADMINS | {WRITER, READER}),
     row("GET", f"{P}/audit/export", ADMINS | {WRITER, READER}),
     row("GET", f"{P}/data-key", VIEWERS),
     row("POST", f"{P}/data-key/rotate", ADMINS),
-    # backups
+    # Backups.
     row("GET", f"{P}/backups", DEVELOPERS),
     row("POST", f"{P}/backups", DEVELOPERS),
     row("GET", f"{P}/backups/schedule", DEVELOPERS),
@@ -264,7 +267,7 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/backups/{{backup}}/verify", DEVELOPERS),
     row("GET", f"{P}/export", DEVELOPERS),
     row("POST", f"{P}/import", DEVELOPERS, "?collection=posts&mode=skip"),
-    # functions, as their developers see them
+    # Functions, as their developers see them.
     row("GET", f"{P}/env", DEVELOPERS),
     row("GET", f"{P}/env", {ADMIN, OWNER}, "?reveal=true"),  # no personal token here has the scope `secrets`
     row("PUT", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
@@ -293,13 +296,13 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/walks/rehearsal", DEVELOPERS | {DEPLOYER}),
     row("GET", f"{P}/walks/{{walk_id}}", VIEWERS | {DEPLOYER}),
     row("PATCH", f"{P}/walks/{{walk_id}}", DEVELOPERS | {DEPLOYER}),
-    # calls of a function with `access: "key"`; tests/functions/boundary has the other three
+    # Calls of a function with `access: "key"`. tests/functions/boundary has the other three kinds of access.
     *(
         row(method, f"/v1/functions/{{name}}{below}", KEYS, name="called")
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
         for below in ("", "/{path}")
     ),
-    # end users
+    # End users.
     row("GET", f"{P}/auth", DEVELOPERS),
     row("PATCH", f"{P}/auth", ADMINS),
     row("GET", f"{P}/auth/activity", VIEWERS),
@@ -361,7 +364,7 @@ PERMISSIONS: Final = (
     row("GET", "/v1/auth/users", SERVERS | VIEWERS),
     row("POST", "/v1/auth/users", SERVERS | DEVELOPERS),
     row("GET", "/v1/auth/users/export", SERVERS | DEVELOPERS),
-    # hashes of passwords are secrets, so a token or key needs the scope `secrets`
+    # Hashes of passwords are secrets, so a token or key needs the scope `secrets`.
     Permission("GET", "/v1/auth/users/export", frozenset(SERVERS | ADMINS - {MANAGER}), "?hashes=true"),
     row("POST", "/v1/auth/users/import", SERVERS | DEVELOPERS),
     row("GET", "/v1/auth/users/{user_id}", SERVERS | VIEWERS),
@@ -376,14 +379,14 @@ PERMISSIONS: Final = (
     row("POST", "/v1/auth/users/{user_id}/impersonate", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/invites", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/custom-token", SERVERS | DEVELOPERS),
-    # collections
+    # Collections.
     row("GET", "/v1/collections", SERVERS | VIEWERS),
     row("GET", "/v1/collections/{collection}", SERVERS | VIEWERS),
     row("PUT", "/v1/collections/{collection}", SERVERS | DEVELOPERS, collection="made"),
     row("POST", "/v1/collections/{collection}/misfits", SERVERS | DEVELOPERS),
     row("DELETE", "/v1/collections/{collection}", SERVERS | DEVELOPERS),
     row("POST", "/v1/rules/test", SERVERS | DEVELOPERS),
-    # documents of a collection whose rules allow everything
+    # Documents of a collection whose rules allow everything.
     row("GET", "/v1/data/{collection}", KEYS | VIEWERS, collection="posts"),
     row("POST", "/v1/data/{collection}", KEYS | DEVELOPERS, collection="posts"),
     row("GET", "/v1/data/{collection}/{id}", KEYS | VIEWERS, collection="posts"),
@@ -401,11 +404,11 @@ PERMISSIONS: Final = (
     row("POST", "/v1/live/{conn}", LISTENERS),
     row("GET", "/v1/export", SERVERS),
     row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
-    # channels; the pattern `rooms/{room}` allows everybody to publish
+    # Channels. The pattern `rooms/{room}` allows everybody to publish.
     row("GET", "/v1/channels", SERVERS | VIEWERS),
     row("PUT", "/v1/channels", SERVERS | DEVELOPERS, body=OPEN_ROOMS),
     row("POST", "/v1/channels/publish", KEYS | DEVELOPERS),
-    # files; the buckets and objects in these rows do not exist, so a caller who may use the route gets 404
+    # Files. The buckets and objects in these rows do not exist, so a caller who may use the route gets 404.
     row("GET", "/v1/storage/buckets", SERVERS | VIEWERS),
     row("POST", "/v1/storage/buckets", SERVERS | DEVELOPERS),
     row("GET", "/v1/storage/buckets/{bucket}", SERVERS | VIEWERS),
@@ -420,7 +423,7 @@ PERMISSIONS: Final = (
     row("POST", "/v1/storage/delete", KEYS | DEVELOPERS, body={"bucket": "nothing", "keys": ["a"]}),
     row("POST", "/v1/storage/sign", SERVERS | DEVELOPERS),
     row("GET", "/v1/storage/usage", SERVERS | VIEWERS),
-    # the same documents where no rule allows anything
+    # The same documents in a collection whose rules allow nothing.
     row("GET", "/v1/data/{collection}", SERVERS | VIEWERS, collection="closed"),
     row("POST", "/v1/data/{collection}", SERVERS | DEVELOPERS, collection="closed"),
     row("PUT", "/v1/data/{collection}/{id}", SERVERS | DEVELOPERS, collection="closed"),
@@ -428,7 +431,7 @@ PERMISSIONS: Final = (
     row("POST", "/v1/data/{collection}/aggregate", SERVERS | VIEWERS, collection="closed"),
 )
 
-SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers
+SIGN_OUTS: Final = (  # These routes are tested last, because they end the sessions of the callers.
     row("POST", "/api/auth/signing-keys/replace", {OWNER}),
     row("DELETE", "/api/auth/sessions", SESSIONS),
     row("POST", "/api/auth/logout", SESSIONS),

@@ -11,7 +11,8 @@ from tests.e2e.instance import Instance, open_connections, poll
 
 AT_ONCE: Final = 30
 PROBES: Final = 300
-MOST_CONNECTIONS: Final = 60  # of one internal port: other processes keep connections open, but not one per probe
+# Other processes keep at most this many connections to one internal port open, but not one per probe.
+MOST_CONNECTIONS: Final = 60
 
 
 def probe_like_a_balancer(instance: Instance) -> None:

@@ -1,6 +1,7 @@
 """Mixed load on one project over HTTP: calls, streams, jobs, changes of documents, deployments, rollbacks, variables.
 
-It continues while processes are killed, and records which writes were acknowledged and which requests failed.
+The load continues while processes are killed. The storm records which writes were acknowledged and which requests
+failed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import httpx
 from bunbase.pkg.ids import new_id
 
 ACCOUNT: Final = {"email": "ada@example.com", "password": "correct horse battery"}
-WAIT_SECONDS: Final = 4.0  # functions.wait_seconds of the server
-TIMEOUT_MS: Final = 4_000  # of each function
-PATIENCE_SECONDS: Final = 15.0  # a request that takes longer than this counts as hung, even on a busy machine
+WAIT_SECONDS: Final = 4.0  # The server has this value of functions.wait_seconds.
+TIMEOUT_MS: Final = 4_000  # Each function has this timeout.
+PATIENCE_SECONDS: Final = 15.0  # A request that takes longer than this counts as hung, even on a busy machine.
 WRITES_PER_DOCUMENT: Final = 5
 
 CALLED: Final = "async (req, ctx) => { await Bun.sleep(3); return [ctx.function.version, ctx.env.STORM ?? null] }"
@@ -98,7 +99,7 @@ class Storm:
                         await work(http, number)
                 except (TimeoutError, httpx.TimeoutException):
                     self.hung.append(f"{work.__name__} for {time.monotonic() - began:.0f} s")
-                except httpx.TransportError as error:  # the server was killed
+                except httpx.TransportError as error:  # The server was killed.
                     self.errors[type(error).__name__] += 1
                     await asyncio.sleep(0.1)
 
@@ -110,7 +111,7 @@ class Storm:
     async def _stream(self, http: httpx.AsyncClient, number: int) -> None:
         reply = await self._ask(
             http, "GET", "/v1/functions/streamed"
-        )  # raises TransportError if the stream was cut off
+        )  # this raises TransportError if the stream was cut off
         if reply is not None and reply.text != "x" * 10 + "end":
             self.odd.append(f"a stream that ends well after {reply.text}")
 

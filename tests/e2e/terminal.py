@@ -97,12 +97,12 @@ class Terminal:
         return self.said
 
     def _read(self) -> bool:
-        """Read the next part; False at the end."""
+        """Read the next part of the output. Return False at the end."""
         ready, _, _ = select.select([self.leader], [], [], max(0.0, self.deadline - time.monotonic()))
         assert ready, f"bunbase {self.words} waits:\n{self.said}"
         try:
             part = os.read(self.leader, 65536)
-        except OSError:  # EIO: the command has closed the terminal
+        except OSError:  # EIO means that the command has closed the terminal.
             return False
         self.said += COLOURS.sub("", part.decode(errors="replace")).replace("\r\n", "\n")
         return bool(part)

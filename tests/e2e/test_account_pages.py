@@ -19,7 +19,7 @@ ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 
 @pytest.fixture(scope="module")
 def verifying() -> Iterator[Instance]:
-    """Yield a running `bunbase dev` where new people confirm their address first. Its administrator is Ada."""
+    """Yield a running `bunbase dev` where new people confirm their address first. The administrator is Ada."""
     with dev_instance() as instance:
         instance.commands["dev"][1]["BUNBASE_BUNAUTH__VERIFY_SIGNUPS"] = "on"
         instance.start()

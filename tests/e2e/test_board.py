@@ -94,14 +94,14 @@ def test_several_people_use_the_board_at_once_and_one_of_them_without_a_network(
     eve.sees(To_do=["bread", "milk", "salt"])
     assert faults(eve.page) == []
 
-    # one person moves a card by mouse, the other by key, and each sees both moves
+    # One person moves a card by mouse, the other person by key, and each sees both moves.
     eve.page.locator(".card", has_text="salt").drag_to(eve.page.get_by_role("region", name="Doing"))
     ada.sees(To_do=["bread", "milk"], Doing=["salt"])
     ada.press("milk", "ArrowUp")
     ada.press("bread", "ArrowRight")
     eve.sees(To_do=["milk"], Doing=["salt", "bread"])
 
-    # each person sees which card the other person edits
+    # Each person sees which card the other person edits.
     eve.press("milk", "Enter")
     expect(ada.page.locator(".card", has_text="milk")).to_contain_text("Eve")
     eve.page.get_by_label("Title").fill("oat milk")
@@ -109,7 +109,7 @@ def test_several_people_use_the_board_at_once_and_one_of_them_without_a_network(
     ada.card("oat milk")
     expect(ada.page.locator(".card", has_text="milk")).not_to_contain_text("Eve")
 
-    # Eve has no network; both people continue
+    # Eve has no network, and both people continue.
     eve.context.set_offline(True)
     expect(eve.page.get_by_text(OFFLINE)).to_be_visible()
     eve.press("oat milk", "ArrowRight", "ArrowRight")
@@ -127,7 +127,7 @@ def test_several_people_use_the_board_at_once_and_one_of_them_without_a_network(
     expect(eve.page.get_by_text(OFFLINE)).to_be_hidden()
     expect(ada.page.get_by_label("People")).to_contain_text("Eve")
 
-    # after a refused write, the card is back, and a sentence explains the reason
+    # After a refused write, the card is back, and a sentence explains the reason.
     eve.press("rice", "Delete")
     expect(eve.page.get_by_role("alert")).to_contain_text("The card was not deleted.")
     eve.card("rice")

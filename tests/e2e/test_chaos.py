@@ -35,9 +35,9 @@ SPARE_MB: Final = 64
 MAX_WORKERS: Final = 8
 
 KILLED: Final = {"called: function_crashed", "streamed: function_crashed"}
-"""Errors that a call may get when its worker is killed. Any other error is a fault."""
+"""A call may get these errors when its worker is killed. Any other error is a fault."""
 BROKEN: Final = {"ConnectError", "ReadError", "RemoteProtocolError", "WriteError"}
-"""Exceptions of a client whose server is killed, or whose answer is cut off."""
+"""A client raises these exceptions when its server is killed, or when its answer is cut off."""
 
 END_LEASES: Final = "UPDATE functions.jobs SET look_at = now() WHERE state = 'running' AND started_at < $1"
 END_FEEDS: Final = "UPDATE functions.feeds SET held_until = now()"
@@ -50,7 +50,7 @@ class Killer:
         self.server = server
         self.kills: Counter[str] = Counter()
         self.since = time.monotonic()
-        self.last_death = datetime.now(UTC)  # every earlier server has ended
+        self.last_death = datetime.now(UTC)  # Every earlier server has ended.
 
     async def kill_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -113,7 +113,7 @@ async def test_kill_9_of_any_process_under_load_fails_only_the_running_calls(
     assert set(storm.errors) <= KILLED | BROKEN
     assert after["descriptors"] < before["descriptors"] + SPARE_DESCRIPTORS
     assert after["mb"] < before["mb"] + SPARE_MB
-    assert after["workers"] <= MAX_WORKERS + 2  # two prewarmed workers
+    assert after["workers"] <= MAX_WORKERS + 2  # The two additional workers are prewarmed.
     below = await asyncio.to_thread(server.kill)
     poll(lambda: not [pid for pid in below if alive(pid)], 15, "nothing is left behind")
 
@@ -162,7 +162,7 @@ async def not_run(http: httpx.AsyncClient, storm: Storm) -> list[Any]:
 def _in_order(revs: list[int], repeats: bool) -> bool:
     """True if the changes of a document ran in order. `repeats`: a batch that fails repeats all of its changes.
 
-    Then the first runs of the changes must be in order.
+    In this case, the first runs of the changes must be in order.
     """
     if not repeats:
         return revs == sorted(revs)

@@ -141,7 +141,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def ada(browser: Browser, server: Instance, url: str) -> Person:
-    """Ada has signed up by password, and has a room."""
+    """Yield Ada, who has signed up by password, and has a room."""
     ada = Person(browser, server, url, "ada@example.com")
     assert faults(ada.page) == []
     ada.page.get_by_label("Email").fill(ada.email)
@@ -170,7 +170,7 @@ def test_an_invited_person_chats_until_the_owner_removes_them(
     expect(ada.page.get_by_label("People")).to_contain_text("● bob (member)")
     assert faults(bob.page) == []
 
-    # typing, and a message without a network
+    # One person types, and sends a message without a network.
     bob.page.get_by_label("Message", exact=True).fill("T")
     expect(ada.page.get_by_text("bob is typing …")).to_be_visible()
     bob.context.set_offline(True)
@@ -180,7 +180,7 @@ def test_an_invited_person_chats_until_the_owner_removes_them(
     ada.sees("Toast.", "What the **** is burning?")
     expect(ada.page.get_by_text("bob is typing …")).to_be_hidden()
 
-    # a moderator may delete what others wrote
+    # A moderator may delete the messages of other people.
     expect(bob.page.get_by_role("button", name="Delete")).to_have_count(1)
     ada.press("Make moderator")
     bob.page.get_by_role("listitem").filter(has_text="burning").get_by_role("button", name="Delete").click()
@@ -189,7 +189,7 @@ def test_an_invited_person_chats_until_the_owner_removes_them(
     bob.enter("Search", "toa*")
     expect(bob.page.get_by_label("Found")).to_contain_text("bob: Toast.")
 
-    # a direct message to somebody who has signed up before
+    # A direct message goes to somebody who has signed up before.
     bob.enter("Write to (email)", ada.email)
     expect(bob.page.get_by_role("button", name="bob@example.com and")).to_have_attribute("aria-current", "true")
     bob.enter("Message", "Psst")
@@ -219,7 +219,7 @@ def test_a_person_signs_in_by_a_link_and_then_with_a_passkey(browser: Browser, s
     eve.press("Use a passkey")
     eve.is_in()
 
-    # an administrator
+    # An administrator helps a user.
     server.bunbase("users", "update", eve.email, "--role", "admin", "--project", "chat")
     poll(lambda: eve.page.get_by_role("button", name="Admin page").is_visible() or eve.page.reload(), 20)
     eve.press("Admin page")

@@ -28,16 +28,20 @@ from tests.e2e.instance import STOP_SECONDS, Instance, free_port, poll
 REPOSITORY: Final = Path(__file__).parents[2]
 BLOCKS: Final = re.compile(r"^```sh \w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL: Final = ["bash", "-euo", "pipefail", "-c"]
-WRITTEN: Final = ("account.json", "*.secret", ".env", "__pycache__")  # by somebody who has tried the example
+# Somebody who has tried the example has these files.
+WRITTEN: Final = ("account.json", "*.secret", ".env", "__pycache__")
 ADA, EVE, BOB = "ada@example.com", "eve@example.com", "bob@example.com"
 HEADER: Final = "household,month,category,euros,items\n"
 HOME: Final = {"household": "home"}
-ITEMS: Final = 1_100  # a tenth of the items of the README, with a tenth of the budget of a list
+ITEMS: Final = 1_100  # This is a tenth of the items of the README, with a tenth of the budget of a list.
 BUDGET: Final = 1_000
 
 
 class Clone:
-    """A clone of the repository, of which only one example is a copy. `commands`: those of its README."""
+    """A clone of the repository, in which only one example is a copy.
+
+    `commands`: the commands of the example's README.
+    """
 
     def __init__(self, server: Instance, example: str) -> None:
         self.server = server
@@ -103,7 +107,7 @@ def household(server: Instance) -> Clone:
     clone = Clone(server, "household")
     assert clone.commands[:1] == ["make run"]
     clone.run(*clone.commands[1:3])
-    assert "list rule" not in clone.complaints  # a deployment warns about rules for which no index exists
+    assert "list rule" not in clone.complaints  # A deployment warns about rules for which no index exists.
     assert f"{ITEMS + 20 * 50} items imported, 0 skipped, 0 failed" in clone.run(clone.enter, clone.commands[3])
     return clone
 

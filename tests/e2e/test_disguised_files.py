@@ -53,7 +53,7 @@ def test_no_script_in_a_file_runs_under_the_address_of_the_server(browser: Brows
     server = str(running_dev.http.base_url).rstrip("/")
 
     def visit(address: str) -> None:
-        with suppress(Error):  # a download ends the navigation
+        with suppress(Error):  # A download ends the navigation.
             page.goto(address)
 
     page.goto(f"{server}/api/health")

@@ -28,7 +28,7 @@ REFUSED = {
     403: {"forbidden", "insufficient_scope", "rule_denied"},
 }
 REFUSED[404] = {"project_not_found", "organisation_not_found"}
-MISREAD = {400, 415, 422}  # statuses that a valid example never gets
+MISREAD = {400, 415, 422}  # A valid example never gets these statuses.
 INVENTED = {
     (
         "POST",
@@ -81,10 +81,13 @@ class Installation:
     names: dict[str, str]
 
     def own_session(self, below: str) -> dict[str, str]:
-        """Sign in again and return the headers: of the owner for /api, of the end user with the secret key for /v1."""
+        """Sign in again and return the headers.
+
+        The headers are of the owner for /api, and of the end user with the secret key for /v1.
+        """
         account = {**SIGN_IN, "email": email_of(who.OWNER)} if below == "/api" else EXAMPLES["POST", "/v1/auth/login"]
         keys = self.headers[who.SECRET] if below == "/v1" else {}
-        if below == "/v1":  # a test may have deleted the end user
+        if below == "/v1":  # A test may have deleted the end user.
             self.http.post("/v1/auth/signup", json=EXAMPLES["POST", "/v1/auth/signup"], headers=keys)
         signed_in = self.http.post(f"{below}/auth/login", json=account, headers=keys).raise_for_status().json()
         return keys | {"Authorization": f"Bearer {signed_in['access_token']}"}
@@ -135,9 +138,9 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
     place.mkdir()
     instance, database = Instance("one", place), new_database(postgres)
     settings = {"DATABASE_URL": database, "BUNBASE_BUNAUTH__SIGNUPS": "open", "BUNBASE_LOG_LEVEL": "warning"}
-    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE"] = "100"  # each caller without a key fails once
+    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE"] = "100"  # Each caller without a key fails once.
     settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_MINUTE"] = "100"
-    settings["BUNBASE_GATEWAY__SIGNUPS_PER_HOUR"] = "1000"  # counts requests for mails too
+    settings["BUNBASE_GATEWAY__SIGNUPS_PER_HOUR"] = "1000"  # This limit also counts requests for mails.
     instance.commands["dev"][1].update(settings)
     try:
         instance.start()
@@ -179,7 +182,7 @@ def inhabited(http: httpx.Client) -> Installation:
     for name, scopes in tokens.items():
         token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
         headers[name] = {"Authorization": f"Bearer {token}"}
-    for caller in headers:  # a developer names the project with this header on routes below /v1
+    for caller in headers:  # On routes below /v1, a developer names the project with this header.
         headers[caller]["X-Bunbase-Project"] = project["id"]
 
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in project["keys"]}
@@ -195,7 +198,7 @@ def inhabited(http: httpx.Client) -> Installation:
         made.raise_for_status()
     at = f"/api/projects/{project['id']}/functions/called"
     http.put(at, files={"bundle": ("f.js", BUNDLE)}, headers=headers[who.OWNER]).raise_for_status()
-    # a used token gets 401 custom_token_used: the route admitted the caller and refused only the token
+    # A used token gets 401 custom_token_used. This means that the route admitted the caller and refused only the token.
     custom = post("/v1/auth/custom-token", {"uid": eve["user"]["id"]}, keys["secret"])["token"]
     post("/v1/auth/login/custom-token", {"token": custom}, keys["publishable"])
     names = {"project": project["id"], "org": org, "custom_token": custom, "version": "1"}
@@ -231,12 +234,13 @@ def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> 
     for one in rows:
         for caller in sorted(
             who.EVERYBODY, key=lambda caller: caller in one.allowed
-        ):  # refused callers first, because a refusal changes nothing
+        ):  # refused callers come first, because a refusal changes nothing
             reply = installation.send(one, caller)
 
-            is_head = one.method == "HEAD"  # an answer to HEAD has no code
+            is_head = one.method == "HEAD"  # An answer to HEAD has no code.
             refused = reply.status_code in REFUSED if is_head else is_refused(reply)
-            failed = reply.status_code >= 500 and code(reply) != "backup_busy"  # each caller asks for a backup
+            # Each caller asks for a backup, so the server may be busy.
+            failed = reply.status_code >= 500 and code(reply) != "backup_busy"
             if refused is (caller in one.allowed) or failed:
                 wrong.append(f"{caller}: {described(reply)}")
             wrong += [f"{described(reply)}: {difference}" for difference in differences(one.method, one.route, reply)]
@@ -317,7 +321,7 @@ def test_no_route_fails_on_a_hostile_value_in_its_example(installation: Installa
     wrong, owner, user = [], installation.own_session("/api"), installation.own_session("/v1")
     for method, route in EXAMPLES:
         if route == who.FUNCTION or route in FORMS or isinstance(EXAMPLES[method, route], str):
-            continue  # these bodies are not one JSON value
+            continue  # These bodies are not one JSON value.
         path = filled(route.replace("{collection}", "posts"), installation.names)
         headers = (owner if route.startswith("/api/") else user) | {"Content-Type": "application/json"}
         for body in with_hostile_values(EXAMPLES[method, route]):

@@ -1,4 +1,4 @@
-"""Open pages of a hostile function in Chromium. They attack pages of BunBase and of other projects."""
+"""Open pages of a hostile function in Chromium. The hostile pages attack pages of BunBase and of other projects."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 
 PATIENCE_SECONDS = 20.0
 
-NAME = "bb_console"  # of a cookie of BunBase
+NAME = "bb_console"  # A cookie of BunBase has this name.
 STORED = "of the console"
 
 
@@ -151,14 +151,14 @@ def victims_of(town: Town) -> list[str]:
 def test_a_hostile_page_reads_no_data_of_other_pages_and_projects(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """It tries fetch with credentials, iframe, window.open, service worker, storage and cookie tossing."""
+    """The page tries fetch with credentials, iframe, window.open, service worker, storage and cookie tossing."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     page.goto(at("hostile", town.hostile))
 
     got = page.evaluate(ATTACKS, {"victims": victims_of(town), "worker": at("hostile/sw.js", town.hostile)})
 
-    # any website may read these without credentials: public answers, and refusals of anonymous callers
+    # Any website may read these without credentials: public answers, and refusals of anonymous callers.
     read = {name: text for name, text in got.items() if name.startswith("fetch ")}
     assert {name: text for name, text in got.items() if name not in read} == {}
     for name, text in read.items():
@@ -215,13 +215,13 @@ def test_every_form_of_a_hostile_page_to_a_sign_in_route_is_refused(
     end = time.monotonic() + PATIENCE_SECONDS
     while sum(map(len, answers.values())) < len(FORMS) * len(TYPES):
         assert time.monotonic() < end, answers
-        page.wait_for_timeout(20)  # process the events of the browser
+        page.wait_for_timeout(20)  # This processes the events of the browser.
 
     assert [one for one in answers.items() if not all(400 <= status < 500 for status in one[1])] == []
     ours_is_untouched(context, town)
 
 
-# Sends each form into a separate frame; its text is JSON if the form is sent as plain text.
+# This sends each form into a separate frame. The text of the frame is JSON if the form is sent as plain text.
 SUBMIT = """([addresses, types]) => {
     for (const address of addresses) for (const type of types) {
         const frame = Object.assign(document.createElement("iframe"), { name: `${address} ${type}` });

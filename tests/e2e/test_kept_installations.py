@@ -171,4 +171,4 @@ def test_every_get_route_is_in_the_list_of_questions() -> None:
 
 def _copy_secret(source: str, target: str) -> None:
     shutil.copy(source, target)
-    Path(target).chmod(0o600)  # git does not store this mode
+    Path(target).chmod(0o600)  # git does not store this mode.

@@ -16,7 +16,7 @@ from tests.e2e.instance import BUNBASE, Instance, alive, descendants, poll
 
 WRITERS = 64
 WRITES = 1000
-KILL_AFTER = 200  # acknowledged writes; at the kill other writes are still running
+KILL_AFTER = 200  # The kill comes after this many acknowledged writes, while other writes are still running.
 
 ENDLESS = "export default () => { for (;;) {} };\n"
 
@@ -40,7 +40,7 @@ def test_ctrl_c_ends_every_process(dev: Instance) -> None:
     with socket.create_connection(("127.0.0.1", dev.port), 20) as follower:
         sent = "".join(f"{name}: {value}\r\n" for name, value in key.items())
         follower.sendall(f"GET /v1/changes?wait_seconds=30 HTTP/1.1\r\nhost: test\r\n{sent}\r\n".encode())
-        for _ in range(3):  # then the server has read the request of the follower too
+        for _ in range(3):  # After these requests, the server has read the request of the follower too.
             dev.http.get("/v1/changes", headers=key).raise_for_status()
 
         process.send_signal(signal.SIGINT)
@@ -49,8 +49,8 @@ def test_ctrl_c_ends_every_process(dev: Instance) -> None:
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert answer.endswith(b'{"items":[],"next":0}')
     assert process.wait(20) == 0, dev.log()
-    assert "Cancel" not in dev.log()  # uvicorn logs this if it has waited for a request without success
-    assert len(below) > 3  # PostgreSQL and its helpers, the zygote, a worker
+    assert "Cancel" not in dev.log()  # uvicorn logs this if it has waited for a request without success.
+    assert len(below) > 3  # The processes are PostgreSQL and its helpers, the zygote, and a worker.
     assert not [pid for pid in below if alive(pid)]
     assert "Traceback" not in dev.log()
 
@@ -82,7 +82,7 @@ def test_dev_deploys_a_function_when_its_file_is_saved(dev: Instance) -> None:
     function = dev.home / "functions" / "hello.ts"
     dev.commands["dev"][1]["BUNBASE_CREDENTIALS"] = dev.environment()[
         "BUNBASE_CREDENTIALS"
-    ]  # the server and the command use the same credentials
+    ]  # The server and the command use the same credentials.
     dev.start()
     poll(lambda: "not signed in" in dev.log(), what="the log asks for a sign-in")
 

@@ -179,7 +179,7 @@ def test_oidc_client_ts_signs_a_person_in_from_a_page_of_another_site(town: Town
         page.wait_for_url(f"{app}/callback**")
         first = page.wait_for_function("() => window.got").json_value()
         page.goto(f"{app}/?again#settings={settings}")
-        page.wait_for_url(f"{app}/callback**")  # the browser still sends the cookie after a redirect from another site
+        page.wait_for_url(f"{app}/callback**")  # The browser still sends the cookie after a redirect from another site.
         second = page.wait_for_function("() => window.got").json_value()
 
     assert asked == "Allow App?"

@@ -61,7 +61,7 @@ def test_a_passkey_of_a_browser_registers_and_signs_in_without_an_email(page: Pa
     options = send("passkeys/options", token=token)["public_key"]
     made = send("passkeys/register", {"credential": page.evaluate(CREATE, options), "name": "Chromium"}, token)
 
-    for _ in range(2):  # the counter of the authenticator grows
+    for _ in range(2):  # The counter of the authenticator grows.
         options = send("login/passkey/options", {})["public_key"]
         signed_in = send("login/passkey/verify", {"credential": page.evaluate(GET, options)})
 

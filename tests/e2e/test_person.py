@@ -24,10 +24,10 @@ from tests.e2e.terminal import Machine
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 PASSWORD = "correct horse battery"
-SIGNED_UP = [("Email", BOB), ("Your name", "Bob")]  # the password is chosen on the page of the mail
+SIGNED_UP = [("Email", BOB), ("Your name", "Bob")]  # The password is chosen on the page of the mail.
 CODE = "Code of your authenticator app"
 STEP_SECONDS = 30
-NOT_SIGNED_IN = 3  # the exit code
+NOT_SIGNED_IN = 3  # The command ends with this exit code.
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ class Phone:
 
 
 def link_in_the_mail(server: Instance, path: str) -> str:
-    """Return the link to a page in the newest mail to Bob that has one."""
+    """Return the link to a page, from the newest mail to Bob that has such a link."""
 
     def links() -> list[str]:
         mails = server.http.get("/api/dev/mail", params={"to": BOB}).raise_for_status().json()["items"]
@@ -110,7 +110,10 @@ def signed_in_by_the_page_for_devices(machine: Machine, page: Page, server: Inst
 
 
 def with_a_new_phone(machine: Machine, *before: tuple[str, str]) -> tuple[Phone, list[str]]:
-    """Set up an authenticator app. `before`: questions that come first. Return the app and the recovery codes."""
+    """Set up an authenticator app. `before`: the questions that come before the password.
+
+    Return the app and the recovery codes.
+    """
     with machine.run("account", "second-factor", "on") as terminal:
         for question, answer in before:
             terminal.read_until(question)
@@ -156,7 +159,7 @@ def test_a_person_with_a_browser_and_the_command_lives_through_an_account(
     sign_in_with_a_code(desktop, codes[0])
     with_a_new_phone(desktop)
 
-    # Bob sees his sessions, and ends that of the laptop, whose access stops.
+    # Bob sees his sessions, and ends the session of the laptop, whose access stops.
     shown = desktop.says("sessions", "list", "--json")
     listed = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])["items"]
     assert len(listed) == 2, listed

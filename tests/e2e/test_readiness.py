@@ -10,7 +10,7 @@ from tests.e2e.probing import probe_like_a_balancer
 
 
 def test_readiness_probes_succeed_while_two_processes_need_each_other(home: Path, postgres: str) -> None:
-    """One GET /api/ready overloaded both processes until they were stopped."""
+    """Before, one GET /api/ready overloaded both processes until they were stopped."""
     instance = Instance("two", home, new_database(postgres))
     try:
         instance.start()

@@ -91,7 +91,7 @@ def test_two_people_keep_their_todos_apart(url: str, browser: Browser) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
 
-    page.get_by_role("button", name="Delete the done ones").click()  # calls the function
+    page.get_by_role("button", name="Delete the done ones").click()  # This calls the function.
     expect(page.get_by_role("listitem")).to_have_count(1)
     assert titles(page) == ["salt"]
     assert errors == []

@@ -25,10 +25,10 @@ from bunbase.pkg.ids import new_id
 from tests.e2e.conftest import new_database, short_directory
 from tests.e2e.instance import SECRET, SETUP_TOKEN, START_SECONDS, Instance, free_port, poll
 
-AT_ONCE: Final = 4  # requests of each act to each server
+AT_ONCE: Final = 4  # Each server gets this many requests of each act.
 PASSWORD: Final = "correct horse battery"
 ROOMS: Final = ("bunkms", "bunauth", "tenant_auth", "platform", "gateway")
-ALONE: Final = ("bundoc", "buncast", "functions", "storage")  # only the first server runs them
+ALONE: Final = ("bundoc", "buncast", "functions", "storage")  # Only the first server runs these rooms.
 ROOT: Final = {"email": "root@example.com", "password": PASSWORD}
 MAX_KEYS, MAX_MEMBERS = 6, 4
 
@@ -324,7 +324,10 @@ async def test_an_idempotency_key_counts_at_both_servers(pair: Pair) -> None:
 
 
 async def test_a_credential_that_ends_at_one_server_is_refused_at_the_other_one(pair: Pair) -> None:
-    """Revocations are announced with NOTIFY. The answers before show that the second server had cached each of them."""
+    """Revocations are announced with NOTIFY.
+
+    The earlier answers show that the second server had cached each credential.
+    """
     user, (_, developer) = pair.user(), pair.developer()
     key = (
         pair.http.post(f"{pair.alpha}/keys", json={"kind": "publishable"}, headers=pair.root).raise_for_status().json()

@@ -14,12 +14,12 @@ from tests.e2e.instance import STOP_SECONDS, Instance, poll
 def test_bundoc_refuses_to_start_on_an_empty_directory_instead_of_its_own(
     home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bundoc once started there, answered 404 for existing documents, and accepted writes from revision 1."""
+    """Before, Bundoc started there, answered 404 for existing documents, and accepted writes from revision 1."""
     rooms = {"data": ("bundoc",), "bunkms": ("bunkms",), "users": ("tenant_auth", "functions")}
     monkeypatch.setitem(instances.SEVERAL, "keys", rooms)
     instance = Instance("keys", home, new_database(postgres))
     try:
-        instance.spawn_all()  # bundoc starts first and waits for BunKMS, which knows its directory
+        instance.spawn_all()  # Bundoc starts first, and waits for BunKMS, which knows its directory.
         poll(lambda: '"ready"' in instance.log("data"), STOP_SECONDS * 2, "bundoc is ready")
 
         args, environment = instance.commands["data"]

@@ -91,9 +91,11 @@ async def service_of_the_file(
 
 @pytest_asyncio.fixture
 async def shared_functions(service_of_the_file: FunctionsService) -> AsyncIterator[FunctionsService]:
-    """Yield one service for all tests of a file, and delete its project after each test. It costs 0.4 s less.
+    """Yield one service for all tests of a file, and delete its project after each test.
 
-    It is for tests that change only their project, and do not depend on the clock or on the number of workers.
+    This fixture costs 0.4 s less than a service for each test.
+
+    The fixture is for tests that change only their project, and do not depend on the clock or on the number of workers.
     """
     yield service_of_the_file
     await delete_all(service_of_the_file)

@@ -1,6 +1,6 @@
 """A process that hosts Functions, for tests that kill it: `python -m tests.functions.hosting <database> <directory>`.
 
-It prints the pids of the zygote and of all workers as soon as a function runs in an endless loop.
+The process prints the pids of the zygote and of all workers as soon as a function runs in an endless loop.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def killed_host(
     try:
         assert server.stdout is not None
         pids: list[int] = []
-        while not pids:  # the log of the process goes to the same stream
+        while not pids:  # The log of the process goes to the same stream.
             line = await asyncio.wait_for(server.stdout.readline(), 30)
             assert line
             pids = [int(word) for word in line.split()] if line.split()[0].isdigit() else []

@@ -1,4 +1,4 @@
-"""The rooms that Functions needs, for tests: BunKMS is a fake; the others are absent unless a test adds them."""
+"""The rooms that Functions needs, for tests. BunKMS is a fake. The other rooms are absent unless a test adds them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def _shared_routing() -> Iterator[None]:
 
 @pytest.fixture(scope="package", autouse=True)
 def _feeds_stay_live() -> Iterator[None]:
-    """Let a feed of revocations fall silent only in tests that end it: the feeds of the fakes send no heartbeats.
+    """Let a feed of revocations fall silent only in tests that end it, because the feeds of fakes send no heartbeats.
 
     On a busy machine a test may take longer than STALE_SECONDS. The gateway then caches no caller, so it asks the rooms
     again, and a request whose caller has to be looked up leaves the requests behind it to the ordinary lane.

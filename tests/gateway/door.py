@@ -75,7 +75,7 @@ class FakeBuncast:
 
 
 class FakeStorage:
-    """A room without buckets. `tests/storage/whole` uses the real one."""
+    """A room without buckets. `tests/storage/whole` uses the real room."""
 
     async def read(self, *_: Any) -> AsyncIterator[Any]:
         await self.bucket()

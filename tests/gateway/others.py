@@ -1,4 +1,7 @@
-"""Fakes of the rooms that the gateway calls. They have only the methods that it calls; their tokens are signed."""
+"""Fakes of the rooms that the gateway calls. The fakes have only the methods that the gateway calls.
+
+The tokens of the fakes are signed.
+"""
 
 from __future__ import annotations
 
@@ -50,17 +53,17 @@ from bunbase.pkg.mail.letters import DevMail
 
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
-SERVERS, READERS, PAGES = "sk_servers", "sk_readers", "pk_pages"  # keys with limits
+SERVERS, READERS, PAGES = "sk_servers", "sk_readers", "pk_pages"  # These keys have limits.
 APP, BELOW = "https://app.example", "https://*.shop.example"
 PASSWORD = "correct horse battery"
 WAITING = WaitingDevice("WDJB-MJHT", "bunbase", "203.0.113.7", "bunbase-cli", datetime(2026, 1, 5, tzinfo=UTC))
 FIRST_OF_TWO = "the password of an account with a second factor"
-LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
+LONG = 4_000_000_000.0  # These Unix seconds are in the year 2096.
 
 
 @functools.cache
 def signing_key(signer: str) -> SigningKey:
-    """Return the key of a signer. It is cached, because making a key is slow."""
+    """Return the key of a signer. The key is cached, because making a key is slow."""
     return SigningKey(new_private_key())
 
 
@@ -117,14 +120,14 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
-        self.proved = {"ses_1"}  # sessions that have reauthenticated recently
-        self.confirms = False  # an address must be confirmed before it has an account
+        self.proved = {"ses_1"}  # These sessions have reauthenticated recently.
+        self.confirms = False  # True if an address must be confirmed before it has an account.
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
-        self.answering = asyncio.Event()  # while it is clear, `verify` has read a personal token but does not return
+        self.answering = asyncio.Event()  # While this is clear, `verify` has read a personal token but does not return.
         self.answering.set()
-        self.known: set[tuple[str, str]] = set()  # email of an account, address that it signed in from
+        self.known: set[tuple[str, str]] = set()  # The email of an account, and an address from which it signed in.
 
     def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
@@ -250,11 +253,11 @@ class FakePlatform(Room):
         }
         self.roles = {(ADA, ref): Membership(ADA, BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.used: list[UsedKey] = []
-        self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
+        self.answering = asyncio.Event()  # While this is clear, a look-up has read its data but does not return yet.
         self.answering.set()
         self.suspended: set[str] = set()
-        self.writable = True  # the audit log
-        self.entries: list[list[Any]] = []  # of the audit log: the caller, the act, and the end or None
+        self.writable = True  # True if the audit log can be written.
+        self.entries: list[list[Any]] = []  # The audit log has the caller, the act, and the end or None.
         self.refusals: list[tuple[Caller, AuditedAct, int]] = []
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
@@ -336,16 +339,16 @@ class FakePlatform(Room):
 class FakeTenantAuth(Room):
     def __init__(self) -> None:
         super().__init__()
-        self.answering = asyncio.Event()  # while it is clear, `jwks` has read the keys but does not return
+        self.answering = asyncio.Event()  # While this is clear, `jwks` has read the keys but does not return.
         self.answering.set()
         self.ended: set[str] = set()
         self.version = 0
         self.first_uses: list[FirstUse] = []
-        self.known: set[tuple[str, str, str]] = set()  # project, email of a user, address
-        self.signers: dict[str, str] = {}  # of projects whose keys were replaced
+        self.known: set[tuple[str, str, str]] = set()  # The project, the email of a user, and an address.
+        self.signers: dict[str, str] = {}  # The keys of these projects were replaced.
         self.modes: dict[str, CookieMode] = {}
-        self.cookies: dict[tuple[str, str], CookieAccess] = {}  # by project and value
-        self.managed: dict[tuple[str, str], ManagedUser] = {}  # by project and id
+        self.cookies: dict[tuple[str, str], CookieAccess] = {}  # The keys are the project and the value of the cookie.
+        self.managed: dict[tuple[str, str], ManagedUser] = {}  # The keys are the project and the id of the user.
 
     async def cookie_mode(self, project: str) -> CookieMode:
         return self.modes.get(project, CookieMode())
@@ -355,7 +358,7 @@ class FakeTenantAuth(Room):
 
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
         self.calls["cookie_access"] += 1
-        await asyncio.sleep(0)  # others may ask meanwhile
+        await asyncio.sleep(0)  # Other callers may ask meanwhile.
         if (project, cookie) not in self.cookies:
             raise InvalidToken
         return self.cookies[project, cookie]

@@ -1,4 +1,4 @@
-"""Share the routing of the gateway between tests: four hundred of them open a gateway.
+"""Share the routing of the gateway between tests, because four hundred of them open a gateway.
 
 Everything else is new for each gateway: the rooms, the guards with their caches and limits, the middleware and the
 audit log.
@@ -27,10 +27,10 @@ def shared_rooms_app(
     middleware: Sequence[DefineMiddleware] = (),
     before_request: BeforeRequestHookHandler | None = None,
 ) -> Any:
-    """A substitute of `rooms_app`: calls with equal settings, routes and kinds of parts get the same app."""
+    """A substitute of `rooms_app`. Calls with equal settings, routes and kinds of parts get the same app."""
 
     def build(parts: Parts) -> Litestar:
         return rooms_app(settings, routes, parts.dependencies, parts.middleware, parts.before_request)
 
-    key = ("gateway", msgspec.json.encode(settings), *map(id, routes))  # modules hold the routes, so their ids stay
+    key = ("gateway", msgspec.json.encode(settings), *map(id, routes))  # Modules hold the routes, so their ids stay.
     return shared_app(key, Parts(dependencies, middleware, before_request), build)

@@ -21,7 +21,7 @@ async def test_a_coroutine_that_waits_continues_in_a_task() -> None:
     async def twice() -> int:
         first = await future
         await asyncio.sleep(0)
-        async with asyncio.timeout(10):  # asyncio.timeout needs a current task
+        async with asyncio.timeout(10):  # asyncio.timeout needs a current task.
             return first + await _ready(1)
 
     with pytest.raises(Suspended) as suspended:

@@ -21,7 +21,7 @@ SERVED = [
     for path, methods in msgspec.json.decode(openapi_document())["paths"].items()
     for method in methods
 ]
-# answers that hold secrets, or that are true at this moment only
+# These answers hold secrets, or are true at this moment only.
 NEVER_STORED = {
     ("GET", "/api/health"),
     ("GET", "/api/ready"),
@@ -82,6 +82,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/login/code"),
     ("POST", "/v1/auth/login/phone"),
     ("POST", "/api/projects/{project}/service-accounts"),
+    ("POST", "/api/projects/{project}/storage/credentials"),
     ("POST", "/v1/auth/login/enrolment"),
     ("POST", "/v1/auth/login/enrolment/confirm"),
     ("POST", "/v1/auth/login/passkey/options"),

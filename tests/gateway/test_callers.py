@@ -45,7 +45,8 @@ async def test_an_end_users_token_sets_the_user_of_the_caller(door: Door) -> Non
         ({"x-bunbase-key": SECRET}, f"/api/projects/{BAKERY}", 401, "unauthenticated"),
         ({}, "/v1/functions/hello", 401, "unauthenticated"),
         ({}, f"/v1/functions/hello?project={BAKERY}", 200, ""),
-        ({}, "/v1/functions/hello?project=bakery", 401, "unauthenticated"),  # a slug may change hands
+        # a slug may later belong to another project
+        ({}, "/v1/functions/hello?project=bakery", 401, "unauthenticated"),
         ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
     ],
 )

@@ -8,8 +8,8 @@ from bunbase.gateway.cookie_answers import CHANGES
 from bunbase.gateway.cookie_mode import SIGN_INS
 from tests.shared_openapi import openapi_document
 
-SERVICE_TOKENS = {"/v1/auth/token"}  # for servers, which have no cookies
-IMPERSONATIONS = {"/v1/auth/users/{user_id}/impersonate"}  # for administrators, whose own cookies stay
+SERVICE_TOKENS = {"/v1/auth/token"}  # This route is for servers, which have no cookies.
+IMPERSONATIONS = {"/v1/auth/users/{user_id}/impersonate"}  # This route is for administrators, whose own cookies stay.
 
 
 def test_every_route_that_answers_tokens_of_users_can_set_the_cookie_in_their_place() -> None:

@@ -54,7 +54,7 @@ def test_a_credential_that_is_sent_twice_is_refused() -> None:
     for headers, query in ((twice, {}), ({}, keys)):
         with pytest.raises(Malformed, match="only once"):
             project_key(headers, query)
-    assert project_key({"x-bunbase-key": "sk_1"}, keys) == "sk_1"  # then `key` is a parameter of the function
+    assert project_key({"x-bunbase-key": "sk_1"}, keys) == "sk_1"  # In this case, `key` is a parameter of the function.
 
 
 def test_a_secret_key_in_the_query_is_refused() -> None:
@@ -74,7 +74,7 @@ def test_a_key_that_is_too_long_is_truncated() -> None:
         (PROXY, [CLIENT], CLIENT),
         (PROXY, [f"198.51.100.1, {CLIENT}"], CLIENT),
         (PROXY, [f"198.51.100.1 ,{CLIENT} , {OTHER_PROXY}"], CLIENT),
-        (PROXY, ["198.51.100.1", CLIENT], CLIENT),  # the client made up the first line, the proxy added the second
+        (PROXY, ["198.51.100.1", CLIENT], CLIENT),  # the client invented the first line, and the proxy added the second
         (PROXY, ["", " , "], PROXY),
         (PROXY, [OTHER_PROXY], PROXY),
         (PROXY, [], PROXY),
@@ -99,7 +99,7 @@ def test_only_a_trusted_proxy_may_name_the_clients_address(peer: str, forwarded:
     [
         ("10.0.0.0/8", "10.200.3.4", True),
         ("10.0.0.0/8", "11.0.0.1", False),
-        ("10.0.0.1/8", "10.0.0.9", True),  # a network, written as one of its addresses
+        ("10.0.0.1/8", "10.0.0.9", True),  # this is a network, written as one of its addresses
         ("fd00::/8", "fd12::1", True),
         ("fd00::/8", "10.0.0.1", False),
         ("FD00:0::1", "fd00::1", True),

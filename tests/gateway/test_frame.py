@@ -65,7 +65,7 @@ async def test_a_log_line_of_a_request_names_route_caller_and_project(door: Door
 
     of_requests = [
         line for line in logs if "status" in line
-    ]  # the fake rooms have no live queries, which is logged too
+    ]  # The fake rooms have no live queries, which is logged too.
     lines = [(line["event"], line["status"], line.get("caller"), line.get("project")) for line in of_requests]
     assert lines == [
         ("GET /v1/data/{collection}", 200, "secret", BAKERY),

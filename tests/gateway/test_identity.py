@@ -179,7 +179,7 @@ async def test_a_revoked_version_of_a_user_ends_every_session_and_the_next_versi
         await asking.identity.end_user(BAKERY, token)
         assert asking.identity.known_user(BAKERY, token)
 
-    asking.tenant_auth.tell(RevokedKind.USER, user_version(LIBRARY, "usr_eve", 0))  # a user with the same id
+    asking.tenant_auth.tell(RevokedKind.USER, user_version(LIBRARY, "usr_eve", 0))  # This is a user with the same id.
     await eventually(lambda: user_version(LIBRARY, "usr_eve", 0) in asking.identity.ended_user_sessions)
     assert not await asking.refused_user(before[0])
     asking.tenant_auth.tell(RevokedKind.USER, user_version(BAKERY, "usr_eve", 0))
@@ -308,7 +308,7 @@ async def test_a_role_that_is_lost_during_the_look_up_of_a_token_is_not_cached(a
     asking.bunauth.personal[token]["role"] = "admin"
     asking.bunauth.answering.clear()
     slow = asyncio.create_task(asking.identity.developer(token))
-    await eventually(lambda: asking.bunauth.calls["verify"])  # the room has read the role, but has not returned it yet
+    await eventually(lambda: asking.bunauth.calls["verify"])  # The room has read the role, but has not returned it yet.
 
     asking.bunauth.personal[token] = asking.bunauth.personal[token] | {"role": "user"}
     asking.bunauth.tell(RevokedKind.ACCOUNT, ADA)
@@ -410,7 +410,7 @@ async def test_a_users_token_is_refused_in_another_project(asking: Asking) -> No
 
     assert await asking.refused_user(at_library)
     forged = signing_key(BAKERY).sign({"sub": "usr_eve", "aud": LIBRARY, "sid": "s", "type": "user", "exp": 4e9})
-    assert await asking.refused_user(forged)  # right signing key, wrong audience
+    assert await asking.refused_user(forged)  # The signing key is right, but the audience is wrong.
 
 
 async def test_a_token_of_one_type_is_refused_as_another_type(asking: Asking) -> None:
@@ -459,7 +459,7 @@ async def test_a_room_that_hangs_does_not_hold_the_requests_of_signed_in_callers
 ) -> None:
     """A stopped process once held each request for 35 seconds, the longest time of a call between rooms."""
     monkeypatch.setattr(identity_module, "CHECK_SECONDS", 0.02)
-    asking = Asking()  # nobody follows the feeds, so every check asks a room
+    asking = Asking()  # Nobody follows the feeds, so every check asks a room.
     user, developer = asking.tenant_auth.token(), asking.bunauth.token()
     assert (await asking.identity.end_user(BAKERY, user)).uid
 
@@ -510,7 +510,7 @@ async def test_users_tokens_of_a_replaced_key_are_refused_although_they_are_cach
 
 
 async def test_public_keys_that_arrive_after_they_were_replaced_are_not_kept(asking: Asking) -> None:
-    """The gateway asked for them while tenant-auth replaced them, as anybody can cause with an invented token."""
+    """The gateway requested the keys while tenant-auth replaced them. Anybody can cause this with an invented token."""
     tenant_auth, old, kid = asking.tenant_auth, asking.tenant_auth.token(), signing_key(BAKERY).kid
     tenant_auth.answering.clear()
     asked = asyncio.create_task(asking.refused_user(old))
@@ -535,4 +535,4 @@ async def test_the_public_keys_of_a_project_are_fetched_again_after_its_settings
     assert asking.identity.user_keys.verifiers.get(LIBRARY) is not None
     await asking.identity.end_user(BAKERY, tenant_auth.token(BAKERY, session="ses_v"))
     assert tenant_auth.calls["jwks"] == 3
-    await asking.identity.end_user(BAKERY, tenant_auth.token(BAKERY))  # nobody is signed out
+    await asking.identity.end_user(BAKERY, tenant_auth.token(BAKERY))  # Nobody is signed out.

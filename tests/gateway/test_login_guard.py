@@ -373,7 +373,7 @@ async def test_sign_ins_that_begin_at_another_service_have_a_limit_per_address()
 
 @pytest.mark.parametrize("path", [path for path, one in GUARDED.items() if one.kind is Kind.LOGIN])
 async def test_no_body_can_hide_the_account_from_the_guard_by_its_size(door: Door, path: str) -> None:
-    """The filler comes before, between or after the fields, and is sent in one piece or in many."""
+    """The filler comes before, between or after the fields, in one piece or in many pieces."""
     some, headers = random.Random(9), {"x-bunbase-key": PUBLISHABLE, "content-type": "application/json"}
     fields = ['"email": "ada@example.com"', '"password": "guess"']
     for size in (MAX_PEEK_BYTES + 1, MAX_PEEK_BYTES * 3):
@@ -388,4 +388,4 @@ async def test_no_body_can_hide_the_account_from_the_guard_by_its_size(door: Doo
 
         answer = await door.http.post(path, content=pieces(), headers=headers)
 
-        assert answer.status_code == 413  # pages say so in HTML
+        assert answer.status_code == 413  # Pages answer in HTML.

@@ -88,7 +88,7 @@ async def test_ipv6_addresses_are_counted_by_their_64_bit_network(addresses: lis
 
 
 async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
-    """Many wrong passwords from many addresses, and then the right password from a new address."""
+    """The test sends many wrong passwords from many addresses, and then the right password from a new address."""
     limits = limits_of(account=20)
 
     let_in = [await fail(limits, f"10.{number}.0.1") for number in range(40)]
@@ -97,7 +97,7 @@ async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
 
     assert let_in == [True] * 40
     assert not owner.failed
-    assert limits.accounts.count(("account", "developers", ADA)) == 20  # the count stops at the limit
+    assert limits.accounts.count(("account", "developers", ADA)) == 20  # The count stops at the limit.
 
 
 class ByHand(SignInQueue):
@@ -195,7 +195,7 @@ async def test_logins_without_an_address_are_not_limited_by_address() -> None:
 
 
 async def test_sign_ups_and_token_requests_are_counted_by_pool_and_network() -> None:
-    """Sign-up has a limit."""
+    """Sign-ups and token requests have separate limits."""
     limits = LoginLimits(GatewaySettings(signups_per_hour=2, token_requests_per_minute=3))
 
     for count, most in ((limits.sign_up, 2), (limits.trade, 3)):

@@ -16,8 +16,9 @@ from tests.shared_openapi import openapi_document
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATHS: dict[str, dict[str, Any]] = msgspec.json.decode(openapi_document())["paths"]
-FORM_POST = ("post",)  # some providers send their answer as a form; the OpenAPI document has the GET alone
-SHADOWING = {"/v1/data/{collection}/query", "/v1/data/{collection}/aggregate"}  # also ids of documents
+FORM_POST = ("post",)  # Some providers send their answer as a form. The OpenAPI document has only the GET.
+# The last segments of these paths are also ids of documents.
+SHADOWING = {"/v1/data/{collection}/query", "/v1/data/{collection}/aggregate"}
 FUNCTIONS = "/v1/functions/"
 FILLED = {"project": "bakery", "version": "1"}
 CHANGING = ("x-request-id", "server-timing")
@@ -41,7 +42,7 @@ def credentials(door: Door, path: str) -> dict[str, str]:
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_head_is_answered_wherever_get_is_with_the_same_head_and_no_body(door: Door) -> None:
-    """Auth F11: RFC 9110 section 9.1."""
+    """RFC 9110 section 9.1 requires this."""
     getting = [path for path, item in PATHS.items() if "get" in item and not path.startswith(FUNCTIONS)]
     assert len(getting) > 30
 
@@ -62,7 +63,7 @@ async def test_a_health_check_with_head_is_answered(door: Door) -> None:
 
 
 async def test_options_and_405_name_every_method_of_a_path(door: Door) -> None:
-    """Outside suites F5."""
+    """A suite of others found that 405 once named too few methods."""
     for template, item in PATHS.items():
         if template.startswith(FUNCTIONS):
             continue

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a whole: each assertion is about every operation, so a new route is tested too."""
+"""The OpenAPI document as a whole. Each assertion is about every operation, so a new route is tested too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATIONS = [
     for method, operation in methods.items()
 ]
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-OPEN_BODIES = {"NewDocument", "DocumentPatch", "RpcRequest"}  # these bodies may have unknown fields
+OPEN_BODIES = {"NewDocument", "DocumentPatch", "RpcRequest"}  # These bodies may have unknown fields.
 FUNCTIONS = "/v1/functions/"
 IMPORTS = ("POST /v1/import", "POST /api/projects/{project}/import")
 
@@ -70,7 +70,7 @@ def problems_of(schema: Any, value: Any) -> list[str]:
 
 
 def has_a_type(schema: dict[str, Any]) -> bool:
-    """True if a generator makes more of the schema than `any`, or an object without a name."""
+    """True if a generator makes a better type from the schema than `any` or an object without a name."""
     parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     if "items" in schema:
         parts.append(schema["items"])
@@ -120,7 +120,7 @@ def test_every_json_body_has_a_named_type_that_refuses_unknown_fields_if_the_ser
 
 OTHER_FAILURES = {
     ("GET /api/ready", "503"),
-    ("POST /v1/auth/token", "400"),  # the form of RFC 6749 §5.2, which OAuth clients read
+    ("POST /v1/auth/token", "400"),  # this is the form of RFC 6749 §5.2, which OAuth clients read
     ("POST /v1/auth/token", "401"),
     *((f"POST /oauth/{name}", status) for name in ("token", "revoke", "introspect") for status in ("400", "401")),
     *((f"{method} /oauth/userinfo", "401") for method in ("GET", "POST")),
@@ -148,7 +148,7 @@ def test_every_path_parameter_has_a_pattern_or_is_a_bounded_number() -> None:
             bounded = "pattern" in schema or (
                 schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys()
             )
-            below_function = parameter["name"] == "path"  # any path below a function's own
+            below_function = parameter["name"] == "path"  # This means any path below a function's own.
             if parameter["in"] == "path" and not bounded and not below_function:
                 loose.append(f"{name} {parameter['name']}")
 
@@ -175,7 +175,7 @@ def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
 
 
 def test_exactly_the_acts_that_can_be_repeated_safely_take_an_idempotency_key() -> None:
-    """A route that answers with a secret must not be among them: its answer would be kept."""
+    """A route that answers with a secret must not take a key, because BunBase would store its answer."""
     taking = {
         name
         for name, operation in OPERATIONS
@@ -317,9 +317,9 @@ def test_every_header_of_an_answer_has_a_schema() -> None:
     assert [(path, name) for path, name, header in answered if "schema" not in header] == []
 
 
-# fields of requests that take any text: a wrong address finds nobody, and the answer does not tell
+# These fields of requests take any text. A wrong address finds nobody, and the answer does not tell this.
 ANY_EMAIL = {"Login", "UserLogin", "CodeLogin", "BulkFilter", "Who"}
-PRESENT_PASSWORD = {"Login", "UserLogin", "Proof", "RegisterByInvite"}  # also the empty password
+PRESENT_PASSWORD = {"Login", "UserLogin", "Proof", "RegisterByInvite"}  # The empty password is allowed here.
 
 
 def request_types() -> set[str]:

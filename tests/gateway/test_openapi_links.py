@@ -1,4 +1,4 @@
-"""The links of the OpenAPI document: each leads to an operation, with all parameters of its path."""
+"""Each link of the OpenAPI document leads to an operation, with all parameters of its path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATHS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
-# the answer of `POST /v1/live` is a stream, and functions answer what they want
+# The answer of `POST /v1/live` is a stream, and functions send any answer.
 WITHOUT_LINKS = {"openLiveEvents", "callFunctionPost"}
 
 

@@ -22,7 +22,7 @@ KEY = {"x-bunbase-key": SECRET}
     ],
 )
 async def test_a_function_sees_the_path_that_begins_after_its_name(sent: str, path: str, below: str) -> None:
-    """Auth F14: the router ignored doubled slashes and escapes, but the function saw them before its path."""
+    """Before, the router ignored doubled slashes and escapes, but the function saw them before its path."""
     assert normal_path(sent.encode())[0] == path
     async with door_of() as door:
         answer = await door.http.get(f"http://test{sent}", headers=KEY)

@@ -27,7 +27,7 @@ GOOD = b'{"email": "ada@example.com", "password": "x"}'
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def door() -> AsyncIterator[Door]:
-    """One door for all tests of this file: none of them changes anything."""
+    """Yield one gateway for all tests of this file, because none of them changes anything."""
     async with door_of() as opened:
         yield opened
 
@@ -246,7 +246,7 @@ async def test_a_huge_body_gets_413_with_or_without_its_length(door: Door) -> No
             yield b" " * 10_000
 
     for content, extra, limit in (
-        (b" " * (3 << 20), {}, "65,536"),  # of sign-ins
+        (b" " * (3 << 20), {}, "65,536"),  # this is the limit of sign-ins
         (chunks(), {}, "65,536"),
         (b"{}", {"content-length": "99999999999"}, "2,097,152"),
     ):

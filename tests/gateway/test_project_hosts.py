@@ -52,7 +52,7 @@ async def ask(door: Served, line: str, *headers: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("host", ["bakery.fn.example.com", "BAKERY.FN.example.com:8443", "bakery.fn.example.com."])
 async def test_a_projects_host_leads_to_its_functions(door: Served, host: str) -> None:
-    """`https://<slug>.fn.example.com/<name>/…`."""
+    """The URL is `https://<slug>.fn.example.com/<name>/…`."""
     for key in ((), (KEY,), (f"x-bunbase-key: {PUBLISHABLE}",)):
         kind = "secret" if key == (KEY,) else "publishable" if key else "anonymous"
 
@@ -70,7 +70,7 @@ async def test_hosts_outside_the_wildcard_serve_the_api(door: Served) -> None:
         control_plane = await ask(door, "GET /api/health", f"host: {host}")
         assert control_plane[0] == (
             200 if host == "test" else 403
-        )  # in dev mode the control plane serves local hosts only
+        )  # in dev mode, the control plane serves local hosts only
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_a_projects_host_serves_nothing_but_functions(door: Served, path: 
     status, answer = await ask(door, f"GET {path}", OWN, KEY)
 
     if status == 200:
-        assert answer[2:] == [True, BAKERY, "secret"]  # a function of that name was called
+        assert answer[2:] == [True, BAKERY, "secret"]  # A function of that name was called.
     else:
         assert status == 404
     assert door.hot.taken == 0
@@ -142,7 +142,7 @@ def test_the_api_may_be_at_localhost_while_projects_are_below_it() -> None:
 async def test_the_host_of_a_deleted_project_gets_404(door: Served) -> None:
     asked = -1
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while asked != door.platform.calls["project_of"]:  # the gateway caches the project once it follows deletions
+        while asked != door.platform.calls["project_of"]:  # The gateway caches the project when it follows deletions.
             asked = door.platform.calls["project_of"]
             assert (await ask(door, "GET /hello", OWN))[0] == 200
 
@@ -163,7 +163,7 @@ def test_a_start_with_a_functions_host_that_is_no_wildcard_fails(wildcard: str) 
     "public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"]
 )
 def test_a_start_with_a_wildcard_that_covers_the_api_fails(public_url: str) -> None:
-    """Otherwise `api` would count as the slug of a project."""
+    """Without this refusal, `api` would count as the slug of a project."""
     with pytest.raises(CannotStart, match="conflicts"):
         project_hosts("*.example.com", public_url)
 

@@ -94,7 +94,7 @@ async def test_a_revocation_is_removed_after_its_credential_expires(revoked: Rev
     assert "soon" in revoked
 
     script.now = 1001.0
-    for number in range(3):  # every message is a revocation, with no sign of life between them
+    for number in range(3):  # Every message is a revocation, with no sign of life between them.
         await script.heard(Revocation(RevokedKind.KEY, f"news{number}", 9999.0))
 
     assert "soon" not in revoked

@@ -27,8 +27,8 @@ IDENTIFIED = {
     "visitor",
     "person",
 }
-# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, one
-# happens when a client exchanges a code, and one is a message on a live connection
+# No route has these acts. Some depend on a parameter of a route, one is any reading act of an administrator, one
+# happens when a client exchanges a code, and one is a message on a live connection.
 OF_A_PARAMETER = {
     Act.BACKUP_RESTORE_USERS,
     Act.USER_EXPORT_HASHES,

@@ -43,7 +43,7 @@ async def test_params_may_be_a_list_of_positional_values(door: Door) -> None:
 
 
 async def test_a_login_that_needs_a_second_factor_gets_the_challenge_as_data(door: Door) -> None:
-    for _ in range(4):  # one more than the failures that a caller may have
+    for _ in range(4):  # This is one more than the failures that a caller may have.
         answer = await rpc(door, call("auth.login", LOGIN | {"password": FIRST_OF_TWO}))
 
     data = answer["error"]["data"]

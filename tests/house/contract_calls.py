@@ -17,7 +17,7 @@ AT_THE_DOOR: Final = (
     "routes",
     "fast_routes",
     "fast",
-)  # these run in the process of the gateway, even if the room runs elsewhere
+)  # These run in the process of the gateway, even if the room runs elsewhere.
 
 METHODS: Final[Mapping[str, frozenset[str]]] = {
     module.name: frozenset(call.name for call in calls_of(module.provides)) for module in MODULES
@@ -61,7 +61,7 @@ def _annotated(tree: ast.Module) -> dict[str, str]:
             for part in ast.walk(node.annotation):
                 if isinstance(part, ast.Name) and part.id in BY_CONTRACT and name:
                     found[name] = BY_CONTRACT[part.id].name
-    for node in ast.walk(tree):  # self.kms = kms
+    for node in ast.walk(tree):  # This is an assignment such as self.kms = kms.
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in found:
             for target in node.targets:
                 found[_last_name(target)] = found[node.value.id]

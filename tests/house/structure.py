@@ -10,7 +10,10 @@ ROOMS = sorted(path.name for path in (SOURCE / "bunbase").iterdir() if (path / "
 
 
 def modules(room: str = "") -> dict[str, ast.Module]:
-    """Return the syntax tree of each module by its dotted name: those of one room, or of all rooms by default."""
+    """Return the syntax tree of each module of one room by its dotted name.
+
+    By default, return the modules of all rooms.
+    """
     found = {}
     for path in sorted((SOURCE / "bunbase" / room).rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts

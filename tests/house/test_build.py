@@ -100,7 +100,7 @@ def here(tmp_path: Path) -> Site:
 
 
 async def test_two_rooms_may_call_each_other_if_one_of_them_opens_without_the_other(here: Site) -> None:
-    """The cellar calls the hall, which needs the cellar: here in one process, then in two."""
+    """The cellar calls the hall, which needs the cellar. The test tries one process, and then two."""
     story = Story()
     attic, hall, cellar = story.modules
     circle = (attic, hall, replace(cellar, calls=(Hall,)))

@@ -1,4 +1,7 @@
-"""The documentation is Markdown that renders as it is meant. A tool that wraps lines once made a table a paragraph."""
+"""The documentation is Markdown that renders as intended.
+
+A tool that wraps lines once turned a table into a paragraph.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("bench/**/*.md")))
-RULE: Final = re.compile(r"\|\s*:?-{3,}")  # the line below the head of a table
+RULE: Final = re.compile(r"\|\s*:?-{3,}")  # Matches the line below the head of a table.
 CELL: Final = re.compile(r"(?<!\\)\|")
 CODE: Final = re.compile(r"`[^`]*`")
 

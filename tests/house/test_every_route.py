@@ -1,4 +1,7 @@
-"""Every route must be in every table of routes. `tests/e2e/topologies/test_isolation.py` checks that of isolation."""
+"""Every route must be in every table of routes.
+
+`tests/e2e/topologies/test_isolation.py` checks the table of isolation.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +30,18 @@ from tests.gateway.whole.test_both_lanes import HOT
 from tests.shared_openapi import openapi_document
 
 IMPOSSIBLE_NAMES = {
-    ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # backups: `bkp_…`
-    ("/api/invites/accept", ("DELETE",)),  # invitations: `ain_…`
+    ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # ids of backups are `bkp_…`
+    ("/api/invites/accept", ("DELETE",)),  # ids of invitations are `ain_…`
     ("/api/invites/register", ("DELETE",)),
-    ("/v1/auth/identities/link", ("DELETE",)),  # identities: `idn_…`
-    ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # passkeys: `psk_…`
+    ("/v1/auth/identities/link", ("DELETE",)),  # ids of identities are `idn_…`
+    ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # ids of passkeys are `psk_…`
     ("/api/auth/passkeys/register", ("DELETE", "PATCH")),
     ("/v1/auth/users/export", ("DELETE", "PATCH")),  # an import refuses these ids
     ("/v1/auth/users/import", ("DELETE", "GET", "PATCH")),
     ("/v1/auth/passkeys/options", ("DELETE", "PATCH")),
     ("/v1/auth/passkeys/register", ("DELETE", "PATCH")),
-    ("/v1/auth/users/bulk", ("DELETE", "GET", "PATCH")),  # users: `usr_…`
-    ("/api/projects/{project:str}/walks/rehearsal", ("GET", "PATCH")),  # walks: `wlk_…`
+    ("/v1/auth/users/bulk", ("DELETE", "GET", "PATCH")),  # ids of users are `usr_…`
+    ("/api/projects/{project:str}/walks/rehearsal", ("GET", "PATCH")),  # ids of walks are `wlk_…`
 }
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))
@@ -52,7 +55,7 @@ CREDENTIALS = {
 }
 CREDENTIALS |= dict.fromkeys(who.SIGNED_IN, ACCOUNT)
 
-# public files and signed links need no key
+# Public files and signed links need no key.
 LINKED = {(method, "/v1/storage/objects/{bucket}/{key}") for method in ("GET", "PUT")}
 
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
@@ -125,7 +128,7 @@ def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], 
 
 
 def test_no_literal_path_hides_a_name_from_a_method() -> None:
-    """A router prefers `/v1/data/posts/query` to `/v1/data/posts/{id}`, also for methods that only the second has."""
+    """A router prefers `/v1/data/posts/query` to `/v1/data/posts/{id}`, also for methods that only this one has."""
     served: dict[str, set[str]] = {}
     for handler in (handler for module in MODULES for handler in module.routes):
         for path in handler.paths:

@@ -12,7 +12,7 @@ from bunbase.functions.boundary.cookies import for_function, on_own_host
 from bunbase.pkg.own_cookies import own_cookie
 
 SOURCE = Path(bunbase.__file__).parent
-MAKERS = ["pkg/own_cookies.py", "pkg/web_pages/serving.py"]  # of names, and of cookies
+MAKERS = ["pkg/own_cookies.py", "pkg/web_pages/serving.py"]  # The first file makes names, and the second makes cookies.
 MAKES_A_COOKIE = re.compile(r"(?<![A-Za-z])Cookie\(|\.set_cookie\(|__Host-\{")
 
 

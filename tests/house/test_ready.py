@@ -61,7 +61,7 @@ async def test_readiness_names_the_sandbox_layers_of_functions(functions: Confin
     ],
 )
 async def test_readiness_says_whether_mail_is_configured(mail: MailSettings, detail: str) -> None:
-    """Without mail the process is ready too: only the details for operators differ."""
+    """Without mail, the process is ready too. Only the details for operators differ."""
     answer, good = await readiness(House(here=frozenset({"bunauth"})), "", mail).report()
     elsewhere, _ = await readiness(House(here=frozenset({"bundoc"})), "", mail).report()
 
@@ -106,7 +106,7 @@ async def test_readiness_of_processes_that_need_each_other_makes_one_call_per_pe
         await ask(line, path, seconds, caller, room)
 
     monkeypatch.setattr(RpcConnections, "ask", counted)
-    monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test counts as one second
+    monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # The whole test counts as one second.
     modules = ring(size)
     tokens = ServiceTokens(derived_keys([SECRET], [module.name for module in modules], ()))
     here = replace(site(tmp_path), service_tokens=tokens)

@@ -58,7 +58,7 @@ def test_settings_of_mail_that_would_reveal_the_password_stop_the_start(capsys: 
 
 def test_production_without_mail_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
     with capture_logs() as logs:
-        run_serve(["bunauth", "platform"], ANY_PORT)  # this start fails, because the secrets are missing
+        run_serve(["bunauth", "platform"], ANY_PORT)  # This start fails, because the secrets are missing.
         run_serve(["bundoc"], ANY_PORT)
 
     capsys.readouterr()
@@ -184,7 +184,7 @@ def test_a_signal_that_python_drops_during_the_start_still_stops_the_server(
 
     def start_cluster(data_dir: Path) -> Any:
         Destroyed()
-        url = "postgresql://nobody@127.0.0.1:1/none"  # the start would wait for it for a minute
+        url = "postgresql://nobody@127.0.0.1:1/none"  # The start would wait for this server for a minute.
         return SimpleNamespace(url=url, data_dir=data_dir, running=True, stop=lambda: None)
 
     monkeypatch.setattr("bunbase.house.run.start_cluster", start_cluster)

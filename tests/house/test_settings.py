@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY, MODULES
-from bunbase.house.settings import ALIASES, HOUSE, LIVE, MAIL, HouseSettings, load_settings
+from bunbase.house.settings import ALIASES, HOUSE, LIVE, MAIL, S3, HouseSettings, load_settings
 from bunbase.pkg.config.load import MASK, Config, ConfigError
 
 
@@ -73,7 +73,7 @@ def test_every_short_environment_variable_names_an_existing_setting() -> None:
 def test_every_room_has_settings_with_valid_defaults() -> None:
     config = load_settings()
 
-    assert set(config.sections) == {HOUSE, GATEWAY, LIVE, MAIL, *(module.name for module in MODULES)}
+    assert set(config.sections) == {HOUSE, GATEWAY, LIVE, S3, MAIL, *(module.name for module in MODULES)}
     assert config.of(HOUSE, HouseSettings).data_path() == Path.cwd() / ".bunbase"
 
 

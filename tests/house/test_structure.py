@@ -23,7 +23,7 @@ def test_an_import_cycle_is_found() -> None:
 
 
 def test_no_anext_has_a_tuple_as_its_default() -> None:
-    """CPython 3.11 raises SystemError if `anext(items, ())` finds no item: it takes the tuple as arguments."""
+    """CPython 3.11 raises SystemError if `anext(items, ())` finds no item, because it takes the tuple as arguments."""
     wrong = [
         f"{name}:{call.lineno}"
         for name, tree in modules().items()

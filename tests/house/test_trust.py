@@ -43,7 +43,7 @@ def test_a_start_with_a_weak_secret_fails_with_a_command_that_makes_one(setting:
 
 
 def test_the_length_of_a_secret_is_counted_in_utf8_bytes() -> None:
-    check_secret("a", "åäö1234567" * 3)  # 30 characters, 39 bytes
+    check_secret("a", "åäö1234567" * 3)  # The secret has 30 characters and 39 bytes.
     check_secret("a", "abcdefgh" * (MIN_BYTES // 8))
 
 

@@ -4,8 +4,8 @@
     make outside SUITES="cel wycheproof" only these
 
 The suites are not part of this repository. docs/conformance.md names them, with the commits that we have run.
-BUNBASE_SUITES is the folder that contains them (by default ~/.cache/bunbase-suites). Exits with 1 if a test fails for
-a reason that our docs do not describe.
+BUNBASE_SUITES is the folder that contains them (by default ~/.cache/bunbase-suites). The command exits with 1 if a test
+fails for a reason that our docs do not describe.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Final
 
 from tests.outside import cel, fuzz, http1, json_parsing, json_schema, mongodb, websocket, wycheproof
 from tests.outside.project import Project, program, running_project
+from tests.outside.s3 import runs as s3
 from tests.outside.tally import SHOWN, Tally
 
 SUITES: Final = Path(os.environ.get("BUNBASE_SUITES") or Path.home() / ".cache" / "bunbase-suites")
@@ -28,7 +29,7 @@ HERE: Final = Path(__file__).parent
 TOOLS: Final = SUITES / "venv"
 STEP_SECONDS: Final = 600.0
 
-# the folder of each suite, empty for a tool, and the call that runs it
+# The folder of each suite (empty for a tool), and the call that runs the suite.
 RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "wycheproof": ("wycheproof", lambda _: wycheproof.run(SUITES)),
     "http1": ("llhttp", lambda _: http1.run(SUITES)),
@@ -36,6 +37,8 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
     "json_schema": ("JSON-Schema-Test-Suite", lambda project: json_schema.run(SUITES, project)),
     "cel": ("cel-spec", lambda project: _cel(project)),
     "mongodb": ("functional-tests", lambda project: mongodb.run(SUITES, project, TOOLS / "bin" / "python")),
+    "s3": ("s3-tests", lambda project: s3.run_ceph(SUITES, project, TOOLS / "bin" / "python")),
+    "s3_clients": ("", lambda project: s3.run_clients(SUITES, project, TOOLS / "bin")),
     "websocket": ("", lambda project: websocket.run(project, TOOLS / "bin" / "python")),
     "fuzz": ("", lambda project: fuzz.run(project, TOOLS / "bin" / "schemathesis")),
 }
@@ -43,7 +46,7 @@ RUNS: Final[dict[str, tuple[str, Callable[[Project], Iterable[Tally]]]]] = {
 
 def main(names: list[str]) -> int:
     """Run the named suites, or all that are there. Return the exit code."""
-    warnings.simplefilter("ignore")  # the suites contain weak keys, about which joserfc warns
+    warnings.simplefilter("ignore")  # The suites contain weak keys, about which joserfc warns.
     if unknown := set(names) - RUNS.keys():
         sys.exit(f"There is no suite {sorted(unknown)[0]}. The suites are: {', '.join(RUNS)}.")
     _install_tools()
@@ -65,7 +68,7 @@ def results_of(name: str, run: Callable[[Project], Iterable[Tally]]) -> Iterator
     try:
         with running_project() as project:
             yield from run(project)
-    except Exception as error:  # any error of a suite, of its tools or of the server
+    except Exception as error:  # The error may come from a suite, from its tools or from the server.
         traceback.print_exc()
         yield Tally(name, failed=[f"the run broke off: {error!r}"[:SHOWN]])
 

@@ -1,8 +1,8 @@
 """cel-spec: each test of the language becomes a rule, which a real server evaluates.
 
-The rule is `(expression) == (expected value)`. If it denies, `!(…)` tells a different value from an error: a caller is
-allowed by one of the two if the expression has a value. A test that expects an error passes if neither allows, or if
-the server refuses to save the rule.
+The rule is `(expression) == (expected value)`. If the rule denies, `!(…)` distinguishes a different value from an
+error: one of the two rules allows if the expression has a value. A test that expects an error passes if neither rule
+allows, or if the server refuses to save the rule.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAMES: Final = r"google\.|f_unknown|'\w+\.\w+': \{'value'"
 EXTENSIONS: Final = ("_ext", "optionals", "macros2", "type_deduction", "unknowns")
 MESSAGES: Final = ("proto2", "proto3", "dynamic", "enums", "wrappers")
 
-# the differences that docs/rules.md lists, as parts of the expression
+# docs/rules.md lists these differences. The keys are parts of the expression.
 DOCUMENTED: Final = {
     "an integer and a double beyond 2^53 are compared exactly": re.compile(r"92233720368547758\d\d"),
     "times and durations have another range": re.compile(r"duration\(|timestamp\("),

@@ -1,4 +1,4 @@
-"""schemathesis: requests that it makes from our OpenAPI document, with its own checks.
+"""schemathesis makes requests from our OpenAPI document, and checks the answers with its own checks.
 
 Each run has a credential and a time limit. `ignored_auth` sends requests without the credential that the security
 scheme demands. The runs of single requests leave out operations that delete, because a deletion would take the data
@@ -26,7 +26,7 @@ from tests.outside.tally import Tally
 SECONDS: Final = 240
 SEED: Final = "7"
 SINGLE: Final = ("--phases", "examples,coverage,fuzzing", "-n", "15", "--exclude-method", "DELETE")
-# chains need requests that succeed: no invented credentials, and no data that the schema forbids
+# Chains need requests that succeed, so there are no invented credentials, and no data that the schema forbids.
 CHAINS: Final = (
     *("--phases", "stateful", "-n", "150", "--mode", "positive"),
     *("--generation-with-security-parameters", "false"),
@@ -34,13 +34,13 @@ CHAINS: Final = (
 LINKS: Final = re.compile(r"API Links: +(.*)")
 API: Final = r"^/(api|\.well-known|rpc)"
 V1: Final = "^/v1"
-# the operations that make, read, change and delete something
+# These operations make, read, change and delete something.
 API_CHAINS: Final = "^/api/(projects|orgs|invites|auth/tokens)"
 V1_CHAINS: Final = r"^/v1/(data/\{collection\}(/\{id\})?$|auth/users(/\{user_id\}.*)?$|auth/invites)"
 
-# operations that end the credential, answer only after a long time, or allow one caller at a time
+# These operations end the credential, answer only after a long time, or allow one caller at a time.
 ENDING: Final = r"auth/(logout|refresh|sessions)|/restore$|signing-keys|/logs$|/changes$|auth/me$|/live"
-ENDING_SINGLE: Final = ENDING + r"|rotate|/keys|backups"  # also operations that end the project's keys or change data
+ENDING_SINGLE: Final = ENDING + r"|rotate|/keys|backups"  # These operations also end the project's keys or change data.
 
 CONFIG: Final = """
 [checks.negative_data_rejection]
@@ -53,7 +53,7 @@ FIXED_PROJECT: Final = """
 
 
 class Run(msgspec.Struct, frozen=True):
-    """`header`: the credential. `paths`: a pattern of the paths that the credential is for."""
+    """One run. `header`: the credential. `paths`: a pattern of the paths that the credential is for."""
 
     name: str
     header: str

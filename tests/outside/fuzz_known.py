@@ -6,8 +6,8 @@ from typing import Final
 
 from tests.outside.fuzz_report import Known
 
-REFUSED: Final = "positive_data_acceptance"  # a request that matches its schema was refused
-TAKEN: Final = "negative_data_rejection"  # a request that does not match its schema was accepted
+REFUSED: Final = "positive_data_acceptance"  # The server refused a request that matches its schema.
+TAKEN: Final = "negative_data_rejection"  # The server accepted a request that does not match its schema.
 
 INVENTED: Final = (
     r"invalid_cursor|link_expired|challenge_expired|external_login_expired|expired_token|access_denied|"

@@ -17,7 +17,10 @@ ID: Final = re.compile(r"[a-z]{2,4}_[0-9a-z]{20,}|\b[0-9a-z]{26}\b|\d+")
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A difference that our docs describe. `check`: its name; `found`: a pattern in the description of the failure."""
+    """A difference that our docs describe.
+
+    `check`: the name of the check; `found`: a pattern in the description of the failure.
+    """
 
     reason: str
     check: str
@@ -28,7 +31,10 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """`requests`: the number of requests that were answered. `followed`: those whose parameters come from a link."""
+    """The result of a run. `requests`: the number of answered requests.
+
+    `followed`: the number of these requests whose parameters come from a link.
+    """
 
     known: tuple[Known, ...]
     requests: int = 0

@@ -2,7 +2,7 @@
 
 A test passes if the number of answers with 200 equals the number of complete messages in the test, and if the server
 closes the connection after an error. Where RFC 9112 and our limits demand more than llhttp does, a test is a known
-difference. The server gets a Host header where the test has none, because HTTP/1.1 without Host is refused.
+difference. If a test has no Host header, the runner adds one, because the server refuses HTTP/1.1 without Host.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ WITHOUT_HOST: Final = re.compile(
 )
 QUIET_SECONDS: Final = 5.0
 
-# differences by the request: where this server refuses more than llhttp, or does not end where llhttp stops parsing
+# These differences are listed by the request. This server refuses more than llhttp, or does not end where llhttp stops
+# parsing.
 STRICTER: Final[dict[str, re.Pattern[bytes]]] = {
     "CONNECT is refused: this server is no proxy": re.compile(rb"^CONNECT "),
     "a request line without a version is refused": re.compile(rb"^GET /\r\n"),
@@ -43,13 +44,13 @@ class AnyMethod(App):
     """Reads the body of each request, and answers 200."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        with suppress(Problem):  # a body that cannot be read: the server has answered
+        with suppress(Problem):  # The body cannot be read, and the server has answered.
             await self._answer({**scope, "path": "/read"}, receive, send)
 
 
 def run(suites: Path) -> list[Tally]:
     """Return the results of all files. `suites`: the folder that contains `llhttp`."""
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it reports each body that cannot be read
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # This logger reports each body that cannot be read.
     return [asyncio.run(_all(suites / "llhttp" / "test" / "request"))]
 
 

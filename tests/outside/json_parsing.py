@@ -1,7 +1,7 @@
-"""JSONTestSuite: each file as the body of requests to a real server, in the places where JSON is read.
+"""JSONTestSuite: each file becomes the body of requests to a real server, in the places where the server reads JSON.
 
-The server must accept `y_` files and refuse `n_` files with a problem. It may accept or refuse `i_` files, but must not
-crash. An accepted document must be read back as Python reads the file.
+The server must accept `y_` files and refuse `n_` files with a problem. The server may accept or refuse `i_` files, but
+must not crash. An accepted document must be read back as Python reads the file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import httpx
 from tests.outside.project import Project
 from tests.outside.tally import Tally
 
-# the places of a value in a body: a name, the request, the texts before and after the value, and the expected status
+# The places of a value in a body: a name, the request, the texts before and after the value, and the expected status.
 PLACES: Final[dict[str, tuple[str, str, bytes, bytes, tuple[int, ...]]]] = {
     "document": ("PUT", "/v1/data/suite/d", b'{"v":', b"}", (200, 201)),
     "commit": (
@@ -36,7 +36,8 @@ BODIES: Final = {
     "aggregate": ("POST", "/v1/data/suite/aggregate"),
     "rpc": ("POST", "/rpc"),
 }
-LIMITS: Final = ("invalid_document", "invalid_input", "invalid_schema", "invalid_update")  # 32 levels, numbers, names
+# These codes concern 32 levels, numbers and names.
+LIMITS: Final = ("invalid_document", "invalid_input", "invalid_schema", "invalid_update")
 
 
 def run(suites: Path, project: Project) -> list[Tally]:
@@ -75,7 +76,10 @@ def _in_place(files: list[Path], project: Project, place: str) -> Tally:
 
 
 def _as_body(files: list[Path], project: Project, name: str) -> Tally:
-    """The file as a whole body: `n_` must be 400, and everything else a problem or an answer, but never a crash."""
+    """Send the file as a whole body.
+
+    `n_` must get 400, and every other file a problem or an answer, but never a crash.
+    """
     tally = Tally(f"JSONTestSuite as the body of {name}")
     method, path = BODIES[name]
     for file in files:

@@ -1,7 +1,7 @@
 """JSON-Schema-Test-Suite, draft 2020-12: each schema becomes the schema of a collection, and each instance a document.
 
-A schema goes into a property, so that instances of any type fit: a document is an object. Schemas whose instances are
-all objects run once more without this wrapping.
+A schema describes a property, so that instances of any type fit, because a document is an object. Schemas whose
+instances are all objects run once more without this wrapping.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OF_DOCUMENTS: Final = ("/",)
 
 
 def run(suites: Path, project: Project) -> list[Tally]:
-    """Return the results of the required tests, of the optional ones and of the formats."""
+    """Return the results of the required tests, of the optional tests and of the formats."""
     folder = suites / "JSON-Schema-Test-Suite" / "tests" / "draft2020-12"
     parts = {
         "required": sorted(folder.glob("*.json")),
@@ -68,7 +68,7 @@ def _group(project: Project, tally: Tally, file: str, group: dict[str, Any], bar
 
 
 def _documents(project: Project) -> Iterator[str]:
-    """Yield the ids of all documents, since those of another schema would make the next schema a loss."""
+    """Yield the ids of all documents. Documents of another schema would make the next schema a losing change."""
     for one in project.send("POST", f"/v1/data/{COLLECTION}/query", {"limit": 500}).json()["items"]:
         yield one["_id"]
 

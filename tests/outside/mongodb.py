@@ -35,7 +35,7 @@ PARTS: Final = (
 )
 RUN_SECONDS: Final = 1200.0
 
-# differences that docs/queries.md lists, by what stands in the name of a test or in its failure
+# docs/queries.md lists these differences. The keys are texts in the name of a test or in its failure.
 DOCUMENTED: Final[dict[str, re.Pattern[str]]] = {
     "$gt and its relatives compare only strings, numbers, true and false": re.compile(
         r"The value must be a string, a number, true or false"
@@ -80,7 +80,7 @@ def _part(suite: Path, project: Project, python: Path, part: str) -> Tally:
         cwd=suite,
         env={**os.environ, "PYTHONPATH": ".", "BUNBASE_URL": project.instance.url, "BUNBASE_KEY": project.secret},
         stdout=subprocess.DEVNULL,
-        check=False,  # it exits with 1 if a test fails
+        check=False,  # the program exits with 1 if a test fails
         timeout=RUN_SECONDS,
     )
     for case in ElementTree.parse(report).iter("testcase"):

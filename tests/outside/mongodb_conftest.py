@@ -22,7 +22,7 @@ NUMBERS = (int, float)
 
 
 class Refused(Exception):
-    """A refusal of BunBase. It equals every error code, because our codes differ from MongoDB's."""
+    """A refusal of BunBase. The refusal equals every error code, because our codes differ from MongoDB's."""
 
     def __init__(self, problem):
         super().__init__(f"{problem.get('code')}: {problem.get('detail')}")
@@ -38,7 +38,10 @@ class AnyCode(int):
 
 
 def strict_equal(a, b):
-    """JSON has one kind of number, so numbers are compared by value, and types of integers are not."""
+    """Compare two values.
+
+    JSON has one kind of number, so numbers are compared by value, and types of integers do not count.
+    """
     if isinstance(a, AnyCode) or isinstance(b, AnyCode):
         return True
     if isinstance(a, dict) and isinstance(b, dict):

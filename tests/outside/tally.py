@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-SHOWN: Final = 400  # the number of characters of a failure to print
+SHOWN: Final = 400  # At most this many characters of a failure are printed.
 
 
 class Tally(msgspec.Struct):

@@ -61,7 +61,7 @@ def test_a_run_without_failures_exits_with_0(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_program_of_the_suites_imports_none_of_our_files(tmp_path: Path) -> None:
-    """`cel.py` of this folder hid the package `cel` of cel-spec, and the run ended."""
+    """Before, `cel.py` of this folder hid the package `cel` of cel-spec, and the run ended."""
     file = tmp_path / "program.py"
     file.write_text("import sys; print(sys.path)")
     (tmp_path / "json.py").write_text("raise ImportError('ours')")

@@ -2,7 +2,7 @@
 
 Autobahn expects a server that sends each message back, and `/v1/live` does not do that. So the cases run twice: against
 a port that sends each message back, with the handshake and the frames of `/v1/live`, and against `/v1/live` itself.
-There, a case ends when the server says `bye` to a text that is no message of its protocol.
+At `/v1/live`, a case ends when the server says `bye` to a text that is no message of its protocol.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.outside.tally import Tally
 SECTIONS: Final = ("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*")
 LARGE: Final = ("9.*",)
 COMPRESSED: Final = ("12.*", "13.*")
-MAX_BYTES: Final = 17 << 20  # the largest message of section 9 has 16 MiB
+MAX_BYTES: Final = 17 << 20  # The largest message of section 9 has 16 MiB.
 RUN_SECONDS: Final = 600.0
 PROGRAM: Final = Path(__file__).with_name("websocket_cases.py")
 
@@ -95,16 +95,16 @@ class _Echo:
         """Allow any number of frames."""
 
     def on_pause(self) -> None:
-        """Let answers wait: the suite reads them all."""
+        """Let answers wait, because the suite reads all of them."""
 
     def on_resume(self) -> None:
-        """Nothing was held back."""
+        """Do nothing, because nothing was held back."""
 
     def on_shutdown(self) -> None:
         self.socket.close(1001)
 
     def on_lost(self) -> None:
-        """Nothing is stored."""
+        """Do nothing, because nothing is stored."""
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:

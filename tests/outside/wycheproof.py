@@ -1,8 +1,7 @@
 """Project Wycheproof: vectors of signatures, of JWS and of AEAD, against the code that checks tokens and passkeys.
 
-A vector of a bare signature becomes a JWT where its message can be one: no message of the suite is a JWT, so these
-vectors check that the layer below `verified` and `checked` judges the signature, with the libraries and the options
-that BunBase uses.
+No message of the suite is a JWT, so the vectors of bare signatures check the layer below `verified` and `checked`, with
+the libraries and the options that BunBase uses.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def run(suites: Path) -> list[Tally]:
 
 
 def _tokens(vectors: Path) -> Tally:
-    """Every JWS of the suite, with the keys and algorithms of ID tokens."""
+    """Check every JWS of the suite, with the keys and algorithms of ID tokens."""
     tally = Tally("wycheproof JWS and JWK sets, for ID tokens")
     for file in ("json_web_signature", "json_web_key"):
         for group, test in _tests(vectors, file):
@@ -97,7 +96,7 @@ def _public(group: Group) -> Any:
 
 
 def _refused(token: str, keys: Any) -> bool:
-    """True if the signature, the key or the header is refused; a payload that is no JSON comes after these."""
+    """True if the signature, the key or the header is refused. The check of the payload's JSON comes later."""
     try:
         verified(token, keys, ALGORITHMS)
     except BadToken as error:
@@ -106,7 +105,7 @@ def _refused(token: str, keys: Any) -> bool:
 
 
 def _assertions(vectors: Path) -> Tally:
-    """Every JWS once more: as a client assertion with the group's key, and for the verifier of a public JWK."""
+    """Check every JWS once more, as a client assertion with the group's key, and with the verifier of a public JWK."""
     tally = Tally("wycheproof JWS, for client assertions and Verifier")
     for group, test in _tests(vectors, "json_web_signature"):
         jwk = group.get("public")
@@ -131,7 +130,7 @@ def _assertions(vectors: Path) -> Tally:
 
 
 def _raw(vectors: Path, file: str, algorithm: str) -> Tally:
-    """Bare signatures, in the class of joserfc that `verified` calls for this algorithm."""
+    """Check bare signatures with the class of joserfc that `verified` calls for this algorithm."""
     tally = Tally(f"wycheproof {file} as {algorithm}")
     model = jws.JWSRegistry.algorithms[algorithm]
     for group, test in _tests(vectors, file):
@@ -161,7 +160,7 @@ def _key(algorithm: str) -> type[RSAKey | ECKey | OKPKey]:
 
 
 def _passkeys(vectors: Path) -> Tally:
-    """Signatures in DER, as authenticators make them, with the function that checks passkeys."""
+    """Check signatures in DER, as authenticators make them, with the function that checks passkeys."""
     tally = Tally("wycheproof ecdsa_secp256r1_sha256, ed25519, rsa_signature_2048_sha256 for passkeys")
     for file in ("ecdsa_secp256r1_sha256", "ed25519", "rsa_signature_2048_sha256"):
         for group, test in _tests(vectors, file):
@@ -197,7 +196,7 @@ def _cose(key: dict[str, Any]) -> bytes:
 
 
 def _envelopes(vectors: Path) -> Tally:
-    """AES-256-GCM in the key service. Vectors with other sizes, or with bytes as context, are left out."""
+    """Check AES-256-GCM in the key service. Vectors with other sizes, or with bytes as context, are left out."""
     tally = Tally("wycheproof aes_gcm for envelopes")
     for group, test in _tests(vectors, "aes_gcm"):
         if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):

@@ -35,9 +35,9 @@ from tests.pkg.session_model import (
 )
 from tests.seeds import examples
 
-NOT_SHRUNK: Final = (Phase.generate,)  # shrinking takes minutes, and a history of 30 acts can be read
+NOT_SHRUNK: Final = (Phase.generate,)  # Shrinking takes minutes, and a person can read a history of 30 acts.
 DAY: Final = 86400
-CLIENT_ACTS: Final = 12  # one after the other
+CLIENT_ACTS: Final = 12  # A history has this many acts of clients, one after the other.
 REFUSALS: Final = (InvalidToken, TokenExpired, TokenReused)
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class AnyPair(Protocol):
 
 
 class World:
-    """The room that all histories share. Its jobs run only when a history calls them."""
+    """The room that all histories share. The jobs of the room run only when a history calls them."""
 
     def __init__(self, runner: asyncio.Runner, service: Any, clock: ManualClock) -> None:
         self.runner = runner
@@ -66,7 +66,7 @@ class World:
 class SessionHistories(RuleBasedStateMachine):
     """Accounts, or end users, with their sessions. A room adds its acts, `refreshed` and `use`."""
 
-    world: World  # set by `run_histories`
+    world: World  # `run_histories` sets this.
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class SessionHistories(RuleBasedStateMachine):
         assert (claims["sid"], claims["gen"], claims["sub"]) == (session.id, generation, session.account.id)
         if pair.access_token not in {access.text for access in self.accesses if access.session is session}:
             until = min(whole_seconds(self.now) + ACCESS, whole_seconds(session.expires_at))
-            version = claims.get("ver", 0)  # only tokens of end users have a version
+            version = claims.get("ver", 0)  # Only tokens of end users have a version.
             self.accesses.append(ModelAccess(session, pair.access_token, generation, until, version))
 
     def check_refresh(self, token: ModelRefresh, at_once: int) -> None:
@@ -175,7 +175,7 @@ class SessionHistories(RuleBasedStateMachine):
             session.forget(self.now - KEPT)
 
     def teardown(self) -> None:
-        """Send the last refresh token of each session: only valid sessions continue."""
+        """Send the last refresh token of each session, and check that only valid sessions continue."""
         for session in self.sessions():
             self.check_refresh(session.chain[-1], 1)
 

@@ -1,6 +1,6 @@
 """A plain model of accounts and sessions, as docs/accounts.md and docs/users.md describe them.
 
-It uses no code of BunAuth and of tenant-auth. The histories of both rooms are compared with it.
+The model uses no code of BunAuth and of tenant-auth. The histories of both rooms are compared with it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ GRACE = timedelta(seconds=10)
 ACCESS = timedelta(minutes=15)
 REFRESH = timedelta(days=30)
 SESSION = timedelta(days=180)
-KEPT = timedelta(days=1)  # expired rows stay this long
+KEPT = timedelta(days=1)  # Expired rows stay this long.
 
 
 class Outcome(Enum):
@@ -32,7 +32,7 @@ class ModelAccount:
     old_passwords: list[str] = field(default_factory=list)
     id: str = ""
     deleted: bool = False
-    version: int = 0  # only end users have versions: a change of the user ends the access tokens of older versions
+    version: int = 0  # Only end users have versions. A change of the user ends the access tokens of older versions.
     sessions: list[ModelSession] = field(default_factory=list)
 
     def end_sessions(self, now: datetime, keep: ModelSession | None = None) -> None:
@@ -47,7 +47,7 @@ class ModelSession:
     id: str
     expires_at: datetime
     ended_at: datetime | None = None
-    forgotten: bool = False  # its rows were deleted
+    forgotten: bool = False  # True if the rows of the session were deleted.
     chain: list[ModelRefresh] = field(default_factory=list)
 
     def alive(self, now: datetime) -> bool:
@@ -99,7 +99,7 @@ class ModelRefresh:
 
 @dataclass(eq=False)
 class ModelAccess:
-    """An access token. It lives for ACCESS, but never longer than its session."""
+    """An access token. The token lives for ACCESS, but never longer than its session."""
 
     session: ModelSession
     text: str

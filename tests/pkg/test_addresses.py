@@ -28,7 +28,7 @@ def test_an_email_address_is_stored_trimmed_and_in_lower_case(written: str, stor
     "written", ["U@Bücher.example", "u@BU\u0308CHER.example", "u@xn--bcher-kva.example", "u@XN--BCHER-KVA.example"]
 )
 def test_the_spellings_of_an_international_domain_are_one_mailbox(written: str) -> None:
-    """Auth, arguable: `<input type="email">` sends the encoded form in some browsers only."""
+    """Only some browsers send the encoded form from `<input type="email">`."""
     assert normal_email(written) == "u@bücher.example"
 
 
@@ -121,7 +121,7 @@ def _touched(_text: str, *_args: Any) -> Any:
 
 
 METHODS = ("strip", "lower", "split", "rpartition", "partition", "startswith", "encode")
-Untouched = type("Untouched", (str,), dict.fromkeys(METHODS, _touched))  # only its length may be read
+Untouched = type("Untouched", (str,), dict.fromkeys(METHODS, _touched))  # Only the length of such a text may be read.
 
 
 @pytest.mark.parametrize("read", [email_or_none, known_email, phone_or_none])

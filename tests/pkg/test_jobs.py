@@ -5,6 +5,7 @@ import asyncio
 import pytest
 import structlog.testing
 
+from bunbase.pkg import jobs
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jobs import Job, running, wait_seconds
 from tests.pkg.waiting import eventually
@@ -42,6 +43,28 @@ async def test_a_nudge_during_a_run_starts_another_run() -> None:
         job.nudge()
         go_on.set()
         await eventually(lambda: len(runs) == 2)
+
+
+async def test_a_later_nudge_starts_one_run_and_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Counted()
+    job = Job("later", work, every_seconds=3600)
+    async with running(job):
+        await eventually(lambda: work.runs == 1)
+        monkeypatch.setattr(jobs, "LATER_SECONDS", (3600, 3600))
+        job.nudge_later()
+        assert job._later is not None
+        waits = job._later
+        job.nudge_later()
+        assert job._later is waits
+
+        assert not job._nudged.is_set()
+        waits.cancel()
+        job._nudge_now()
+        await eventually(lambda: work.runs == 2)
+
+        monkeypatch.setattr(jobs, "LATER_SECONDS", (0, 0))
+        job.nudge_later()
+        await eventually(lambda: work.runs == 3)
 
 
 async def test_a_job_runs_again_after_it_failed() -> None:

@@ -11,7 +11,7 @@ from bunbase.pkg import outgoing, resolver
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
 from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, MAX_LOOK_UPS, SystemResolver
 
-OTHERS = MAX_LOOK_UPS // LOOK_UPS_PER_PROJECT  # other projects, which use all threads for look-ups
+OTHERS = MAX_LOOK_UPS // LOOK_UPS_PER_PROJECT  # These other projects use all threads for look-ups.
 
 
 class NameServer:

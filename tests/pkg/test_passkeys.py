@@ -176,7 +176,10 @@ def test_a_sign_in_tells_whether_the_passkey_is_synced_by_now() -> None:
 
 @pytest.mark.parametrize(("registered_with", "signs_in_with"), [(0, BACKUP_ELIGIBLE), (BACKUP_ELIGIBLE, 0)])
 def test_the_backup_eligibility_of_a_passkey_never_changes(registered_with: int, signs_in_with: int) -> None:
-    """WebAuthn Level 3 §7.2. A passkey from before BunBase stored the flag gets it at its next sign-in."""
+    """WebAuthn Level 3 §7.2 requires this.
+
+    If BunBase did not store the flag when a passkey was registered, BunBase stores it at the next sign-in.
+    """
     authenticator = Authenticator(ORIGIN, flags=registered_with)
     new, challenge = made(authenticator), new_challenge()
     known = stored(new)
@@ -192,7 +195,7 @@ def test_the_backup_eligibility_of_a_passkey_never_changes(registered_with: int,
 
 
 def test_a_passkey_that_cannot_be_backed_up_is_not_backed_up() -> None:
-    """WebAuthn Level 3 §6.1.3."""
+    """WebAuthn Level 3 §6.1.3 requires this."""
     authenticator = Authenticator(ORIGIN)
     new, challenge = made(authenticator), new_challenge()
     authenticator.flags = BACKED_UP
@@ -204,13 +207,14 @@ def test_a_passkey_that_cannot_be_backed_up_is_not_backed_up() -> None:
 
 
 PLAIN = encode_cbor({"credProtect": 2})
-DECIMAL = b"\xa1\x61x\xc4\x82\x01\xc2\x42\xff\xff"  # {"x": a decimal fraction}: cbor2 computes its value
-ENDLESS = b"\xbf\x61x\x01\xff"  # a map of unknown length
+# This is {"x": a decimal fraction}, and cbor2 computes the value of the fraction.
+DECIMAL = b"\xa1\x61x\xc4\x82\x01\xc2\x42\xff\xff"
+ENDLESS = b"\xbf\x61x\x01\xff"  # This is a map of unknown length.
 
 
 @pytest.mark.parametrize(("extensions", "fine"), [(PLAIN, True), (DECIMAL, False), (ENDLESS, False)])
 def test_extensions_of_an_authenticator_are_plain_cbor(extensions: bytes, fine: bool) -> None:
-    """A number of 200 kB in a decimal fraction kept the whole process busy for 12 seconds."""
+    """Before, a number of 200 kB in a decimal fraction kept the whole process busy for 12 seconds."""
     authenticator, challenge = Authenticator(ORIGIN), new_challenge()
     new = made(authenticator)
     for one in (authenticator, registering := Authenticator(ORIGIN)):
@@ -322,7 +326,7 @@ def test_options_ask_for_a_discoverable_passkey_and_a_verified_user() -> None:
 
 
 def test_an_authenticator_gets_at_most_64_bytes_for_the_longest_id_and_others_for_another_user() -> None:
-    """Imported users keep ids of up to 128 characters."""
+    """Ids of imported users have up to 128 characters, and stay as they are."""
     handles = {user_handle("x" * length) for length in range(1, 129)}
 
     assert len(handles) == 128

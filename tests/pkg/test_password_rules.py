@@ -90,7 +90,7 @@ def test_bisection_agrees_with_a_plain_search(
 
 
 async def test_a_file_much_larger_than_memory_is_searched_with_few_reads(tmp_path: Path) -> None:
-    """A sparse file: its middle of 40 GB has no lines, and is never read as a whole."""
+    """The file is sparse: its middle of 40 GB has no lines, and is never read as a whole."""
     file = written(tmp_path / "list", [sha1("breached")])
     with file.open("r+b") as opened:
         opened.truncate(40 << 30)
@@ -118,7 +118,7 @@ def test_a_missing_file_a_wrong_url_or_both_settings_stop_the_start(tmp_path: Pa
 
 
 class RangeServer:
-    """A server with the range API of haveibeenpwned. `seen`: the paths of the requests."""
+    """A server with the range API of haveibeenpwned. `seen` has the paths of the requests."""
 
     def __init__(self, listed: str, answers: bool = True) -> None:
         self.listed = sha1(listed)

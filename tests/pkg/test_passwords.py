@@ -76,7 +76,8 @@ async def test_the_slow_hashes_of_one_project_delay_no_sign_in_of_another(
     assert not await passwords.matches(OTHER, "a password", None)
     other = asyncio.ensure_future(passwords.matches(OTHER, "abc", FOREIGN))
     await asyncio.sleep(0)
-    assert dict(passwords.foreign_turns.hashing) == {POOL: 1, OTHER: 1}  # not after the ten others
+    # The call of the other project did not wait for the ten others.
+    assert dict(passwords.foreign_turns.hashing) == {POOL: 1, OTHER: 1}
     slow.set()
     await asyncio.gather(*waiting, other)
 
@@ -201,7 +202,7 @@ async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str]
 
 
 async def test_pools_take_turns_so_a_storm_in_one_pool_delays_another_by_one_hash() -> None:
-    """Sign-ups and sign-ins of one project do not block the sign-ins of other projects."""
+    """Many sign-ups and sign-ins in one project do not block the sign-ins of other projects."""
     turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_UP)
     storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
@@ -264,7 +265,7 @@ async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> Non
 def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(
     asked: list[tuple[str, Purpose, bool, bool]], of_pool: int | None
 ) -> None:
-    """After random calls and cancellations all threads are free and no call waits."""
+    """After random calls and cancellations, all threads are free and no call waits."""
     turns: list[HashTurns] = []
 
     async def storm() -> None:

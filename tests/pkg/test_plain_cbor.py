@@ -37,7 +37,7 @@ def test_everything_that_passes_is_decoded_without_a_tag(data: bytes) -> None:
     except NotPlain:
         return
     stream = BytesIO(data)
-    with suppress(cbor2.CBORDecodeError):  # the end, or a text that is not UTF-8
+    with suppress(cbor2.CBORDecodeError):  # cbor2 refuses a value that ends too early, or a text that is not UTF-8.
         while True:
             assert _is_plain(cbor2.load(stream))
 
@@ -45,13 +45,13 @@ def test_everything_that_passes_is_decoded_without_a_tag(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\xc4\x82\x01\x02",  # a decimal fraction
-        b"\x81\xc2\x41\xff",  # a big number in a list
-        b"\xd8\x23\x61a",  # a regular expression
-        b"\x9f\x01\xff",  # a list of unknown length
+        b"\xc4\x82\x01\x02",  # This is a decimal fraction.
+        b"\x81\xc2\x41\xff",  # This is a list with a big number.
+        b"\xd8\x23\x61a",  # This is a regular expression.
+        b"\x9f\x01\xff",  # This is a list of unknown length.
         b"\x5f\x41a\xff",
         b"\xff",
-        b"\x5a\xff\xff\xff\xff",  # bytes that do not follow
+        b"\x5a\xff\xff\xff\xff",  # This begins a byte string whose bytes do not follow.
         b"\x9b" + b"\xff" * 8,
         b"\x82\x01",
         b"\x19\x01",

@@ -28,7 +28,8 @@ def test_a_public_key_is_read_from_both_forms(key: RSAKey | ECKey) -> None:
 @pytest.mark.parametrize(
     "private",
     [
-        {**PUBLIC, "d": "AQAB"},  # its numbers do not fit together; a library finds this only after a computation
+        # The numbers of this key do not fit together. A library finds this only after a computation.
+        {**PUBLIC, "d": "AQAB"},
         {**PUBLIC, "p": "AQAB", "q": "AQAB"},
         {"kty": "oct", "k": "c2VjcmV0"},
         pem(RSA, private=True),

@@ -64,7 +64,7 @@ async def test_readiness_without_details_shows_no_error_texts() -> None:
 
 
 async def test_three_hundred_simultaneous_requests_run_each_check_once() -> None:
-    """300 clients once used up all connections of PostgreSQL."""
+    """Before, 300 clients at the same time used up all connections of PostgreSQL."""
     postgres = Counted()
     readiness = Readiness({"postgres": postgres})
 
@@ -78,7 +78,7 @@ async def test_three_hundred_simultaneous_requests_run_each_check_once() -> None
 
 
 async def test_an_answer_is_reused_for_one_second() -> None:
-    """This holds for good and bad answers."""
+    """An answer "ready" and an answer "not ready" are both reused."""
     now, asked = [100.0], []
 
     async def check() -> None:
@@ -112,7 +112,7 @@ async def test_a_client_that_disconnects_does_not_cancel_the_shared_check() -> N
 
 
 async def test_the_own_report_of_a_process_calls_no_peers() -> None:
-    """A peer asks for this report, and must not cause calls to further peers."""
+    """A peer that asks for this report must not cause calls to further peers."""
     peer = Counted()
     readiness = Readiness({"postgres": well}, {"bundoc": peer})
 

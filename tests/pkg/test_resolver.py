@@ -32,7 +32,7 @@ async def test_a_project_whose_name_servers_never_answer_does_not_delay_another(
         assert all(isinstance(one, NameNotFound) for one in await asyncio.gather(*given_up, return_exceptions=True))
 
         assert await resolver.addresses("api.test", 443, other) == ["192.0.2.1"]
-        assert hostile.locked()  # no caller waits any more, but the threads are still busy
+        assert hostile.locked()  # No caller waits any more, but the threads are still busy.
     finally:
         answer.set()
     await eventually(lambda: not hostile.locked())

@@ -10,7 +10,7 @@ SLOW = [f"slow{number}" for number in range(40)]
 
 
 def sending(turns: SendingTurns, asking: list[str], clock: ManualClock) -> list[str]:
-    """Return the projects that have a place when each of them has many messages."""
+    """Return the projects that may send at this moment, when each project has many messages."""
     places: list[str] = []
     while len(places) < PLACES:
         waiting = turns.waiting(places, clock.now())

@@ -30,7 +30,7 @@ async def test_a_server_answers_only_inside_its_block() -> None:
 
 @pytest.mark.skipif(not SOMAXCONN.exists(), reason="only Linux tells the length of the queue")
 async def test_as_many_clients_as_the_kernel_allows_may_wait_to_be_accepted() -> None:
-    """Symptom: while a server started, 2,048 of 5,000 clients could wait, and the kernel dropped the others."""
+    """Before, while a server started, only 2,048 of 5,000 clients could wait, and the kernel dropped the others."""
     most = min(BACKLOG, int(SOMAXCONN.read_text()))
     with listen("127.0.0.1", 0) as listener:
         before = longest_queue(listener)
@@ -39,7 +39,10 @@ async def test_as_many_clients_as_the_kernel_allows_may_wait_to_be_accepted() ->
 
 
 def longest_queue(listener: socket.socket) -> int:
-    """Return how many connections may wait: tcpi_sacked in Linux's struct tcp_info of a listening socket."""
+    """Return how many connections may wait at a listening socket.
+
+    Linux reports the number in `tcpi_sacked` of tcp_info.
+    """
     return int(struct.unpack_from("=I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32), 28)[0])
 
 

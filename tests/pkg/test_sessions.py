@@ -29,7 +29,7 @@ LATER, EARLIER, JUST_NOW, LONG_AGO = (NOW + timedelta(seconds=seconds) for secon
         (None, None, LATER, EARLIER, Standing.ENDED),
         (None, None, EARLIER, EARLIER, Standing.ENDED),
         (JUST_NOW, b"pair", LATER, None, Standing.RETRY),
-        (LATER, b"pair", LATER, None, Standing.RETRY),  # a process with a clock that is ahead used the token
+        (LATER, b"pair", LATER, None, Standing.RETRY),  # A process whose clock is ahead used the token.
         (JUST_NOW, b"pair", LATER, EARLIER, Standing.ENDED),
         (JUST_NOW, b"pair", NOW, None, Standing.EXPIRED),
         (JUST_NOW, None, LATER, None, Standing.REUSED),

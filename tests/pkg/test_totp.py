@@ -8,7 +8,7 @@ import pytest
 from bunbase.pkg.totp import BEFORE_ALL, is_totp_code, matching_step, new_totp_secret, totp_uri, wait_seconds
 
 RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()
-# RFC 6238, appendix B, SHA-1: the last six digits of the codes with eight digits
+# These are the last six digits of the codes with eight digits in RFC 6238, appendix B, SHA-1.
 VECTORS = (
     (59, "287082"),
     (1111111109, "081804"),
@@ -64,7 +64,7 @@ def test_a_secret_has_160_bits_and_its_address_names_issuer_and_account() -> Non
 
 
 def test_only_one_colon_separates_the_names_of_issuer_and_account() -> None:
-    """https://github.com/google/google-authenticator/wiki/Key-Uri-Format"""
+    """https://github.com/google/google-authenticator/wiki/Key-Uri-Format describes this format."""
     uri = totp_uri(new_totp_secret(), "Eve: at work", "Bakery: Berlin")
 
     assert uri.startswith("otpauth://totp/Bakery%20Berlin:Eve%20at%20work?secret=")

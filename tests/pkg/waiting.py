@@ -17,7 +17,7 @@ async def eventually(condition: Callable[[], object], seconds: float = PATIENCE_
 
 
 async def until_true(ask: Callable[[], Awaitable[object]], seconds: float = PATIENCE_SECONDS) -> None:
-    """Call the condition until it is true. Raises: TimeoutError, if it does not become true in time."""
+    """Call the condition until it is true. Raises: TimeoutError, if the condition does not become true in time."""
     async with asyncio.timeout(seconds):
         while not await ask():
             await asyncio.sleep(0.005)

@@ -1,4 +1,7 @@
-"""Fakes of the rooms that Platform calls. They record their calls; BunAuth has the accounts of `people.py`."""
+"""Fakes of the rooms that Platform calls. The fakes record their calls.
+
+The fake of BunAuth has the accounts of `people.py`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.pkg.passwords import check_password
 from tests.fakes import FakeKms
 
-PASSWORD, CODE = "correct horse battery", "123456"  # of every account
+PASSWORD, CODE = "correct horse battery", "123456"  # Every account has this password and this code.
 SERVICES = (LoginProvider("github", "GitHub", "github"),)
 
 
@@ -54,7 +57,10 @@ class FakeUsers(Hearing):
 
 
 class FakeFunctions(Hearing):
-    """`paused`: the projects that are paused now. `heard`: all received values, in order."""
+    """A fake of Functions.
+
+    `paused` has the projects that are paused now, and `heard` has all received values in order.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,12 +75,14 @@ class FakeFunctions(Hearing):
 
 
 class FakeBunAuth:
-    """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
+    """A fake of BunAuth that knows an account for every id, except for the ids in `deleted`.
 
-    `dies`: an exception to raise at the deletion of an account. `meanwhile`: called before the deletion. `unaudited`:
-    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code. `addresses`: the
-    addresses for which newcomers hear that an account exists. `admits`: whether invitations open accounts. `opening`:
-    called when an account was opened.
+    The check of a deletion raises `refusal`.
+
+    The deletion of an account calls `meanwhile`, and then raises `dies`. `unaudited` is activity that the audit log
+    needs. `two_factors` has the ids of the accounts that need a code. A newcomer with an address in `addresses` hears
+    that an account exists. If `admits` is true, invitations open accounts. `opening` is called when an account was
+    opened.
     """
 
     def __init__(self) -> None:
@@ -106,7 +114,7 @@ class FakeBunAuth:
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
         """In this fake, a pass is the name of an account or the address of a newcomer.
 
-        It is valid for an invitation.
+        A pass is valid for an invitation.
         """
         if "@" in cookie:
             return PageWays(SERVICES, newcomer=cookie)
@@ -171,7 +179,7 @@ def account_of(id: str) -> Account:
 
 
 class FakeBundoc(Hearing):
-    """`sizes`: the sizes that it reports."""
+    """A fake of Bundoc. `sizes` has the sizes that it reports."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ def at(project: NewProject, role: Role = Role.OWNER) -> Caller:
 
 
 async def entering(platform: Platform, who: Caller, project: str) -> Caller:
-    """Return the caller that the gateway makes for a request of this developer to a project."""
+    """Return the `Caller` object that the gateway makes for a request of this developer to a project."""
     found = await platform.membership(who.signed_in().id, project)
     return msgspec.structs.replace(who, project=found.project, role=found.role)
 

@@ -1,4 +1,4 @@
-"""Deletion of projects: they stop at once, can be restored for 7 days, and are then destroyed."""
+"""A deleted project stops at once, can be restored for 7 days, and is then destroyed."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def test_a_restored_project_is_as_it_was(platform: PlatformService, others
     assert await works(platform, made)
     assert (await platform.membership(BOB_ID, "bakery")).role is Role.DEVELOPER
     await eventually(lambda: not others.functions.paused)
-    assert await platform.restore_project(at(made)) == before  # a repeated request changes nothing
+    assert await platform.restore_project(at(made)) == before  # A repeated request changes nothing.
 
 
 async def test_a_deleted_project_is_listed_with_the_end_of_its_time(
@@ -245,14 +245,16 @@ async def test_functions_that_were_down_learn_the_latest_state_of_a_project(
     others.functions.reachable = True
 
     await delivered(platform, lambda: platform.stores.db.value("SELECT NOT EXISTS (SELECT FROM outbox)"))
-    assert set(others.functions.heard) == {True}  # never that it runs: this was over before anyone could tell
+    # Functions never heard that the project runs, because the project was deleted again before the room could be told.
+    assert set(others.functions.heard) == {True}
     assert others.functions.paused == {made.id}
 
 
 async def test_rooms_are_notified_of_a_destruction_after_a_restart(others: FakeRooms, here: Site) -> None:
     async with opened(MODULE, others.rooms(), here) as platform:
         made = await bakery(platform)
-        platform.deletion.tell_others = lambda: None  # as if the process was killed before
+        # This acts as if the process was killed before it told the other rooms.
+        platform.deletion.tell_others = lambda: None
         await platform.delete_project(at(made), "bakery", now=True)
 
     async with opened(MODULE, others.rooms(), here):

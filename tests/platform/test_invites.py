@@ -111,7 +111,7 @@ async def test_nothing_is_stored_if_the_server_dies_while_it_posts_the_mail(
                 await attempt
 
     assert [one.id for one in (await platform.invites(at(made), None, 20, None)).items] == [old.id]
-    assert await platform.accept_invite(BOB, token_of(old))  # the old link still works
+    assert await platform.accept_invite(BOB, token_of(old))  # The old link still works.
     assert set(await sent_counts(platform)) == {1}
 
 
@@ -150,7 +150,8 @@ async def test_the_account_that_holds_the_link_may_have_another_address(platform
     await platform.accept_invite(BOB, token_of(invite))
 
     listed = (await platform.members(at(made), None, 20, None)).items
-    assert [one.user.email for one in listed] == ["ada@example.com", "bob@example.com"]  # the inviter sees who came
+    # The inviter sees who accepted an invitation.
+    assert [one.user.email for one in listed] == ["ada@example.com", "bob@example.com"]
 
 
 async def test_without_the_token_nobody_accepts_an_invitation(platform: PlatformService, here: Site) -> None:
@@ -163,11 +164,11 @@ async def test_without_the_token_nobody_accepts_an_invitation(platform: Platform
         await platform.accept_invite(ANYONE, token_of(invite))
 
     token = token_of(invite)
-    await platform.stores.db.execute("DELETE FROM mails")  # the mail has the link until it is sent
+    await platform.stores.db.execute("DELETE FROM mails")  # The mail contains the link until the mail is sent.
     stored = await everything_in(here.database_url, "platform")
     assert token.encode() not in stored
     assert token.removeprefix("binv_").encode() not in stored
-    assert invite.id.encode() in stored  # this proves that the search finds stored values
+    assert invite.id.encode() in stored  # This line proves that the search finds stored values.
     assert all(one.url is None for one in (await platform.invites(at(made), None, 20, None)).items)
 
 
@@ -182,7 +183,7 @@ async def test_an_invitation_works_once_and_a_repeated_request_gets_the_same_ans
     await refused(platform.accept_invite(EVE, token))
 
     await platform.remove_member(at(made), None, BOB_ID)
-    await refused(platform.accept_invite(BOB, token))  # it does not bring back a member who was removed
+    await refused(platform.accept_invite(BOB, token))  # The link does not bring back a member who was removed.
 
 
 async def test_of_two_accounts_that_accept_at_once_one_joins(platform: PlatformService) -> None:
@@ -294,7 +295,7 @@ async def test_a_member_who_is_invited_to_a_stronger_role_gets_it_once(platform:
 
 
 async def test_an_invitation_ends_with_the_power_of_the_person_who_sent_it(platform: PlatformService) -> None:
-    """A removed admin must not come back with an invitation that the admin sent to another own address."""
+    """A removed admin must not come back with an invitation that the admin sent to a second address of their own."""
     made = await bakery(platform)
     for weaker in (None, Role.DEVELOPER):
         await joined(platform, at(made), BOB, Role.ADMIN)
@@ -411,7 +412,7 @@ async def test_the_number_of_invitations_in_an_hour_has_a_limit_that_withdrawing
         for attempt in (
             invited(platform, made),
             platform.resend_invite(at(made), None, again.id),
-            invited(platform, other),  # the same person has sent them all
+            invited(platform, other),  # The same person has sent all these invitations.
         ):
             with pytest.raises(RateLimited) as problem:
                 await attempt

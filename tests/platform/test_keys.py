@@ -54,7 +54,7 @@ async def test_the_tables_contain_no_key_in_plaintext(platform: PlatformService,
     for key in (*made.keys, new):
         assert value_of(key).encode() not in stored
         assert value_of(key)[len("sk_") :].encode() not in stored
-        assert key.id.encode() in stored  # this proves that the search finds stored values
+        assert key.id.encode() in stored  # This line proves that the search finds stored values.
 
 
 async def test_a_key_keeps_its_limits_when_it_is_listed_used_and_rotated(platform: PlatformService) -> None:

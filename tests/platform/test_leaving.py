@@ -22,7 +22,8 @@ async def test_an_account_that_is_the_only_owner_of_projects_cannot_leave(
 ) -> None:
     made = await platform.create_project(ADA, "Bakery")
     await joined(platform, await entering(platform, ADA, made.id), BOB, Role.OWNER)
-    await platform.delete_project(await entering(platform, ADA, made.id), made.slug)  # it can still be restored
+    # The project can still be restored.
+    await platform.delete_project(await entering(platform, ADA, made.id), made.slug)
 
     with pytest.raises(AccountOwnsProjects) as refused:
         await platform.delete_account(ADA)

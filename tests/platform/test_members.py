@@ -1,4 +1,4 @@
-"""Members of projects and organisations: the rights to change other members, and the last owner."""
+"""Members of projects and organisations: who may change other members, and why the last owner stays."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ async def test_a_role_from_the_organisation_is_changed_there_alone(platform: Pla
 
 
 async def test_only_people_of_the_organisation_can_be_added_without_an_invitation(platform: PlatformService) -> None:
-    """Otherwise an attacker could learn which accounts exist, and put people into projects against their will."""
+    """Without this, an attacker could learn which accounts exist, and add people to projects against their will."""
     made = await bakery(platform)
 
     for id in (BOB_ID, "usr_unknown"):

@@ -1,4 +1,4 @@
-"""Installations from before organisations keep their projects, with the same people in the same roles."""
+"""An installation that is older than organisations keeps its projects, with the same people in the same roles."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ async def test_projects_from_before_organisations_move_to_the_personal_one_of_th
             await platform.key_holder("sk_gone")
         new = await platform.create_project(ADA, "New")
         assert new.org == adas.id
-        assert (await platform.create_project(BOB, "Gone")).slug.startswith("gone-")  # the slug is still taken
-        # her role as an owner comes from the organisation now, as in new projects
+        assert (await platform.create_project(BOB, "Gone")).slug.startswith("gone-")  # The slug is still taken.
+        # Ada's role as an owner comes from the organisation now, as in new projects.
         rows = await platform.stores.db.value("SELECT count(*) FROM members WHERE developer = 'usr_ada'")
-        assert rows == 1  # as an admin of Bob's project
+        assert rows == 1  # The one row makes her an admin of Bob's project.
 
 
 async def _as_it_was(url: str) -> dict[str, str]:
-    """Fill the tables as an earlier version did; return the ids of the projects by slug."""
+    """Fill the tables as an earlier version did. Return the ids of the projects by slug."""
     connection = await connect(url, server_settings={"search_path": "platform"})
     ids = {}
     try:

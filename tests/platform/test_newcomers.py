@@ -44,7 +44,7 @@ async def made(platform: PlatformService) -> NewProject:
 
 @pytest_asyncio.fixture
 async def shown(platform: PlatformService, made: NewProject) -> str:
-    """The token of the link that the inviter passes on."""
+    """Return the token of the link that the inviter passes on to the newcomer."""
     return token_of(await platform.create_invite(at(made), None, NEWCOMER, Role.DEVELOPER))
 
 
@@ -144,7 +144,7 @@ async def test_mails_that_holders_of_a_link_ask_for_are_limited_for_each_invitat
 async def test_the_link_of_the_last_mail_stays_valid_when_the_address_gets_no_further_mail(
     platform: PlatformService, made: NewProject
 ) -> None:
-    """Six mails of a kind within an hour are the limit of an address."""
+    """An address gets at most six mails of a kind within an hour."""
     invite = await platform.create_invite(at(made), None, NEWCOMER, Role.DEVELOPER)
     for _ in range(6):
         invite = await platform.resend_invite(at(made), None, invite.id)
@@ -217,7 +217,8 @@ async def test_nobody_withdraws_or_uses_an_invitation_while_its_account_is_opene
 
     async def meanwhile() -> None:
         for act in (platform.delete_invite(at(made), None, invite.id), platform.accept_invite(EVE, token_of(invite))):
-            begun.append(asyncio.create_task(act, context=Context()))  # a separate request, outside of this transaction
+            # The act is a separate request, so it must run outside of this transaction.
+            begun.append(asyncio.create_task(act, context=Context()))
         await asyncio.sleep(0)
 
     others.bunauth.opening = meanwhile

@@ -1,4 +1,4 @@
-"""Organisations: people own projects together."""
+"""Organisations, in which people own projects together."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ ROLES_THAT_MAY = {
 
 
 def asking(platform: PlatformService, act: str, org: Organisation) -> Coroutine[Any, Any, object]:
-    """Return Bob's request to the organisation."""
+    """Return the `Caller` object of a request by Bob to the organisation."""
     match act:
         case "get":
             return platform.org(BOB, org.id)
@@ -190,7 +190,7 @@ async def test_an_organisation_with_projects_is_not_deleted(platform: PlatformSe
     with pytest.raises(OrganisationNotEmpty):
         await platform.delete_org(ADA, org.id, org.slug)
     await platform.delete_project(as_owner, "bakery")
-    with pytest.raises(OrganisationNotEmpty):  # the project can still be restored
+    with pytest.raises(OrganisationNotEmpty):  # The project can still be restored.
         await platform.delete_org(ADA, org.id, org.slug)
     await platform.delete_project(as_owner, "bakery", now=True)
     await platform.delete_org(ADA, org.id, org.slug)
@@ -275,10 +275,10 @@ async def test_a_transfer_needs_the_owner_of_the_project_and_an_admin_of_the_org
     await joined(platform, await entering(platform, ADA, made.id), BOB, Role.ADMIN)
     mine = await platform.create_org(BOB, "Bob's")
 
-    with pytest.raises(Forbidden):  # only an admin of the project
+    with pytest.raises(Forbidden):  # Bob is only an admin of the project.
         await platform.transfer_project(await entering(platform, BOB, made.id), mine.id)
     with pytest.raises(OrganisationNotFound):
         await platform.transfer_project(await entering(platform, ADA, made.id), theirs.id)
     await joined(platform, EVE, ADA, Role.DEVELOPER, theirs.id)
-    with pytest.raises(Forbidden):  # only a developer of the organisation
+    with pytest.raises(Forbidden):  # Ada is only a developer of the organisation.
         await platform.transfer_project(await entering(platform, ADA, made.id), theirs.id)

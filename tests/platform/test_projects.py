@@ -110,7 +110,7 @@ async def test_pages_contain_every_project_once_while_projects_are_created_and_d
 
     first = await platform.projects(ADA, 2, None)
     await platform.create_project(ADA, "Newer than all")
-    await platform.delete_project(at(made[3]), made[3].slug)  # it was on the first page
+    await platform.delete_project(at(made[3]), made[3].slug)  # This project was on the first page.
     second = await platform.projects(ADA, 2, first.next)
     third = await platform.projects(ADA, 2, second.next)
 
@@ -132,7 +132,7 @@ async def test_a_cursor_is_refused_for_another_list(platform: PlatformService) -
     adas = (await platform.projects(ADA, 1, None)).next
 
     assert adas is not None
-    nul = encode_cursor(parts_of(adas, str)[0], "prj_\0")  # PostgreSQL refuses this text
+    nul = encode_cursor(parts_of(adas, str)[0], "prj_\0")  # PostgreSQL refuses this text.
     for developer, cursor in ((BOB, adas), (ADA, nul), (ADA, "nonsense"), (ADA, "%00"), (ADA, "[]")):
         with pytest.raises(InvalidCursor):
             await platform.projects(developer, 1, cursor)

@@ -21,7 +21,7 @@ PEM: Final = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, ser
 
 
 class AdminSite(msgspec.Struct, frozen=True):
-    """`environment`: the environment variables of the programs."""
+    """A project with all credentials. `environment` has the environment variables of the programs."""
 
     url: str
     environment: dict[str, str]
@@ -57,7 +57,7 @@ def prepared(instance: Instance, folder: Path) -> AdminSite:
 
 
 def bundle(folder: Path) -> Path:
-    """Bundle the client as `admin.js`, with the sources of bunbase-js."""
+    """Bundle the client as `admin.js`, together with the sources of bunbase-js."""
     options = ["--bundle", "--format=esm", "--target=es2022", f"--outfile={folder / 'admin.js'}", "--log-level=warning"]
     subprocess.run([ESBUILD, ADMIN / "src/index.ts", *options], check=True, cwd=ROOT)
     return folder

@@ -1,4 +1,4 @@
-"""Every operation for servers has a call, every call has a documented example, and the package has what it should."""
+"""Every operation for servers has a call, every call has a documented example, and the package has all its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ INTERNAL: Final = {
     "patience",
     "service_tokens",
 }
-LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
+# The client sends POST /query instead, because filters may be longer than an address.
+LIST_BY_GET: Final = "listDocuments"
 
 
 def belongs(path: str) -> bool:
@@ -72,7 +73,10 @@ def test_every_public_method_has_a_comment_with_an_example() -> None:
 
 
 def test_the_package_has_one_module_its_types_sources_a_readme_and_the_license(tmp_path: Path) -> None:
-    """The module and its types are empty files here, because the compiler takes seconds; `make sdk` packs true ones."""
+    """The module and its types are empty files in this test, because the compiler takes seconds.
+
+    `make sdk` packs the real ones.
+    """
     copy = copied(ADMIN, tmp_path)
     sources = {path.name for path in (ADMIN / "src").iterdir()}
     made = {"index.js", "index.js.map", *(f"{name[:-3]}.d.ts" for name in sources)}

@@ -28,7 +28,7 @@ OWN: Final = {
     "queue_full": "Too many writes or messages wait for the network.",
 }
 
-# of bunbase-admin: checks of webhooks, and refusals of the token endpoint (RFC 6749 §5.2)
+# These codes are of bunbase-admin: for checks of webhooks, and for refusals of the token endpoint (RFC 6749 §5.2).
 OF_SERVERS: Final = (
     "signature_missing",
     "signature_invalid",
@@ -48,7 +48,7 @@ def document() -> dict[str, Any]:
 
 
 def source() -> str:
-    """Return the text of the file."""
+    """Return the text of problem_codes.ts."""
     own = "".join(f"\n  /** {text} */\n  | {_quoted(code)}" for code, text in OWN.items())
     codes = "".join(f"\n  | {_quoted(code)}" for code in document()["components"]["schemas"]["ProblemCode"]["enum"])
     servers = "".join(f"\n  | {_quoted(code)}" for code in OF_SERVERS)

@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 def site() -> Iterator[Site]:
     with dev_instance() as instance:
         environment = instance.commands["dev"][1]
-        # the sign-in providers of these tests are on this machine, and so are all visitors
+        # The sign-in providers of these tests and all visitors are on this machine.
         environment["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         environment["BUNBASE_GATEWAY__SIGNUPS_PER_HOUR"] = "10000"
         yield prepared(instance.start())

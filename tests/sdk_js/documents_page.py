@@ -1,4 +1,4 @@
-"""The blocks of docs/documents.md, in each of its languages."""
+"""The code blocks of docs/documents.md, in each language of the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def described() -> dict[str, Any]:
 
 
 def emptied(site: Site) -> None:
-    """Make the collections of the page, without documents."""
+    """Empty the collections of the page."""
     with httpx.Client(base_url=site.url, headers={"X-Bunbase-Key": site.secret}) as http:
         for name, spec in described().items():
             http.delete(f"/v1/collections/{name}")

@@ -52,12 +52,12 @@ interface Names {
 }
 """
 NAME: Final = re.compile(r"^  (\w+)[:(]", re.MULTILINE)
-# these examples are JSX
+# These examples are JSX.
 COMPONENTS: Final = ("useUser(client.auth)",)
 
 
 def examples(package: Path = SDK) -> Iterator[tuple[str, str]]:
-    """Yield file and text of each example."""
+    """Yield the file and the text of each example."""
     for path in sorted(package.glob("src/**/*.ts")):
         for found in EXAMPLE.finditer(path.read_text()):
             text = "".join(re.sub(r"^ *\* ?", "", line) for line in found[1].splitlines(keepends=True))
@@ -66,7 +66,7 @@ def examples(package: Path = SDK) -> Iterator[tuple[str, str]]:
 
 
 def source(package: Path = SDK, head: str = HEAD) -> str:
-    """Return a program with all examples of a package. `head` declares the names that they use, as `Names`."""
+    """Return a program with all examples of a package. `head` declares the names that the examples use, as `Names`."""
     parts = [head]
     for number, (path, text) in enumerate(examples(package)):
         used = [

@@ -36,7 +36,7 @@ class Seen(msgspec.Struct):
 
 
 class FaultProxy(ThreadingHTTPServer):
-    """`target`: the address of the server behind the proxy; empty if the proxy answers everything itself."""
+    """A proxy for the server at `target`. If `target` is empty, the proxy answers everything itself."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -50,7 +50,7 @@ class FaultProxy(ThreadingHTTPServer):
         self.stopping = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report no error if a client ends its connection."""
+        """Print no error when a client ends its connection."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -153,7 +153,7 @@ Server = TypeVar("Server", bound=TCPServer)
 
 @contextmanager
 def serving(server: Server) -> Iterator[Server]:
-    """Serve in a thread until the end of the block."""
+    """Run the proxy in a thread until the end of the block."""
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -48,7 +48,10 @@ exports.default = async (request, ctx) => {
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A project of the running server. `other_key`: the key of another project. `developer`: the owner's token."""
+    """A project of the running server.
+
+    `other_key` is the key of another project, and `developer` is the owner's token.
+    """
 
     url: str
     key: str
@@ -135,7 +138,7 @@ def run_program(
     programs: Path = PROGRAMS,
     seconds: int = 120,
 ) -> dict[str, str]:
-    """Run a program with a JavaScript runtime. Returns the claims that failed. The process must end by itself."""
+    """Run a program with a JavaScript runtime. Return the claims that failed. The process must end by itself."""
     given = msgspec.json.encode(environment).decode()
     ran = subprocess.run(
         [*command, PROGRAMS / "run.mjs", programs / f"{program}.mjs", folder, given],
@@ -149,7 +152,7 @@ def run_program(
 
 
 def failures(program: str, results: dict[str, str], programs: Path = PROGRAMS) -> dict[str, str]:
-    """Return the claims that failed. Every claim of the program must have been checked."""
+    """Return the claims that failed. Assert that every claim of the program was checked."""
     assert list(results) == claims_of(program, programs)
     return {claim: error for claim, error in results.items() if error}
 

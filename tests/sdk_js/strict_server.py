@@ -1,7 +1,7 @@
 """A small server of sessions that is stricter than BunBase: a second use of a refresh token ends everything.
 
-So a client that renews twice by mistake is signed out at once. The server counts, and it fails when a test asks for it:
-`POST /control {…}` changes it, and `GET /control` returns what it has seen.
+Because of this, a client that renews twice by mistake is signed out at once. The server counts its requests, and fails
+when a test asks for it: `POST /control {…}` changes the `State`, and `GET /control` returns it with the counts.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ TYPES = {".js": "text/javascript", ".html": "text/html", ".map": "application/js
 
 
 class State(msgspec.Struct):
-    """`ttl`: the lifetime of access tokens in seconds. `refresh`: the answer to a refresh (`ok`, or a fault).
+    """`ttl` is the lifetime of access tokens in seconds. `refresh` is the answer to a refresh (`ok`, or a fault).
 
-    `reuse`: the effect of a second use of a refresh token. `end`: it ends the session. `refuse`: it is refused.
-    `same`: it returns the same pair until a token of the pair was used, like BunBase. `user`: the user who signs in.
+    `reuse` is the effect of a second use of a refresh token: `end` ends the session, `refuse` refuses the token, and
+    `same` returns the same pair until a token of the pair was used, as BunBase does. `user` is the user who signs in.
     """
 
     ttl: int = 900
@@ -39,7 +39,10 @@ class State(msgspec.Struct):
 
 
 class StrictServer(ThreadingHTTPServer):
-    """`files`: folders by the first part of the path, whose files are served to pages of the same origin."""
+    """A server of sessions and files.
+
+    By the first part of the path, `files` has folders that it serves to its pages.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -87,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.state.delay_ms / 1000)
         with self.server.lock:
             status, answer = self.answered(path, sent)
-        if status == 0:  # as if there were no network
+        if status == 0:  # The server answers as if there was no network.
             self.close_connection = True
             return None
         if isinstance(answer, str):
@@ -108,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in sent.items():
                 setattr(state, name, value)
             return 200, state
-        if path == "/control/expire":  # as after a change of the user, the access token ends early
+        if path == "/control/expire":  # The access token ends early, as after a change of the user.
             server.access = set()
             return 200, {}
         if path == "/v1/auth/login":

@@ -49,7 +49,10 @@ class Tab:
         self.page.evaluate("([url, key]) => start(url, key)", [self.site.url, self.site.key])
 
     def run(self, code: str, *given: Any) -> Any:
-        """Return the value of an expression in the page. `given` are its `a`, `b` and `c`."""
+        """Return the value of an expression in the page.
+
+        `given` are the values of `a`, `b` and `c` in the expression.
+        """
         return self.page.evaluate(f"async ([a, b, c]) => ({code})", list(given))
 
     def refusal(self, code: str, *given: Any) -> list[str]:
@@ -73,7 +76,7 @@ class Tab:
 
 
 class Device:
-    """The device of a page, which has passkeys. Its owner agrees at once to each use of a passkey."""
+    """The device of a page, which has passkeys. The owner of the device agrees at once to each use of a passkey."""
 
     def __init__(self, tab: Tab) -> None:
         self.devtools = tab.page.context.new_cdp_session(tab.page)
@@ -99,7 +102,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def app(site: Site, strict: StrictServer) -> str:
-    """Return the address of an app that is a site of passkeys. Its project has them, and sends text messages."""
+    """Return the address of an app that may use passkeys.
+
+    The app's project has passkeys on, and sends text messages.
+    """
     url = strict.url.replace("127.0.0.1", "localhost")
     strict.pages["/"] = PAGE
     site.change_settings(
@@ -194,7 +200,7 @@ def test_a_second_factor_is_an_app_a_recovery_code_or_a_passkey(tab: Tab, device
     by_passkey = second_step("{ passkey: true }")
     by_recovery_code = second_step("{ recoveryCode: b }", recovery_codes[0])
     wrong = tab.refusal("auth.reauthenticate({ code: '000000' })")
-    by_code = second_step("{ code: b }", phone.at(int(time.time()) + 30))  # the present code was used
+    by_code = second_step("{ code: b }", phone.at(int(time.time()) + 30))  # The code of this moment was used already.
     left = tab.run("await auth.totp.state()")["recovery_codes_left"]
     renewed = tab.run("await auth.totp.newRecoveryCodes()")
     tab.run("await auth.totp.remove()")
@@ -288,7 +294,8 @@ def test_the_sign_in_page_leads_back_to_the_app_with_a_session(tab: Tab) -> None
     tab.page.get_by_role("button", name="Sign in", exact=True).click()
     tab.page.wait_for_url(f"{tab.url}/?code=*")
     tab.start()
-    found = tab.run("[(await auth.finishRedirect()).email, await auth.finishRedirect()]")  # twice: strict mode of React
+    # The call happens twice, as in React's strict mode.
+    found = tab.run("[(await auth.finishRedirect()).email, await auth.finishRedirect()]")
 
     assert found == [email, None]
     assert tab.run("[location.search, localStorage.length, sessionStorage.length]") == ["", 1, 0]
@@ -315,7 +322,8 @@ def test_mails_sign_in_replace_a_password_and_change_an_address(tab: Tab, site: 
     by_link = tab.run("[(await auth.finishRedirect()).email, location.search]")
     tab.run("await auth.sendPasswordReset(a)", new)
     tab.run("await auth.resetPassword(a, 'another horse battery')", token(new, sent + 1))
-    over = poll(lambda: tab.run("await refused(auth.reload())"), what="the session ends")  # within a second
+    # The session ends within a second.
+    over = poll(lambda: tab.run("await refused(auth.reload())"), what="the session ends")
     by_password = tab.run("(await auth.signIn({ email: a, password: 'another horse battery' })).email", new)
 
     assert (verified, pending, changed) == (True, "pending", ["changed", new])

@@ -17,7 +17,8 @@ from tests.sdk_js.test_surface import BYTES, LATER_BYTES
 
 RUNTIMES: Final = Path(__file__).parent / "runtimes"
 BUNDLERS: Final = ("esbuild", "rollup", "vite", "webpack")
-# bundles of the entries for programs; documents: an app that imports only them; nothing: an app that uses no client
+# The files are: a bundle for each entry of the client; `documents`, an app that imports only documents; `nothing`, an
+# app that uses no client.
 ENTRIES: Final = ("index", "auth/index", "data/index", "functions/index")
 APPS: Final = {
     "whole": 'export * from "bunbase-js";',
@@ -32,7 +33,7 @@ posts.create({}).catch((problem) => console.log(problem.code));
 ONLY_IN_AUTH: Final = b"/login/passkey"
 ONLY_IN_FUNCTIONS: Final = b"It leads out of the function."
 MORE_THAN_ESBUILD: Final = (
-    1.03  # measured: up to 1.01 (Rollup); less where the later module is compressed with the rest
+    1.03  # Measured values are at most 1.01 (Rollup), and less where the later module is compressed with the rest.
 )
 
 pytestmark = pytest.mark.skipif(os.environ.get("BUNBASE_SDK") != "1", reason="make sdk installs what this needs")
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("BUNBASE_SDK") != "1", reason="ma
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an app that has installed the packed client."""
+    """Return the folder of an app that has installed the packed client."""
     app = tmp_path_factory.mktemp("app")
     unpacked_client(packed_client(tmp_path_factory.mktemp("packed")), app)
     (app / "package.json").write_text('{"type": "module"}')
@@ -83,7 +84,7 @@ def test_a_bundle_has_only_the_parts_that_the_app_imports(bundler: str, app: Pat
 
 
 def _bundle(bundler: str, app: Path, out: Path, *names: str) -> bytes:
-    """Bundle modules of the app into `out`. Returns the bytes of all files there."""
+    """Bundle modules of the app into `out`. Return the bytes of all files there."""
     out.mkdir(exist_ok=True)
     (out / "package.json").write_text('{"type": "module"}')
     command: list[str | Path] = ["node", PROGRAMS / "bundle.mjs", bundler, app, out, RUNTIMES]

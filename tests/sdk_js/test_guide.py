@@ -48,7 +48,10 @@ def test_the_sizes_of_the_guide_are_the_limits_that_are_tested() -> None:
 
 
 def test_the_package_has_modules_sources_a_readme_and_the_license_and_no_tests(tmp_path: Path) -> None:
-    """Each module is an empty file here, because the compiler takes seconds; `make sdk` packs what it makes."""
+    """Each module is an empty file in this test, because the compiler takes seconds.
+
+    `make sdk` packs the real modules.
+    """
     copy = copied(SDK, tmp_path)
     modules = sorted(path.relative_to(SDK / "src").with_suffix("") for path in (SDK / "src").rglob("*.ts"))
     for module in modules:
@@ -82,7 +85,7 @@ def copied(package: Path, folder: Path) -> Path:
 
 
 def files_of(package: Path, *options: str) -> set[str]:
-    """Return the files that `npm pack` packs."""
+    """Return the names of the files that `npm pack` packs."""
     packing = ["npm", "pack", "--dry-run", "--json", *options]
     said = subprocess.run(packing, cwd=package, capture_output=True, text=True, timeout=60, check=True)
     (packed,) = msgspec.json.decode(said.stdout, type=list[Package])

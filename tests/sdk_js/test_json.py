@@ -75,7 +75,10 @@ def value(draw: random.Random, levels: int = 4) -> Any:
 
 
 def exact(found: Any) -> Any:
-    """Return the value with the kinds of its long numbers. A short 5.0 may become 5, a long one may not."""
+    """Return the value with the kinds of its long numbers.
+
+    A short number such as 5.0 may become 5, but a long number may not.
+    """
     match found:
         case bool() | None | str():
             return found
@@ -91,7 +94,7 @@ def exact(found: Any) -> Any:
 def test_every_value_comes_back_with_all_its_digits(runtime: str, tmp_path: Path) -> None:
     draw = random.Random(14)
     values = [value(draw) for _ in range(VALUES)]
-    values.append(["\n" * 4_000_000, 2**62])  # more escapes than one pattern can match in V8
+    values.append(["\n" * 4_000_000, 2**62])  # The text has more escapes than one pattern can match in V8.
     values.append(["\\" * 500_000, "a" * 500_000, 2**62])
     (tmp_path / "lines").write_text("\n".join(json.dumps(one, ensure_ascii=draw.random() < 0.5) for one in values))
     module = tmp_path / "json.mjs"

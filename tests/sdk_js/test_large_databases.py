@@ -1,7 +1,7 @@
 """The work of the compiler for the types of 200 collections with 40 fields each. `make sdk` runs this.
 
-The compiler counts instantiations: steps of computing a type. They do not depend on the machine, and tsc gives up after
-5 million in one expression.
+The compiler counts instantiations, which are the steps of computing a type. The number of instantiations does not
+depend on the machine. tsc stops with an error after 5 million instantiations in one expression.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FUNCTION: Final = f"""\
 import type {{ Context }} from "{FUNCTIONS}/index.js";
 declare const data: Context<Database>["data"];
 """
-# for each collection: the query and the change with the largest types
+# The example has, for each collection, the query and the change with the largest types.
 CALLS_OF_AN_APP: Final = (
     'void data.collection("{0}").query({{ where: {{ f0: "a", "f5.a": "x" }}, sort: ["-f1"] }});',
     'void data.collection("{0}").patch("p", {{ f1: 2, f5: {{ b: null }} }});',
@@ -85,7 +85,7 @@ def _database(names: list[str]) -> str:
 
 
 def _instantiations(folder: Path) -> int:
-    """Compile `app.ts` with the options of the client. Returns the number of steps."""
+    """Compile `app.ts` with the options of the client. Return the number of instantiations."""
     config = msgspec.json.decode((SDK / "tsconfig.json").read_bytes())
     (folder / "tsconfig.json").write_bytes(msgspec.json.encode(config | {"include": ["app.ts"]}))
     ran = subprocess.run([TSC, "-p", folder, "--extendedDiagnostics"], capture_output=True, text=True)

@@ -30,7 +30,7 @@ PROTOCOL: Final = ROOT / "docs/live-protocol.md"
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Yield a folder with the bundles of all entries, and of the page."""
+    """Yield a folder with the bundles of all entries and of the page."""
     folder = bundles(short_folder())
     page: list[str | Path] = [ESBUILD, PAGES / "live.js", "--bundle", f"--outfile={folder}/page.js"]
     subprocess.run(
@@ -112,7 +112,7 @@ def test_the_hook_of_react_follows_its_query_in_strict_mode_and_ends_with_its_co
     page.get_by_text("1: a,c live").wait_for()
 
     assert page.evaluate("() => seen.filter(line => line.startsWith('2: a') || line.startsWith('1: b'))") == []
-    # in strict mode every effect runs twice, and the query is watched once
+    # In strict mode every effect runs twice, but the query is watched once.
     assert page.evaluate("() => server.heard.filter(({ message }) => message.t === 'watch').length") <= 3
     page.evaluate("() => unmount()")
     page.wait_for_function("() => server.sessions.size === 0")
@@ -142,7 +142,7 @@ def test_a_page_that_loses_its_network_notices_that_its_connection_is_dead(page:
     page.evaluate(
         "() => { Object.assign(server.faults, { mute: true, down: true }); dispatchEvent(new Event('offline')); }"
     )
-    assert page.evaluate("() => live.state") == "offline"  # before the probe has failed
+    assert page.evaluate("() => live.state") == "offline"  # The state is known before the probe has failed.
 
     page.get_by_text("1: offline").wait_for()
 
@@ -173,7 +173,7 @@ def test_a_page_that_was_frozen_or_in_the_cache_of_the_browser_probes_its_connec
     page.evaluate("() => render(1)")
     page.get_by_text("1: live").wait_for()
 
-    # as after a sleep of the machine: the connection looks open to the page, but the server has lost it
+    # After a sleep of the machine, the connection looks open to the page, but the server has lost it.
     page.evaluate("() => { server.faults.mute = true; document.dispatchEvent(new Event('visibilitychange')); }")
     page.wait_for_function(
         "() => server.heard.filter(({ message }) => message.t === 'auth').length === 2", timeout=8000
@@ -223,7 +223,7 @@ def test_an_app_with_live_queries_does_its_work_in_bun(rooms: Site, folder: Path
 
 
 def test_an_app_with_live_queries_does_its_work_in_node_20_which_has_no_socket(rooms: Site, folder: Path) -> None:
-    """Newer versions of Node run this without their WebSocket, too."""
+    """Newer versions of Node run this program without their WebSocket, too."""
     assert run_program(["node"], "live_journey", folder, rooms.environment | {"withoutSocket": "yes"}) == {}
 
 
@@ -248,7 +248,7 @@ IN_A_TAB: Final = """async ([url, key]) => {
 
 
 def test_complaint_23_eight_tabs_are_live_at_once(browser: Browser, rooms: Site, pages: StrictServer) -> None:
-    """Six streams of one origin are all that a browser allows over HTTP/1.1."""
+    """Over HTTP/1.1, a browser allows only six streams to one origin."""
     context = browser.new_context()
     tabs = [context.new_page() for _ in range(8)]
     for tab in tabs:
@@ -282,7 +282,7 @@ def test_the_recipe_of_a_group_of_members_runs_as_the_guide_shows_it(site: Site,
 
 
 def test_the_recipe_of_scrolling_back_loses_nothing_and_shows_nothing_twice(site: Site, folder: Path) -> None:
-    """Documents of one commit have the same time, and the border of the first page is amid 60 of them."""
+    """Documents of one commit have the same time. The first page ends amid 60 documents of one commit."""
     section = GUIDE.read_text().partition("## Scroll back")[2].partition("\n## ")[0]
     (lines,) = re.findall("```js\n(.*?)```", section, re.DOTALL)
     given = f"const [url, key, secret] = {json.dumps([site.url, site.key, site.secret])};"

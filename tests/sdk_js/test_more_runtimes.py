@@ -21,7 +21,7 @@ NAMES: Final = tuple(
     [
         f"bunbase-js/{entry.removesuffix('/index')}".removesuffix("/index")
         for entry in ENTRIES
-        if entry != "react/index"  # needs React
+        if entry != "react/index"  # This entry needs React.
     ]
 )
 

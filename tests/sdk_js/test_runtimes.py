@@ -104,7 +104,7 @@ def test_the_lines_of_the_readme_run_in_node_and_in_a_page(
         <script type="importmap">{{"imports": {{"bunbase-js": "/bundles/index.js"}}}}</script>
         <script type="module">{lines.replace("eve@", "fred@")}</script>"""
     page = browser.new_context().new_page()
-    # Chromium may also report that the page has no icon
+    # Chromium may also report that the page has no icon.
     with page.expect_console_message(lambda said: said.text.startswith("Hello Hello, Eve!")):
         page.goto(f"{strict.url}/readme")
 

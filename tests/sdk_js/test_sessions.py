@@ -155,7 +155,7 @@ def test_a_page_from_the_cache_of_the_browser_has_the_session_of_now(
 ) -> None:
     page = tab(context, strict)
     page.evaluate(SIGN_IN)
-    # as while the page was in the cache, where it hears of no change
+    # While a page is in the browser's cache, it hears of no change.
     page.evaluate("() => localStorage.clear()")
     assert page.evaluate("() => client.auth.user?.email") == "eve@example.com"
 
@@ -193,7 +193,7 @@ def test_the_return_of_the_network_ends_the_pause_after_a_failed_renewal(
     assert page.evaluate(ANSWER) == "network"
     control(refresh="ok")
     page.evaluate(START_QUERY)
-    assert page.evaluate(ANSWER) == "network"  # it still waits
+    assert page.evaluate(ANSWER) == "network"  # The call still waits.
 
     page.evaluate("() => window.dispatchEvent(new Event('online'))")
     page.evaluate(START_QUERY)

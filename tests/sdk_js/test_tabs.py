@@ -40,7 +40,7 @@ WAIT: Final = """async ([url, key, watched]) => {
         ({ items }) => (window.shown = items.map(({ n }) => n).join()));
     new BroadcastChannel("go").onmessage = go;
 }"""
-# this tab learns late that it has the lock: after the other tab has asked for its leader
+# This tab learns late that it has the lock: only after the other tab has asked for its leader.
 LATE_LOCK: Final = """() => {
     const request = navigator.locks.request.bind(navigator.locks);
     navigator.locks.request = (name, options, held) => request(name, options, async lock => {
@@ -54,7 +54,7 @@ LATE_LOCK: Final = """() => {
         return held(lock);
     });
 }"""
-# the pauses between attempts take no time, and the longest one does not end by itself: then `waits` is true
+# The pauses between attempts take no time. The longest pause does not end by itself, and sets `waits` to true.
 LAST_PAUSE: Final = """() => {
     const [random, timeout] = [Math.random, setTimeout];
     Math.random = () => 1;
@@ -89,8 +89,9 @@ def rooms(site: Site) -> Site:
 
 
 class Person:
-    """A person with several tabs. `streams`: the live connections of all tabs that are open; `begun`: the number of
-    connections so far.
+    """A person with several tabs. `streams` has the live connections of all open tabs.
+
+    `begun` is the number of connections so far.
     """
 
     def __init__(self, context: BrowserContext, pages: StrictServer, site: Site, run: str) -> None:
@@ -159,23 +160,23 @@ def test_eight_tabs_hold_one_socket_and_another_tab_takes_over_without_a_lost_ch
         assert tab.evaluate("() => live.state") == "live"
     assert len(person.streams) == 1
 
-    tabs[0].close()  # this tab has the socket
+    tabs[0].close()  # This tab has the socket.
     person.write(3)
     tabs[3].evaluate(f"() => live.collection('posts').create({{ run: '{person.run}', n: 4 }})")
     for tab in tabs[1:]:
         shown(tab, "1,2,3,4")
-    tabs[5].close()  # this one has not
+    tabs[5].close()  # This tab has no socket.
     person.write(5)
     for tab in (*tabs[1:5], *tabs[6:]):
         shown(tab, "1,2,3,4,5")
-        seen = [one for one in tab.evaluate("() => seen") if one != "+4"]  # the local write is one of its own
+        seen = [one for one in tab.evaluate("() => seen") if one != "+4"]  # The tab itself made the local write "+4".
         assert seen == ["+1", "+2", "+3", "+5"]
     assert len(person.streams) == 1
 
 
 @pytest.mark.parametrize("elects", [True, False])
 def test_tabs_that_begin_and_lose_their_leader_at_one_moment_elect_one_of_them(person: Person, elects: bool) -> None:
-    """The second run breaks the election of the leader, and the same check of the connections must fail."""
+    """The second run breaks the election of the leader. The same check of the connections must then fail."""
 
     def broken(route: Any) -> None:
         whole = route.fetch().text()
@@ -198,7 +199,7 @@ def test_tabs_that_begin_and_lose_their_leader_at_one_moment_elect_one_of_them(p
     assert sum(lock["name"].endswith(":") for lock in locks["pending"]) == len(tabs) - 1
 
     (leader,) = person.streams.values()
-    leader.close()  # the others want the lock at one moment
+    leader.close()  # The other tabs want the lock at the same moment.
     tabs.remove(leader)
     person.write(2)
     for tab in tabs:
@@ -288,7 +289,7 @@ def test_each_tab_in_a_channel_is_a_member_with_its_own_connection(person: Perso
         tab.wait_for_function("() => window.members === 'a,b'")
     assert len(person.streams) == 2
 
-    tabs[0].evaluate(ENTER, "c")  # the tab with the connection keeps the connection
+    tabs[0].evaluate(ENTER, "c")  # The tab with the connection keeps the connection.
     tabs[3].evaluate("() => live.channel('rooms/tabs').publish(1)")
     tabs[1].evaluate("() => live.channel('rooms/tabs').publish(2, { echo: false })")
     for tab in (tabs[0], *tabs[2:]):
@@ -357,8 +358,8 @@ def test_tabs_of_one_user_with_sessions_of_their_own_have_their_own_connections(
 def test_a_user_who_changes_before_the_tab_has_its_connection_gets_none_of_the_user_before(person: Person) -> None:
     released: list[Any] = []
     person.context.route("**/tabs-*.js", lambda route: released.append(route))
-    tab = person.tab()  # it asks for the module of tabs, which does not come
-    poll(lambda: tab.evaluate("() => true") and released)  # Playwright hears of requests while it waits
+    tab = person.tab()  # This tab asks for the module of tabs, which does not arrive.
+    poll(lambda: tab.evaluate("() => true") and released)  # Playwright hears of requests only while it waits.
     before = tab.evaluate("() => client.auth.user.id")
 
     tab.evaluate("async () => { await client.auth.signOut(); await client.auth.signIn({ anonymous: true }); }")

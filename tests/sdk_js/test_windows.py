@@ -19,7 +19,7 @@ from tests.sdk_js.sites import Site, prepared
 from tests.sdk_js.strict_server import StrictServer
 
 PROVIDER: Final = Path(__file__).parents[1] / "bunauth/whole/provider.mjs"
-# `left` counts what a sign-in could leave behind
+# `left` counts the channels, timers and listeners that a sign-in could leave behind.
 COUNTED: Final = """
     window.left = 0;
     window.BroadcastChannel = class extends BroadcastChannel {
@@ -45,7 +45,7 @@ COMES_BACK: Final = """<!doctype html><title>signed in</title><script type=modul
 
 
 class App:
-    """The page of the app, at the origin of `strict`, in a profile of its own."""
+    """The page of the app, at the origin of the strict server, in its own profile."""
 
     def __init__(self, context: BrowserContext, strict: StrictServer) -> None:
         self.context = context
@@ -54,12 +54,12 @@ class App:
         self.page.wait_for_function("() => window.client")
 
     def click(self, call: str) -> None:
-        """Make `call` in the click of a button."""
+        """Make `call` in the handler of a click on a button."""
         self.page.evaluate(f"() => {{ window.begin = auth => {call}; }}")
         self.page.get_by_role("button", name="Sign in").click()
 
     def window(self, call: str) -> Page:
-        """Make `call` in the click of a button, and return the window that it opens."""
+        """Make `call` in the handler of a click on a button, and return the window that the call opens."""
         with self.context.expect_page() as opening:
             self.click(call)
         return opening.value
@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 def site() -> Iterator[Site]:
     """Yield a project with a provider, and with a provider that removes the `opener` of its page."""
     with dev_instance() as instance:
-        # the providers of these tests are on this machine
+        # The providers of these tests are on this machine.
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         site = prepared(instance.start())
         with provider(site, "plain") as plain, provider(site, "isolated") as isolated:
@@ -132,7 +132,7 @@ def app(browser: Browser, site: Site, strict: StrictServer) -> Iterator[App]:
 
 @pytest.mark.parametrize("name", ["plain", "isolated"])
 def test_a_window_at_a_provider_signs_in_the_page_that_opened_it(app: App, name: str) -> None:
-    # Chromium says of every page that it has the focus, when it is driven from outside
+    # When Chromium is driven from outside, it reports that every page has the focus.
     app.page.evaluate("() => { document.hasFocus = () => false; }")
 
     window = app.window(f"auth.signInWith('{name}', {{ popup: true, redirectTo: location.origin + '/signed-in' }})")

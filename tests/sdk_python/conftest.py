@@ -31,7 +31,7 @@ def proxy(site: Site) -> Iterator[FaultProxy]:
 
 @pytest.fixture(scope="module", params=["sync", "aio"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Yield a function that makes a client: first the sync client, and then the asyncio client."""
+    """Yield a function that makes a client. Each test runs with the sync client and with the asyncio client."""
     with ExitStack() as opened:
         if request.param == "sync":
             yield lambda *args, **named: opened.enter_context(Client(*args, **named))

@@ -1,4 +1,4 @@
-"""A proxy that passes bytes on, and cuts connections: each after some bytes of the answer, or all of them at once."""
+"""A proxy that passes bytes on and cuts connections: one after some bytes of its answer, or all at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class CuttingProxy(ThreadingTCPServer):
-    """`after_bytes`: the bytes of an answer after which the next `cuts` connections are cut."""
+    """The proxy. The proxy cuts each of the next `cuts` connections after `after_bytes` bytes of the answer."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -34,7 +34,7 @@ class CuttingProxy(ThreadingTCPServer):
                     one.shutdown(socket.SHUT_RDWR)
 
     def allowed(self) -> int | None:
-        """Return how many bytes of its answer a new connection passes on; None for all."""
+        """Return how many bytes of its answer a new connection passes on, or None for all bytes."""
         with self.lock:
             self.connections += 1
             if self.cuts <= 0:

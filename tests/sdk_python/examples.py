@@ -1,4 +1,4 @@
-"""The examples of the docstrings: written once, for both faces, and checked by mypy as one program."""
+"""The examples of the docstrings. The examples are written once for both faces, and mypy checks them as one program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.sdk_python.models import PACKAGE
 from tests.sdk_python.style import formatted
 
 CORE: Final = PACKAGE / "core"
-CLIENTS: Final = (PACKAGE / "sync/client.py", PACKAGE / "aio/client.py")  # these modules have no core
+CLIENTS: Final = (PACKAGE / "sync/client.py", PACKAGE / "aio/client.py")  # These modules have no core.
 FILE: Final = Path(__file__).with_name("typed_examples.py")
 EXAMPLE: Final = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ROOTS: Final = {"client": "ProjectCalls", "tx": "TransactionCalls"}
@@ -41,7 +41,7 @@ def is_public(method: ast.FunctionDef) -> bool:
 
 @cache
 def results() -> dict[str, dict[str, str]]:
-    """Return the annotation of the result of each public method of the core, by class and name."""
+    """Return the annotated result type of each public method of the core, by class and name."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(CORE.glob("*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
@@ -57,7 +57,7 @@ def for_asyncio(docstring: str) -> str:
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of each example."""
+    """Yield the place in the source and the text of each example."""
     for path in (*sorted(PACKAGE.glob("*.py")), *sorted(CORE.glob("*.py")), *CLIENTS):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
@@ -80,7 +80,7 @@ def source() -> str:
 
 
 def _awaited(text: str) -> str:
-    """Insert `await` and `async` where the calls of the client need them."""
+    """Insert `await` and `async` where calls of the client need it."""
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line.encode()))
@@ -111,7 +111,7 @@ def _awaited(text: str) -> str:
 
 
 def _result(node: ast.expr) -> str:
-    """Return the annotation of what an expression of a client results in, or ""."""
+    """Return the annotated type of an expression of a client, or ""."""
     match node:
         case ast.Name():
             return ROOTS.get(node.id, "")

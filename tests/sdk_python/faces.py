@@ -1,7 +1,8 @@
-"""The two typed faces of the Python client, which are made from its core: `sync` and `aio`.
+"""The two typed faces `sync` and `aio` of the Python client, which are made from its core.
 
-A method of a class `…Calls` in the core is a generator or returns one. Each face has a method with the same parameters
-and the same docstring, which passes the generator to its driver. A method without a docstring belongs to the core only.
+A method of a class `…Calls` in the core is a generator or returns a generator. Each face has a method with the same
+parameters and the same docstring, which passes the generator to its driver. A method without a docstring belongs to the
+core only.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ CALLBACK: Final = "Callable[[TransactionCalls]"
 
 
 class Face(NamedTuple):
-    """`prefix`: the prefix of the names of classes.
+    """A face. The names of its classes have the prefix `prefix`.
 
-    `replies`: the types that replace the types of the core's callbacks and sources.
+    `replies` has the types that replace the types of the core's callbacks and sources.
     """
 
     folder: str
@@ -44,7 +45,7 @@ FACES: Final = (SYNC, AIO)
 
 
 def sources() -> Iterator[tuple[Path, str]]:
-    """Yield path and text of each file."""
+    """Yield the path and the text of each file."""
     for face in FACES:
         for module in modules():
             yield PACKAGE / face.folder / module.name, formatted(Written(face, module).text())
@@ -77,7 +78,7 @@ class Names(ast.NodeTransformer):
 
 
 class Written:
-    """The text of one module of a face."""
+    """Writes the text of one module of a face."""
 
     def __init__(self, face: Face, module: Path) -> None:
         self.face = face
@@ -108,7 +109,7 @@ class Written:
                     yield f"from {node.module} import {', '.join(others)}"
 
     def _constants(self) -> list[str]:
-        """Return the constants of the module that are defaults of parameters."""
+        """Return the constants of the module that are default values of parameters."""
         assigned = {
             node.target.id
             for node in self.tree.body
@@ -198,7 +199,10 @@ class Written:
             yield f"**{arguments.kwarg.arg}"
 
     def _argument(self, one: ast.arg) -> str:
-        """Return the expression to pass on. A callback gets the typed face of the core's object."""
+        """Return the expression that a face passes on for an argument.
+
+        A callback gets the typed face of the core's object.
+        """
         if one.annotation and ast.unparse(one.annotation).startswith(CALLBACK):
             return f"lambda calls: {one.arg}({self._public('TransactionCalls')}(calls, self._driver))"
         return one.arg

@@ -13,7 +13,7 @@ from tests.sdk_python import examples, faces, models
 
 
 def sources() -> Iterator[tuple[Path, str]]:
-    """Yield path and text of each generated file."""
+    """Yield the path and the text of each generated file."""
     yield models.FILE, models.source()
     yield from faces.sources()
     yield examples.FILE, examples.source()

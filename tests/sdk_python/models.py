@@ -12,7 +12,7 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "sdk/python/src/bunbase_sdk"
 FILE: Final = PACKAGE / "models.py"
 DOCUMENT: Final = ROOT / "docs/reference/openapi.json"
-# the types that signatures name; the types inside of them follow
+# Signatures name these types. The types inside of these types follow.
 WANTED: Final = (
     "Backup", "BackupJob", "BackupScheduleState", "BulkFilter", "BulkResult", "ShownChange", "ChannelMessage",
     "ChannelSpec", "CollectionSpec", "Commit", "Decisions", "DocumentWrite",
@@ -27,7 +27,7 @@ RENAMED: Final = {
     "Published": "PublishedMessage",
     "Version": "FunctionVersion",
 }
-SENT: Final = frozenset({"BulkFilter", "NewUser", "UserChanges"})  # a time may be a datetime in these
+SENT: Final = frozenset({"BulkFilter", "NewUser", "UserChanges"})  # A time may be a datetime in these types.
 PLAIN: Final = {
     "string": "str",
     "integer": "int",
@@ -123,7 +123,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def annotation(schema: dict[str, Any], owner: str) -> str:
-    """Return the type of a value. `owner`: the type to which the field belongs."""
+    """Return the type of a value. `owner` is the type to which the field belongs."""
     if "$ref" in schema:
         name: str = schema["$ref"].rpartition("/")[2]
         return RENAMED.get(name, name)

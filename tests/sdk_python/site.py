@@ -1,4 +1,4 @@
-"""The project that the tests use: its credentials, its collections and its function."""
+"""The project that the tests use, with its credentials, its collections and its function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ CONFIG: Final = '{"access":"key"}'
 
 
 class Site(msgspec.Struct, frozen=True):
-    """`token`: a personal access token of a developer. `account`: a service account with all rights to documents."""
+    """`token` is a personal access token of a developer.
+
+    `account` is a service account with all rights to documents.
+    """
 
     url: str
     project: str

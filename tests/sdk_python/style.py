@@ -13,7 +13,7 @@ RUFF: Final = Path(sys.executable).with_name("ruff")
 
 
 def formatted(text: str) -> str:
-    """Return the text without imports that it does not need, in the style of this repository."""
+    """Return the text in the style of this repository, without unused imports."""
     where = ["--stdin-filename", str(PACKAGE / "sync/written.py"), "-"]
     for command in (["check", "-q", "--fix-only", "--select", "F401,I"], ["format", "-q"]):
         text = subprocess.run(

@@ -161,7 +161,7 @@ def test_variables_of_functions_are_set_listed_and_deleted(developer: Any) -> No
 
 
 def test_backups_are_made_verified_restored_and_deleted(connect: Connect, site: Site) -> None:
-    # a project of its own, because a restore begins a new history
+    # The test has its own project, because a restore begins a new history.
     where, name = f"{site.url}/api/projects", {"name": "Restored"}
     project = httpx.post(where, json=name, headers=site.developer).raise_for_status().json()
     client = connect(site.url, next(key["key"] for key in project["keys"] if key["kind"] == "secret"))

@@ -45,8 +45,8 @@ def test_a_channel_yields_each_message_once_and_in_order(client: Any) -> None:
 
 
 def test_lost_messages_are_told_with_the_next_message(client: Any) -> None:
-    room = f"rooms/{secrets.token_hex(4)}"  # a new one, because both faces use the same server
-    old = {"epoch": "forgotten", "offset": 7}  # as after a restart of the server
+    room = f"rooms/{secrets.token_hex(4)}"  # Each run uses a new channel, because both faces use the same server.
+    old = {"epoch": "forgotten", "offset": 7}  # This position is unknown to the server, as after a restart.
 
     assert [*client.channels.listen(room, since=old, stop_after=1)] == []
     client.channels.publish([{"channel": room, "data": {"text": "hello"}}])

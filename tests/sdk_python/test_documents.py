@@ -260,7 +260,7 @@ def test_an_empty_id_is_refused_before_anything_is_sent(posts: Any, id: Any) -> 
 
 
 def test_a_query_in_place_of_a_filter_is_refused(posts: Any) -> None:
-    """It would search for documents whose field `where` has this value, and find none without an error."""
+    """The query would search for documents whose field `where` has this value, and would find none without an error."""
     posts.create({"_id": "a", "n": 1, "where": {"n": 1}})
     wrong: dict[str, Any] = {"where": {"n": 1}}
 

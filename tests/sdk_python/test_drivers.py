@@ -75,7 +75,8 @@ def test_a_child_opens_connections_of_its_own(site: Site) -> None:
         posts.put("fork", {"n": 0})
         before = watched.connections
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads
+            # Python warns at a fork, because this process has threads.
+            warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
             code = 1
@@ -133,7 +134,7 @@ def test_an_answer_that_drips_ends_with_the_time_of_the_call() -> None:
 
 
 class Dripping(BaseHTTPRequestHandler):
-    """Sends a byte each tenth of a second."""
+    """A server that sends a byte each tenth of a second."""
 
     stop = threading.Event()
 

@@ -1,4 +1,7 @@
-"""Lost requests and answers: the clients repeat calls, which take effect once. The tests use proxies that fail."""
+"""When requests or answers are lost, the clients repeat calls, and each call takes effect once.
+
+The proxies lose them.
+"""
 
 from __future__ import annotations
 

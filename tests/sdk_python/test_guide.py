@@ -1,4 +1,4 @@
-"""The lines of the README and of the guide are right."""
+"""The lines of code in the README and in the guide are right."""
 
 from __future__ import annotations
 

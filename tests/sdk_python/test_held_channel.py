@@ -75,7 +75,7 @@ def test_a_presence_is_sent_on_the_open_connection_and_else_with_the_next_join()
     held = HeldChannel("rooms/7", None, 1)
     told = {"send": [{"t": "presence", "id": 2, "channel": "rooms/7", "data": 2}]}
     held.body()
-    assert held.present(1.5) is None  # the join is on its way with another value
+    assert held.present(1.5) is None  # The join is on its way with another value.
     heard(held, {"t": "hello", "conn": "k"})
     with pytest.raises(Reconnect):
         held.heard(joined(4))
@@ -84,7 +84,7 @@ def test_a_presence_is_sent_on_the_open_connection_and_else_with_the_next_join()
     heard(held, {"t": "hello", "conn": "l"}, joined(4))
     assert held.present(2) == ("l", told)
     heard(held, {"t": "ok", "id": 2}, {"t": "ping"})
-    held.forget_sent()  # the server did not know the connection
+    held.forget_sent()  # The server did not know the connection.
     with pytest.raises(Reconnect):
         held.heard({"t": "ping"})
 

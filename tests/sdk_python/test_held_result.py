@@ -1,4 +1,4 @@
-"""The state of a live query in the client, against a model: random results, and the messages between them."""
+"""A live query in the client is compared with a model, for random results and the messages between the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ Documents = list[dict[str, Any]]
 
 
 def between(before: Documents, after: Documents) -> dict[str, Any]:
-    """Return the members of a difference, as a server may send it: each moved or changed document is put."""
+    """Return the members of a message with the difference of two results.
+
+    Each moved or changed document is in `put`.
+    """
     old = {one["_id"]: (index, one) for index, one in enumerate(before)}
     there = {one["_id"] for one in after}
     kept = [one["_id"] for one in before if one["_id"] in there]
@@ -29,7 +32,7 @@ def between(before: Documents, after: Documents) -> dict[str, Any]:
 
 
 def other(draw: random.Random, documents: Documents) -> Documents:
-    """Return a result that some documents have left, and in which others are new, changed or moved."""
+    """Return a result that some documents have left, and in which other documents are new, changed or moved."""
     kept = [{**one, "_rev": one["_rev"] + draw.randint(0, 1)} for one in documents if draw.random() < 0.8]
     ids = {one["_id"] for one in kept}
     new = [{"_id": f"d{n}", "_rev": 1} for n in draw.sample(range(30), 4) if f"d{n}" not in ids]
@@ -75,7 +78,7 @@ def test_the_state_follows_the_differences(seed: int) -> None:
 def test_repetitions_gaps_and_other_groups() -> None:
     held = HeldResult()
     held.now({"g": "k", "turn": 7, "docs": [{"_id": "a", "_rev": 1}]})
-    assert held.resume() == {}  # before a barrier, nothing is held
+    assert held.resume() == {}  # Before a barrier, the client holds nothing.
     held.take("e.1")
     assert held.diff({"g": "k", "turn": 7, "gone": ["a"]})
     assert held.diff({"g": "other", "turn": 9, "gone": ["a"]})

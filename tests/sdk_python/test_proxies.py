@@ -61,4 +61,4 @@ def test_a_proxy_that_cannot_be_used_is_a_problem_without_its_password(
     assert refused.value.code == "invalid_value"
     assert "secret" not in str(refused.value)
     monkeypatch.setenv("HTTPS_PROXY", PROXY)
-    face(FAR, "sk_1")  # the server does not need the other one
+    face(FAR, "sk_1")  # The server does not need the other proxy.

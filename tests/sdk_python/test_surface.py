@@ -31,7 +31,8 @@ METHODS: Final = ("get", "put", "post", "patch", "delete", "head", "options")
 AREAS: Final = re.compile(
     r"/v1/|/api/projects/\{project\}/(functions|jobs|logs|schedules|backups|env|export|import)(/|$)"
 )
-LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
+# The client sends POST /query instead, because filters may be longer than an address.
+LIST_BY_GET: Final = "listDocuments"
 FACES: Final = (
     "auth", "backups", "client", "collection", "collections", "data", "env", "functions", "invites", "jobs", "project",
     "transaction", "users",
@@ -40,11 +41,12 @@ ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
     "state": "done", "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
 }  # fmt: skip
-REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")  # these examples would follow changes for a minute
+# Examples that send these requests would follow changes for a minute.
+REFUSED: Final = ("/v1/changes", "/v1/live", "/logs")
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
-    """Yield method, path and name of each operation that this client has, or that another client has."""
+    """Yield the method, the path and the name of each operation of this client, or of another client."""
     for path, item in document()["paths"].items():
         for method in METHODS:
             if AREAS.match(path) and method in item:
@@ -89,14 +91,15 @@ def test_the_examples_send_the_requests_of_all_covered_operations(
 
 
 def _token() -> str:
-    head = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0"  # {"alg":"RS256","kid":"k1"}
+    head = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0"  # This is {"alg":"RS256","kid":"k1"}.
     return f"{head}.e30.AA"
 
 
 def _run_examples(client: Client) -> None:
     for name, example in vars(typed_examples).items():
         if name.startswith("example_"):
-            with suppress(Problem, NameError, AttributeError, LookupError):  # tx, and results that are not of a server
+            # An example may use an undefined `tx`, or a result that no server has sent.
+            with suppress(Problem, NameError, AttributeError, LookupError):
                 example(client, None)
 
 

@@ -37,7 +37,7 @@ class Clock:
 
 
 class Issuer:
-    """A project with keys. `fetched`: the number of requests for the keys."""
+    """A project with keys. `fetched` is the number of requests for the keys."""
 
     def __init__(self) -> None:
         self.keys: Keys = []

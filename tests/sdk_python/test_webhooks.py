@@ -28,7 +28,7 @@ def test_a_webhook_of_each_scheme_is_accepted() -> None:
 
 
 def test_the_published_example_of_standard_webhooks_is_accepted() -> None:
-    # https://github.com/standard-webhooks/standard-webhooks: libraries/python/tests
+    # These examples are from https://github.com/standard-webhooks/standard-webhooks: libraries/python/tests
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     headers = {
@@ -41,7 +41,7 @@ def test_the_published_example_of_standard_webhooks_is_accepted() -> None:
 
 
 def test_the_published_example_of_github_is_accepted() -> None:
-    # https://docs.github.com/webhooks: validating webhook deliveries
+    # This example is from https://docs.github.com/webhooks: validating webhook deliveries
     signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     headers = {"X-Hub-Signature-256": signature, "X-GitHub-Delivery": "72d3"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Loop:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -30,7 +30,7 @@ class Loop:
 
 
 class Items:
-    """Waits for each item."""
+    """Iterates over an asynchronous iterator, and waits for each item."""
 
     def __init__(self, items: Any, loop: Loop) -> None:
         self.items = items
@@ -68,7 +68,7 @@ class Waiting:
         return Waiting(value, self._loop) if is_face else value
 
     def _passed(self, value: Any) -> Any:
-        """Return what is passed on. A callback runs in a thread, where it may wait for its own calls."""
+        """Return an argument as it is passed on. A callback runs in a thread, where it may wait for its own calls."""
         if isinstance(value, Items):
             return value.items
         if not inspect.isfunction(value):

@@ -11,6 +11,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.file_usage import FileUsage
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.multipart import CompletedUpload, Completing, NamedPart, NewMultipart, NewPart, PartPlace
 from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, WrittenObject
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.modules import Rooms
@@ -36,7 +37,7 @@ class Uncounted:
 async def opened_storage(
     directory: Path, kms: FakeKms, clock: Clock | None = None, functions: FileUsage | None = None
 ) -> AsyncIterator[StorageService]:
-    kms.directories.clear()  # another life of BunKMS does not know the directory yet
+    kms.directories.clear()  # A new process of BunKMS does not know the directory yet.
     where = site(directory, clock=clock)
     rooms = Rooms({Kms: kms, Bundoc: None, Functions: functions or Uncounted()})
     async with opened(MODULE, rooms, where, settings=SETTINGS) as service:
@@ -48,6 +49,18 @@ async def put(storage: StorageService, key: str, content: bytes) -> WrittenObjec
     for at in range(0, len(content), 1 << 19):
         await storage.feed_upload(SECRET, upload, content[at : at + (1 << 19)])
     return await storage.finish_upload(SECRET, upload)
+
+
+async def put_in_parts(storage: StorageService, key: str, content: bytes) -> CompletedUpload:
+    """Upload the content in three parts; the last one may be empty."""
+    upload = await storage.begin_multipart(SECRET, "files", key, NewMultipart())
+    named, third = [], max(1, -(-len(content) // 3))
+    for number, at in enumerate(range(0, max(1, len(content)), third), 1):
+        part = await storage.begin_part(SECRET, NewPart(PartPlace("files", key, upload, number)))
+        await storage.feed_upload(SECRET, part.upload, content[at : at + third])
+        written = await storage.finish_part(SECRET, part.upload, "")
+        named.append(NamedPart(number, written.etag))
+    return await storage.complete_multipart(SECRET, Completing(PartPlace("files", key, upload), tuple(named)))
 
 
 async def read(storage: StorageService, key: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Tokens of signed links: each changed part is refused, and so is a token after its end or in another project."""
+"""A token of a signed link is refused if any part is changed, after its end, and in another project."""
 
 from __future__ import annotations
 

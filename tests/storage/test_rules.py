@@ -18,7 +18,7 @@ from bunbase.storage.store.buckets import BucketRow
 from bunbase.storage.store.objects import ObjectRow
 from tests.rooms import publishable_caller
 
-ROW = ObjectRow(1, 1, b"ada/a.png", 10, "e", "image/png", "", '{"shared":"yes"}', "ada", 1000, 2000, 1)
+ROW = ObjectRow(1, 1, b"ada/a.png", 10, "e", "image/png", "", '{"shared":"yes"}', "ada", 1000, 2000, 1, "{}")
 ADA = publishable_caller("prj_a", EndUser("ada", None, "user", {}, "ses_1"))
 
 
@@ -90,7 +90,7 @@ async def test_a_page_has_a_budget_of_steps(deciding: Deciding) -> None:
     visible.left = 0
 
     assert visible.spent
-    assert visible(ROW)  # the page ends, but the budget hides no object
+    assert visible(ROW)  # The page ends, but the budget hides no object.
 
 
 async def test_a_caller_who_may_know_it_sees_why_a_rule_denies(deciding: Deciding) -> None:

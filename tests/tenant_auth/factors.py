@@ -28,7 +28,7 @@ async def user_of(room: TenantAuth, signed_in: UserSignedIn, clock: ManualClock,
 
 
 async def with_totp(room: TenantAuth, user: Caller, clock: ManualClock) -> tuple[Phone, tuple[str, ...]]:
-    """Turn the second factor on. Return the phone, whose next code is not used yet, and the recovery codes."""
+    """Turn the second factor on. Return the phone and the recovery codes. The phone's next code is not used yet."""
     phone = Phone((await room.start_totp(user)).secret, clock)
     codes = (await room.confirm_totp(user, phone.code())).recovery_codes
     clock.advance(30)

@@ -16,17 +16,21 @@ from bunbase.tenant_auth.service import TenantAuthService
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-Hook = Callable[[dict[str, Any]], Any]  # may be a coroutine; a Problem that it raises is the failure of the hook
+# A hook may be a coroutine. A Problem that it raises is the failure of the hook.
+Hook = Callable[[dict[str, Any]], Any]
 
 
 class FakeFunctions:
-    """`deployed`: the hooks by project and name of the function. `asked`: all calls; `jobs`: the enqueued ones."""
+    """A fake of Functions. By project and name of the function, `deployed` has the hooks.
+
+    `asked` has all calls, and `jobs` has all enqueued jobs.
+    """
 
     def __init__(self) -> None:
         self.deployed: dict[tuple[str, str], dict[HookName, Hook]] = {}
         self.asked: list[HookCall] = []
         self.jobs: list[tuple[str, HookCall, str]] = []
-        self.refused: list[tuple[str, str, str]] = []  # project, run and reason
+        self.refused: list[tuple[str, str, str]] = []  # Each entry has the project, the run and the reason.
 
     def deploy(self, project: str, name: str, **hooks: Hook) -> None:
         self.deployed[project, name] = {HookName(hook): answer for hook, answer in hooks.items()}

@@ -20,7 +20,7 @@ async def mails(room: TenantAuthService, to: str, project: str = BAKERY) -> list
 
 
 async def link(room: TenantAuthService, to: str, page: str, project: str = BAKERY) -> str:
-    """Return the token from the newest mail of a project to an address with a link to this page."""
+    """Return the token in the newest mail of a project that goes to an address and has a link to this page."""
     for mail in await mails(room, to, project):
         found = LINK.search(mail.text)
         if found and found[1] == page:

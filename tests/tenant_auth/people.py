@@ -1,4 +1,4 @@
-"""Two projects and their end users, whose tokens become Callers as in the gateway."""
+"""Two projects and their end users, whose tokens become `Caller` objects as in the gateway."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def without_password(
 
 
 async def change_settings(room: TenantAuthService, project: str = BAKERY, **patch: Any) -> None:
-    """Apply a merge patch to the settings of a project, without waiting for the feed."""
+    """Apply a merge patch to the settings of a project. The patch has effect at once, without the feed of changes."""
     await room.change_project_auth(member_caller(project, Role.ADMIN), patch, None)
     room.pools.cache.known.drop(project)
 

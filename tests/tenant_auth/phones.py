@@ -21,7 +21,7 @@ PHONES_ON: Final[dict[str, Any]] = {"hooks": {"send_sms": "sms"}, "phone": {"cou
 
 
 class FakeSender:
-    """Keeps the messages that it was asked to send. `failures`: the number of next messages of a project that fail."""
+    """A sender that keeps the messages. `failures` has, by project, how many of the next messages fail."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, TextMessage]] = []
@@ -60,7 +60,7 @@ async def settle(room: TenantAuthService) -> None:
     """Wait until all requests are answered and no message is due."""
     settled = (
         "SELECT NOT EXISTS (SELECT FROM mail_requests) AND NOT EXISTS (SELECT FROM text_messages "
-        "WHERE state = 'waiting' AND (due_at <= $1 OR due_at = $2))"  # due, or claimed
+        "WHERE state = 'waiting' AND (due_at <= $1 OR due_at = $2))"  # The message is due, or a process has claimed it.
     )
     now = room.texts.clock.now()
     await until_true(lambda: room.stores.db.value(settled, now, now + timedelta(seconds=CLAIM_SECONDS)))

@@ -1,4 +1,4 @@
-"""A service that checks captchas, on loopback. It speaks the documented protocol of Turnstile and hCaptcha:
+"""A service on loopback that checks captchas. The service uses the documented protocol of Turnstile and hCaptcha:
 
 - a form is posted to it with `secret` and `response`, and may have `remoteip` and `sitekey`;
 - the answer has the status 200 and JSON with `success`, and `error-codes` if it is false;
@@ -16,11 +16,14 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 SECRET: Final = "the secret key of the site"
-RIGHT: Final = "right-"  # tokens of people begin with this
+RIGHT: Final = "right-"  # Tokens of people begin with this.
 
 
 class SiteVerify:
-    """`asked`: the received forms. `answer`: the answer to send instead of the result, with the status `status`."""
+    """The service. `asked` has the received forms.
+
+    If `answer` is set, the service sends it with the status `status`, instead of the result.
+    """
 
     def __init__(self) -> None:
         self.url = ""

@@ -16,7 +16,7 @@ ORDER BY table_name, ordinal_position"""
 TABLES: Final = """
 SELECT array_agg(table_name::text ORDER BY table_name) FROM information_schema.columns
 WHERE table_schema = 'tenant_auth' AND column_name = 'project'"""
-OWN: Final = ("users", "sessions", "refresh_tokens")  # a sign-up fills them
+OWN: Final = ("users", "sessions", "refresh_tokens")  # A sign-up adds rows to these tables.
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ async def tables(room: TenantAuthService) -> list[str]:
 
 
 async def add_a_row_to_every_table(room: TenantAuthService, project: str, user: str, session: str) -> None:
-    """Add a row of a project to every table, except to those that a sign-up fills."""
+    """Add a row of a project to every table, except to the tables to which a sign-up adds rows."""
     columns = await room.stores.db.all(Column, COLUMNS, await tables(room))
     for table in {column.table for column in columns} - set(OWN):
         values = {
@@ -41,7 +41,7 @@ async def add_a_row_to_every_table(room: TenantAuthService, project: str, user: 
             if column.table == table and (column.required or column.name == "project")
         }
         if table in ("mail_tokens", "passkey_challenges"):
-            values.pop("user_id", None)  # these have rows without a user, too
+            values.pop("user_id", None)  # These tables also have rows without a user.
         places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
         await room.stores.db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", *values.values())
 

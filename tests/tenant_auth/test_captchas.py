@@ -80,8 +80,8 @@ async def test_whatever_sends_a_mail_or_makes_a_user_needs_a_token_that_works_on
     asked = len(service.asked)
     with pytest.raises(CaptchaRefused):
         await room.request_user_code(AT_BAKERY, EVE, "x" * 10_001)
-    await room.request_user_code(secret_caller(BAKERY), EVE)  # the project's own server
-    await signed_up(room, AT_LIBRARY)  # a project without a captcha
+    await room.request_user_code(secret_caller(BAKERY), EVE)  # The caller is the project's own server.
+    await signed_up(room, AT_LIBRARY)  # This project has no captcha.
     await room.login(AT_BAKERY, EVE, PASSWORD)
 
     first = service.asked[0]
@@ -93,7 +93,7 @@ async def test_whatever_sends_a_mail_or_makes_a_user_needs_a_token_that_works_on
 async def test_every_request_of_a_stranger_that_costs_a_mail_a_message_or_a_user_needs_a_token(
     room: TenantAuthService,
 ) -> None:
-    """The gateway's limits list these requests, so the test fails if a new route has no captcha."""
+    """The gateway's limits list these requests, so the test fails if a new route of this kind has no captcha."""
     costly = [path for path, guard in GUARDED_ROUTES.items() if guard.kind in (Kind.MAIL, Kind.SIGN_UP)]
     ours = {path: route for route in ROUTES if "POST" in route.http_methods for path in route.paths}
     routes = [path for path in costly if path.startswith("/v1/auth/") and ours[path].security is not SIGNED_IN_USER]
@@ -133,7 +133,7 @@ async def test_a_service_that_is_away_lets_nobody_in(
     tenant_auth: TenantAuthService, service: SiteVerify, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await change_settings(tenant_auth, captcha=CAPTCHA)
-    tenant_auth.captchas.urls["turnstile"] = "https://127.0.0.1:1/siteverify"  # no host that the operator has named
+    tenant_auth.captchas.urls["turnstile"] = "https://127.0.0.1:1/siteverify"  # The operator has not named this host.
 
     with pytest.raises(CaptchaUnavailable):
         await tenant_auth.request_user_code(AT_BAKERY, EVE, f"{RIGHT}1")

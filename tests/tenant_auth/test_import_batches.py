@@ -8,7 +8,7 @@ MIB = b"x" * (1 << 20)
 
 
 class Room:
-    """Refuses every line, and keeps only how large the batches were."""
+    """A room that refuses every line, and keeps only the sizes of the batches."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, int]] = []

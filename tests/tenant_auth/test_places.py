@@ -43,7 +43,7 @@ async def counted(room: TenantAuthService, project: str = BAKERY) -> int:
 
 
 async def test_simultaneous_sign_ups_cannot_exceed_the_limit_of_users(tenant_auth: TenantAuthService) -> None:
-    """The limit counts the users of each project separately."""
+    """Each project has its own count of users."""
     answers = await asyncio.gather(
         *(signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com") for number in range(8)),
         return_exceptions=True,

@@ -1,4 +1,4 @@
-"""The last sign-in method of a user cannot be removed. The table has each method and each removal."""
+"""The last sign-in method of a user cannot be removed. The test combines each method with each removal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = {"client_id": "bakery", "client_secret": "x"}
 ON, OFF = {"kind": "google", **SECRET}, {"kind": "github", "enabled": False, **SECRET}
 REMOVALS = ("passkey", "identity", "phone")
 STAYS = ("password", "verified address", "passkey", "identity", "phone")
-IS_NONE = ("", "unverified phone", "identity at a service that is off")  # ways by which nobody can sign in
+IS_NONE = ("", "unverified phone", "identity at a service that is off")  # Nobody can sign in by these ways.
 
 
 async def test_a_way_to_sign_in_can_be_removed_only_if_another_one_stays(

@@ -16,7 +16,7 @@ export function none(code: string): (error: Problem) => null {
   };
 }
 
-/** Adds a person to a room. Adding them again changes nothing. */
+/** Adds a person to a room. If the person is already in the room, the membership does not change. */
 export async function join(ctx: Ctx, room: string, uid: string, role: Role): Promise<void> {
   const user = await ctx.auth.users.get(uid);
   const name = user.name || user.email?.split("@")[0] || "somebody";

@@ -67,7 +67,7 @@ async function owns(ctx: Ctx, room: string): Promise<boolean> {
   return member?.role === "owner";
 }
 
-/** Returns a new id. It is short, because a token contains the ids of all rooms of its user. */
+/** Returns a new id. The id is short, because a token contains the ids of all rooms of its user. */
 function newId(): string {
   return crypto.randomUUID().replaceAll("-", "").slice(0, 10);
 }

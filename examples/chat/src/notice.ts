@@ -1,4 +1,4 @@
-/** One sentence that explains what failed, or what to do next. */
+/** A sentence on the page that explains what failed, or what to do next. */
 
 import { useSyncExternalStore } from "react";
 

@@ -4,7 +4,10 @@ import type { Todo } from "./database.ts";
 interface Row {
   todo: Todo;
   change: (act: () => Promise<string>) => Promise<boolean>;
-  /** Called when the todo was deleted. The list then moves the focus, because the deleted button had it. */
+  /**
+   * The row calls this function when the todo was deleted. The list then moves the focus, because the deleted button
+   * had the focus.
+   */
   deleted: () => void;
 }
 

@@ -32,7 +32,7 @@ export interface Import extends Call {
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
-  /** Called with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
+  /** The client calls this function with each refused line, up to the first 100 refused lines of each part of 4 MiB. */
   onError?(error: LineError): void;
 }
 
@@ -52,7 +52,7 @@ export interface Acting<D extends Schema<D> = AnyDatabase> {
   readonly functions: CallableFunctions;
 }
 
-/** One project with the rights of a credential. `createAdmin` makes it. */
+/** One project with the rights of a credential. `createAdmin` makes this client. */
 export class Admin<D extends Schema<D> = AnyDatabase> {
   readonly auth: Auth;
   readonly channels: Channels;
@@ -84,7 +84,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
 
   /**
    * Live queries and channels, over one connection, with the full rights of the credential. The connection begins with
-   * the first watch or channel. It ends two seconds after the last watch or channel has ended, or with `close()`.
+   * the first watch or channel. The connection ends two seconds after the last watch or channel has ended, or with
+   * `close()`.
    *
    * ```ts
    * const stop = admin.live.collection("posts").watch({ where: { draft: true } }, ({ added }) => console.log(added.length));
@@ -160,8 +161,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a token with fewer scopes, for another program. The token is valid for ten minutes. It works in place of a
-   * secret key, and also as the credential of `createAdmin`.
+   * Returns a token with fewer scopes, for another program. The token is valid for ten minutes. The program can use the
+   * token in place of a secret key, and also as the credential of `createAdmin`.
    *
    * ```ts
    * const { value, expiresAt } = await admin.token({ scopes: ["data:posts:read"] });

@@ -23,7 +23,7 @@ export async function signingKey(pem: string): Promise<SigningKey> {
       const der = Uint8Array.from(atob(found[1]!.replace(/\s/g, "")), (character) => character.charCodeAt(0));
       return { key: await crypto.subtle.importKey("pkcs8", der, algorithm, false, ["sign"]), algorithm };
     } catch {
-      // the key may be of the other type
+      // the key is not of this type, but may be of the other type
     }
   }
   throw invalidValue("privateKey", "It must be an RSA key, or an EC key on P-256.");

@@ -23,7 +23,7 @@ export interface Change {
 export interface ChangesOptions extends FollowCall {
   /** The `seq` of the last change that you have read. The default is 0: all changes. */
   since?: number | undefined;
-  /** Waits for new changes, until the loop is left or the signal is aborted. */
+  /** If true, the loop waits for new changes until you leave it or abort the signal. */
   follow?: boolean | undefined;
 }
 

@@ -41,15 +41,15 @@ export interface CollectionSpec {
   rules?: Rules | null;
   schema?: Readonly<Record<string, unknown>> | null;
   strict?: boolean;
-  /** The field with the time at which a document ends. */
+  /** The field with the time at which a document expires. */
   expires?: string | null;
   /** The function that BunBase calls before each write. */
   before_write?: BeforeWrite | null;
-  /** Changes have the document before the change. */
+  /** True if each change in the change log has the document before the change. */
   before_images?: boolean;
   /**
-   * The number of documents that a query may examine if its caller is bound by rules. null: the server's setting
-   * counts.
+   * The number of documents that a query may examine if its caller is bound by rules. With null, the limit in the
+   * server's settings applies.
    */
   max_scan?: number | null;
 }

@@ -6,13 +6,13 @@ import { type Credential, known, type Known } from "./credentials.js";
 import { exchanged, type Proof, proofOf, type ServiceToken, serviceTokens } from "./service_tokens.js";
 
 export interface AdminOptions extends Pick<ClientOptions, "fetch" | "timeoutMs" | "retries" | "headers"> {
-  /** The id or slug of the project. A personal access token needs it. */
+  /** The id or slug of the project. A client with a personal access token needs this option. */
   project?: string | undefined;
 }
 
-/** The page of a list. */
+/** Options of a call that returns one page of a list. */
 export interface PageCall extends Call {
-  /** At most 500. */
+  /** The maximum number of items in the page: at most 500. */
   limit?: number | undefined;
   cursor?: string | null | undefined;
 }

@@ -42,7 +42,7 @@ interface FileSystem {
   stat(path: string): Promise<{ mode: number }>;
   readFile(path: string, encoding: "utf8"): Promise<string>;
 }
-/** The part of Node's `process` that is used. Bun and Deno have it too. */
+/** The part of Node's `process` that is used. Bun and Deno have this object too. */
 interface Process {
   env?: Environment;
   platform?: string;

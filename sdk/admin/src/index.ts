@@ -40,8 +40,8 @@ export type { Invites, Users } from "./users.js";
 export type * from "./webhooks.js";
 
 /**
- * Makes a client for a server. `credential`: a secret key, a service account, a service token, or a personal access token
- * with the option `project`. Throws if it is called in a page.
+ * Makes a client for a server. `credential`: a secret key, a service account, a service token, or a personal access
+ * token with the option `project`. Throws if a page calls this function.
  *
  * ```ts
  * const admin = createAdmin<Database>("https://api.example.com", { clientId: "sa_…", clientSecret: "scs_…" });

@@ -66,7 +66,7 @@ export class Jobs {
   }
 
   /**
-   * Returns one page of the jobs that wait, run, or have failed for good (`dead`). For members.
+   * Returns one page of the jobs that wait, run, or have failed for good (`dead`). Only members may call this method.
    *
    * ```ts
    * const { items } = await admin.jobs.list({ state: "dead" });
@@ -78,7 +78,7 @@ export class Jobs {
   }
 
   /**
-   * Returns a job with its payload. For members.
+   * Returns a job with its payload. Only members may call this method.
    *
    * ```ts
    * const { state, error } = await admin.jobs.get("job_1");
@@ -89,7 +89,7 @@ export class Jobs {
   }
 
   /**
-   * Runs a dead job again. For members.
+   * Runs a dead job again. Only members may call this method.
    *
    * ```ts
    * await admin.jobs.replay("job_1");
@@ -100,7 +100,7 @@ export class Jobs {
   }
 
   /**
-   * Deletes a job that does not run. For members.
+   * Deletes a job that does not run. Only members may call this method.
    *
    * ```ts
    * await admin.jobs.delete("job_1");
@@ -120,7 +120,7 @@ export class Schedules {
   }
 
   /**
-   * Returns one page of the schedules of all functions. For members.
+   * Returns one page of the schedules of all functions. Only members may call this method.
    *
    * ```ts
    * const { items } = await admin.schedules.list();

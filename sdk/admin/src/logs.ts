@@ -8,7 +8,7 @@ import { aborted, type FollowCall, Patience } from "./patience.js";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface LogLine {
-  /** The number of the line. It grows with every line of the project. */
+  /** The number of the line. The number grows with every line of the project. */
   seq: number;
   at: string;
   function: string;

@@ -11,7 +11,7 @@ const FRESH = 0.8; // the part of a token's lifetime after which a new token is 
 const ATTEMPTS = 3;
 const PASSING: readonly number[] = [429, 502, 503, 504];
 
-/** A token that is valid for ten minutes. It works in place of a secret key with the same scopes. */
+/** A token that is valid for ten minutes. The token works in place of a secret key with the same scopes. */
 export interface ServiceToken {
   value: string;
   scopes: readonly string[];

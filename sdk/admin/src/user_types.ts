@@ -31,7 +31,7 @@ export interface NewUser extends UserFields {
 export interface UserChanges extends UserFields {
   email?: string;
   banned?: boolean;
-  /** The end of the ban, as RFC 3339. null: the ban never ends. */
+  /** The end of the ban, as RFC 3339. With null, the ban never ends. */
   banned_until?: Date | string | null;
   /**
    * If true, the user's access tokens become invalid within a second. Sessions stay open, and clients fetch new tokens
@@ -45,7 +45,7 @@ export interface UserFilter {
   email?: string;
   q?: string;
   phone?: string;
-  /** A service, or `password`. */
+  /** A way to sign in: the name of a service, or `password`. */
   provider?: string;
   role?: string;
   banned?: boolean;
@@ -117,11 +117,13 @@ export interface BulkResult {
 export interface UserImport extends Call {
   /** How to treat a user that already exists: `skip` by default. */
   onConflict?: "skip" | "update" | "error" | undefined;
-  /** Checks all lines, and writes nothing. */
+  /** If true, BunBase checks all lines, and writes nothing. */
   dryRun?: boolean | undefined;
   /** The number of the first line that still has to be imported. Lines are counted from 1. */
   fromLine?: number | undefined;
-  /** Called with each refused line, up to the first 1,000 refused lines of each part of 4 MiB. */
+  /**
+   * The client calls this function with each refused line, up to the first 1,000 refused lines of each part of 4 MiB.
+   */
   onError?(error: LineError): void;
 }
 
@@ -135,7 +137,7 @@ export interface ImportedUsers {
 }
 
 export interface UserExport extends Call {
-  /** Exports the hashes of passwords too. A key with scopes needs the scope `secrets`. */
+  /** If true, the export also contains the hashes of passwords. A key with scopes needs the scope `secrets`. */
   hashes?: boolean | undefined;
   /** The id of the last user that an earlier export has written. */
   after?: string | undefined;

@@ -19,15 +19,15 @@ export interface ClientOptions {
   storageKey?: string;
   /** By default, `globalThis.fetch` at the time of each call. */
   fetch?: typeof fetch;
-  /** The time for a whole call with its retries, in milliseconds: 30,000 by default. */
+  /** The time limit of a whole call with its retries, in milliseconds: 30,000 by default. */
   timeoutMs?: number;
   /** The maximum number of retries of a call that may be repeated: 2 by default. */
   retries?: number;
   /** Headers for every request. */
   headers?: Record<string, string>;
   /**
-   * Called with problems that no call can throw, for example if the storage does not answer. By default, the client
-   * writes a warning.
+   * The client calls this function with problems that no call can throw, for example if the storage does not answer. By
+   * default, the client writes a warning.
    */
   onProblem?(problem: Problem): void;
 }

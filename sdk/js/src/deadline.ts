@@ -27,7 +27,7 @@ export async function within<T>(
 /** @internal */
 export class Deadline {
   readonly signal: AbortSignal;
-  /** Ends the timer. If the response is a stream, the signal of the caller can still abort it. */
+  /** Ends the timer. If the response is a stream, the signal of the caller can still abort the stream. */
   readonly done: () => void;
 
   constructor({ signal }: Call, timeoutMs: number, streams?: boolean) {

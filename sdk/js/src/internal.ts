@@ -1,6 +1,6 @@
 /**
- * The parts that the package `bunbase-admin` of the same version also uses. They are not a public API: every version
- * may change them.
+ * The parts that the package `bunbase-admin` of the same version also uses. These parts are not a public API: every
+ * version may change them.
  */
 
 import type { Call, ClientOptions } from "./call.js";
@@ -23,7 +23,7 @@ export interface ApiRequest {
   headers?: Record<string, string> | undefined;
   token?: string | null | undefined;
   repeatable?: boolean;
-  /** True if the answer is read after the call. */
+  /** True if the caller reads the answer after the call. */
   streams?: boolean;
 }
 

@@ -17,7 +17,7 @@ const LONG = /\d{16}/;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const ESCAPE = /\\./gs;
 const TOKEN = /"[^"]*"(\s*:)?|-?\d[\d.eE+-]*/g;
-const HALF = /[\ud800-\udfff]/u; // with the flag u, whole pairs are one character, and do not match
+const HALF = /[\ud800-\udfff]/u; // with the flag u, a whole pair counts as one character, and does not match
 const MAX_LEVELS = 100;
 
 /** Parses a JSON text. Throws a SyntaxError. @internal */

@@ -19,8 +19,21 @@ export function refused(status: number, code: ProblemCode, detail: string): Prob
 export function at(document: unknown, path: string, filters?: boolean): unknown {
   return path.split(".").reduce<unknown>((value, name) => {
     if (filters && Array.isArray(value)) throw unknownHere(`${path}, which leads through an array`);
-    return (value as Record<string, unknown> | undefined)?.[name];
+    return member(value, name);
   }, document);
+}
+
+/**
+ * Returns a member of an object itself, and no member that it inherits. Otherwise, the path `constructor.prototype.x`
+ * would lead to the prototype of all objects. @internal
+ */
+export function member(value: unknown, name: string): unknown {
+  return value instanceof Object && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+}
+
+/** Returns the object in a member, which is made if it is missing. @internal */
+export function inner(value: Record<string, unknown>, name: string): Record<string, unknown> {
+  return (member(value, name) ?? (value[name] = {})) as Record<string, unknown>;
 }
 
 /** True if a document passes a filter. Throws for operators that this module does not support. @internal */
@@ -141,15 +154,16 @@ function change(target: Record<string, unknown>, operator: string, path: string,
   const unknown = [...names, ...(isObject(value) && "$each" in value ? Object.keys(value) : [])].find((name) => name.startsWith("$") && name !== "$each");
   if (unknown) throw refused(422, "invalid_update", `The server in memory does not know ${unknown}. Test this with bunbase dev.`);
   const last = names.pop()!;
-  const parent = names.reduce((inner, name) => (inner[name] ??= {}) as Record<string, unknown>, target);
-  const list = () => (Array.isArray(parent[last]) ? (parent[last] as unknown[]) : []);
+  const parent = names.reduce(inner, target);
+  const old = member(parent, last);
+  const list = Array.isArray(old) ? (old as unknown[]) : [];
   const added = isObject(value) && "$each" in value ? (value.$each as unknown[]) : [value];
   if (operator === "$set") parent[last] = value;
   else if (operator === "$unset") delete parent[last];
-  else if (operator === "$inc") parent[last] = typeof value === "bigint" ? BigInt(Number(parent[last] ?? 0)) + value : Number(parent[last] ?? 0) + Number(value);
-  else if (operator === "$push") parent[last] = [...list(), ...added];
-  else if (operator === "$addToSet") parent[last] = [...list(), ...added.filter((item) => !list().some((one) => same(one, item)))];
-  else if (operator === "$pull") parent[last] = list().filter((item) => !pulls(item, value));
+  else if (operator === "$inc") parent[last] = typeof value === "bigint" ? BigInt(Number(old ?? 0)) + value : Number(old ?? 0) + Number(value);
+  else if (operator === "$push") parent[last] = [...list, ...added];
+  else if (operator === "$addToSet") parent[last] = [...list, ...added.filter((item) => !list.some((one) => same(one, item)))];
+  else if (operator === "$pull") parent[last] = list.filter((item) => !pulls(item, value));
   else if (operator === "$now") parent[last] = new Date().toISOString();
   else throw refused(422, "invalid_update", `The server in memory does not know ${operator}. Test this with bunbase dev.`);
 }

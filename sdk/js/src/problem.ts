@@ -66,8 +66,8 @@ export class Problem extends Error {
   }
 
   /**
-   * True if a value is a Problem, even a Problem of another copy of this package. With `codes`, its code must be one of
-   * these codes.
+   * True if a value is a Problem, even a Problem of another copy of this package. With `codes`, the code of the Problem
+   * must be one of these codes.
    *
    * ```ts
    * if (Problem.is(error, "stale_revision", "document_exists")) await reload();

@@ -2,7 +2,7 @@ import type { Auth } from "./auth/auth.js";
 import type { Transport } from "./transport.js";
 
 export interface Signed {
-  /** The `auth` of the same project, from `createAuth`. Its user makes the calls. */
+  /** The `auth` of the same project, from `createAuth`. The signed-in user makes the calls. */
   auth?: Auth;
 }
 

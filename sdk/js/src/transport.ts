@@ -1,8 +1,8 @@
 /**
  * Sends every request of the client, with headers, tokens, time limits, retries and problems.
  *
- * The life of one call: an aborted signal sends nothing → the body is written (or refused) → the user's token is
- * attached, renewed if need be → `fetch` → a 401 about the token renews it once and repeats the request once → a
+ * The life of one call: an aborted signal sends nothing → the body is written (or refused) → the client adds the user's
+ * token, after a renewal if necessary → `fetch` → a 401 about the token renews it once and repeats the request once → a
  * failure that may pass repeats a request that is safe to repeat → the answer is read, within the same time.
  */
 
@@ -39,16 +39,16 @@ export interface Wanted {
   method: string;
   /** The path below the server's address, with its query. */
   path: string;
-  /** Sent as JSON. */
+  /** The value that is sent as JSON. */
   body?: unknown;
   /** A body that is sent as it is, in place of `body`. */
   raw?: BodyInit | null | undefined;
   headers?: Record<string, string> | undefined;
-  /** Sent in place of the token of the signed-in user. With null, no token is sent. */
+  /** The token that is sent in place of the token of the signed-in user. With null, no token is sent. */
   token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
-  /** True if the answer is read after the call. */
+  /** True if the caller reads the answer after the call. */
   streams?: boolean;
   /** True if the body has a filter as `where`. The client refuses `undefined` in this filter. */
   filters?: boolean;
@@ -64,16 +64,19 @@ export interface Sender {
 export class Transport {
   readonly origin: string;
   credentials: Credentials | undefined;
-  /** Called after each successful answer, because the answer shows that the server can be reached. @internal */
+  /**
+   * The transport calls these functions after each successful answer, because the answer shows that the client can
+   * reach the server. @internal
+   */
   readonly answered = new Set<() => void>();
-  /** The sign-in of a live connection, in addition to the token. By default it is the key. */
+  /** The sign-in of a live connection, in addition to the token. By default, `signIn` is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
   constructor(
     url: string,
     readonly key: string,
     readonly options: ClientOptions,
-    /** True for a client on servers, which takes a secret key. Such a client refuses to run in a page. */
+    /** True for a client on servers, which takes a secret key. A client with a secret key refuses to run in a page. */
     secret?: boolean,
   ) {
     let parsed: URL | undefined;
@@ -199,7 +202,11 @@ export function path(...parts: string[]): string {
     .join("");
 }
 
-/** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
+/**
+ * Returns a text that nobody can guess. The function also works in pages without https, where `crypto.randomUUID` is
+ * missing.
+ * @internal
+ */
 export function randomText(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }

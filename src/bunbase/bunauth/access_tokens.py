@@ -16,7 +16,7 @@ IsExpected = Callable[[dict[str, Any]], bool]
 
 
 class AccessTokens:
-    """Signs and checks tokens. `keys`: the current key signs; tokens of all keys are accepted."""
+    """Signs and checks tokens. The current key in `keys` signs, and tokens of all keys are accepted."""
 
     def __init__(self, keys: SigningKeys, issuer: str, ttl_seconds: int) -> None:
         self.keys = keys
@@ -30,7 +30,7 @@ class AccessTokens:
 
         Gateways check a token without a database look-up, and a session that reaches its maximum age is not in the list
         of revocations.
-        `generation`: the number of refreshes of the session so far. When a client uses the token, it has received the
+        `generation`: the number of refreshes of the session so far. A client that uses the token has received the
         answer of this refresh.
         """
         issued_at = int(now.timestamp())
@@ -51,11 +51,13 @@ class AccessTokens:
         return self.keys.current().sign(claims), expires_at
 
     def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
-        """Return the claims of a valid token. Its session may have ended, so the caller must check this.
+        """Return the claims of a valid token.
+
+        The session of the token may have ended, so the caller must check the session.
 
         Raises: BadToken.
 
-        `is_expected`: returns True if the claims belong to the expected kind of token.
+        `is_expected`: a function that returns True if the claims belong to the expected kind of token.
         """
         claims = self.keys.verifier.claims(token, iss=self.issuer)
         if not is_expected(claims):

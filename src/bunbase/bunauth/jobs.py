@@ -20,10 +20,11 @@ from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 
 REFUSED_SECONDS: Final = 1.0
 DELETE_SECONDS: Final = 3600.0
-KNOWN_DEVICES: Final = timedelta(days=365)  # a known device is forgotten this long after its last sign-in
+KNOWN_DEVICES: Final = timedelta(days=365)  # A known device is forgotten this long after its last sign-in.
 KEEP_SECONDS: Final = 60.0
-FOLLOW_SECONDS: Final = 1.0  # the pause after an interruption before the job follows the feed of changes again
-MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval at which the job looks for requests that another process has stored
+# After an interruption, the job waits this long before it follows the feed of changes again.
+FOLLOW_SECONDS: Final = 1.0
+MAIL_REQUESTS_SECONDS: Final = 5.0  # The job looks at this interval for requests that another process has stored.
 
 
 def upkeep_jobs(stores: Stores, settings: SessionSettings, clock: Clock) -> tuple[Job, Job, Job]:
@@ -38,7 +39,7 @@ def signing_key_jobs(stores: Stores, keys: SigningKeys) -> tuple[Job, Job]:
     """Return the job that rotates the signing keys, and the job that loads keys that another process has replaced."""
 
     async def follow() -> None:
-        with suppress(Problem):  # the database is unavailable: start again
+        with suppress(Problem):  # The database is unavailable, so the job starts again.
             async for news in stores.feed.follow():
                 if news.kind is RevokedKind.SIGNING_KEY:
                     await keys.load()
@@ -64,7 +65,7 @@ def activity_jobs(activity: ActivityService, settings: BunAuthSettings, clock: C
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails. It runs immediately after each request."""
+    """Return the job that answers requests for mails. It runs shortly after each request."""
     job = Job("bunauth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
-    requests.nudge = job.nudge
+    requests.nudge = job.nudge_later
     return job

@@ -11,7 +11,7 @@ from bunbase.pkg.errors import InvalidInput
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
 MAX_TOKENS: Final = 100
-REMEMBER_SECONDS: Final = 3600  # how long revocations are stored; no process caches personal tokens for so long
+REMEMBER_SECONDS: Final = 3600  # Revocations are stored for this long. No process caches personal tokens for so long.
 MAX_PROJECTS: Final = 50
 
 

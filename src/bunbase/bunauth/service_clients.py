@@ -1,6 +1,6 @@
 """Service clients: programs outside of the installation that may call one of its rooms.
 
-Each has a name and a secret.
+Each program has a name and a secret.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.secret_text import check_secret
 
-MAX_NAME_LENGTH: Final = 64  # every token of the program contains the name
+# The name has at most this many characters, because every token of the program contains it.
+MAX_NAME_LENGTH: Final = 64
 NOBODY: Final = fingerprint("")
 
 

@@ -12,7 +12,7 @@ from bunbase.pkg.sessions import SessionSettings
 
 
 class Signups(StrEnum):
-    AUTO = "auto"  # means OPEN in dev mode, and INVITE in production
+    AUTO = "auto"  # This means OPEN in dev mode, and INVITE in production.
     OPEN = "open"
     INVITE = "invite"
     CLOSED = "closed"
@@ -55,7 +55,8 @@ class BunAuthSettings(SessionSettings, frozen=True):
     `activity_days`: the number of days after which BunBase deletes entries in the activity of accounts.
     `sign_in_notices`: BunBase sends people a mail after a sign-in from a device that their account has never used.
     `service_exchange`: external programs may exchange a secret for a service token (`service.exchange` of `/rpc`).
-    `service_client_secrets`: the secret of each external program, by its name; each has at least 32 bytes.
+    `service_client_secrets`: the secret of each external program, by the name of the program. A secret has at least 32
+    bytes.
     """
 
     signups: Signups = Signups.AUTO

@@ -8,7 +8,8 @@ The life of one key:
    fetch the public keys every five minutes, so all of them have the key before they receive a token signed with it.
 3. At the stored time, every process begins to sign with the new key. The current key follows only from the stored times
    and the clock, so no process has to do anything. If a process is killed at any moment, no work is left unfinished.
-4. The old key stays published until the last token that it has signed has expired. Then the old key is deleted.
+4. The old key stays published until the last token that it has signed has expired. After that, BunAuth deletes the old
+   key.
 
 In an emergency, `replace_all` deletes all keys at once, including the next key, because a thief of one key has probably
 seen both. Every process learns of this from the feed of revocations, and refuses tokens of the old keys. Sessions stay
@@ -29,11 +30,12 @@ from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import SigningKey, Verifier, new_private_key
 
-CONTEXT: Final = "bunauth:signing-key"  # the context of the sealed keys; the owner of the keys is the instance
-AHEAD: Final = timedelta(days=1)  # a key is published this long before it signs
-SKEW: Final = timedelta(minutes=2)  # the largest expected difference between the clocks of two processes
+CONTEXT: Final = "bunauth:signing-key"  # This is the context of the sealed keys. The owner of the keys is the instance.
+AHEAD: Final = timedelta(days=1)  # A key is published this long before it signs.
+SKEW: Final = timedelta(minutes=2)  # The clocks of two processes are expected to differ by at most this much.
 REMEMBERED: Final = 1000
-REVOKED_FOR: Final = timedelta(days=1)  # how long a revocation is stored; no process caches public keys for so long
+# A revocation is stored for this long. No process caches public keys for so long.
+REVOKED_FOR: Final = timedelta(days=1)
 
 
 class SigningKeys:
@@ -57,13 +59,13 @@ class SigningKeys:
         if not await self.stores.signing_keys.newest_first():
             first = await self._new_key(self.clock.now())
             async with self.stores.signing_keys.changing() as rows:
-                if not rows:  # otherwise another process, which was started at the same time, has made the key
+                if not rows:  # Otherwise another process, which was started at the same time, has made the key.
                     await self.stores.signing_keys.add(first)
         await self.load()
 
     async def load(self) -> None:
         """Read the stored keys. Forget keys that were deleted."""
-        async with self.loading:  # an earlier read must not overwrite the result of a later read
+        async with self.loading:  # An earlier read must not overwrite the result of a later read.
             await self._load()
 
     async def _load(self) -> None:

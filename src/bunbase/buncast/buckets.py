@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Bucket:
-    __slots__ = ("_at", "_level", "per_second")  # keeps a bucket small, because each channel may have one
+    __slots__ = ("_at", "_level", "per_second")  # These slots keep a bucket small, because each channel may have one.
 
     def __init__(self, per_second: int, now: float) -> None:
         self.per_second = per_second

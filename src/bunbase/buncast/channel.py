@@ -1,4 +1,4 @@
-"""One channel with state: it has subscriptions, stored messages or members. No method here waits."""
+"""One channel that has subscriptions, stored messages or members. No method in this file waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bunbase.pkg.errors import Problem
 
 
 class ReadyMessage(msgspec.Struct, frozen=True):
-    """A message that is ready for its channel. `rest`: the JSON members that follow the member `offset`."""
+    """A message that is ready for its channel. `rest`: the part of its JSON that follows the member `offset`."""
 
     rest: bytes
     edge: str
@@ -49,7 +49,7 @@ class Channel:
         self.kind, self.params = definition
         self.ring = ring
         self.presence = presence
-        self.subscriptions: dict[Subscription, None] = {}  # an empty set takes 150 bytes more
+        self.subscriptions: dict[Subscription, None] = {}  # An empty set would take 150 bytes more.
         self.bucket: Bucket | None = None
         self._edges: dict[EdgeStream, int] = {}
         self._seeing: dict[EdgeStream, int] = {}
@@ -60,7 +60,10 @@ class Channel:
         return not self.subscriptions and not self.ring and not self.presence.members and not self.presence.busy
 
     def publish(self, message: ReadyMessage, now: float) -> int:
-        """Number a message, store it if the channel has a history, and send it to all edges. Return its offset."""
+        """Number a message, store it if the channel has a history, and send it to all edges.
+
+        Return the offset of the message.
+        """
         self.ring.offset += 1
         body = b'"offset":%d,' % self.ring.offset + message.rest
         self.ring.add(body, now, self.kind.history)
@@ -100,7 +103,7 @@ class Channel:
         one.edge.put(Joined(one.number, self.handle, ring.epoch, ring.offset, one.sees, body, one.checks))
 
     def leave(self, one: Subscription, linger_until: float | None) -> None:
-        """End a subscription. `linger_until`: the time until which its member stays; None if it leaves at once.
+        """End a subscription. `linger_until`: the time until which the member stays; None if the member leaves at once.
         Idempotent.
         """
         if one not in self.subscriptions:
@@ -117,12 +120,12 @@ class Channel:
                 self.presence.linger(member, linger_until)
 
     def end(self, one: Subscription, problem: Problem) -> None:
-        """End a subscription for a reason of the server, and tell the client this reason."""
+        """End a subscription because the server decides so, and tell the client the reason."""
         self.leave(one, None)
         one.edge.put(SubscriptionEnded(one.number, problem.body()))
 
     def tick(self, now: float) -> None:
-        """Send the changes of members, if they are due."""
+        """Send the changes of members if it is time to send them."""
         if (body := self.presence.tick(now)) is not None:
             event = MembersChanged(self.handle, body)
             for edge in self._seeing:

@@ -22,8 +22,8 @@ from bunbase.contracts.rule_variables import auth_of
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import DeadlineExceeded, Problem, Unreachable
 
-ATTEMPTS: Final = 10  # the limit of attempts for a decision whose documents change meanwhile
-AT_ONCE: Final = 32  # the limit of decisions at once, each of which may wait for Bundoc
+ATTEMPTS: Final = 10  # A decision whose documents change meanwhile is attempted at most this often.
+AT_ONCE: Final = 32  # At most this many decisions run at once, because each of them may wait for Bundoc.
 RETRY_SECONDS: Final = 0.5
 MAX_FAILURES: Final = 10
 SETTLE_SECONDS: Final = 5.0
@@ -35,7 +35,10 @@ NO_PATTERN: Final = "no pattern matches this channel"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The rights of a caller in a channel. `enters`: true if it may be a member with the data that it has sent."""
+    """The rights of a caller in a channel.
+
+    `enters`: true if the caller may be a member with the data that it has sent.
+    """
 
     subscribes: bool
     sees: bool
@@ -48,7 +51,7 @@ class Pending:
     """The subscriptions that must be decided again. The callers take turns, and the subscriptions of each caller stay
     in order.
 
-    Symptom without this: a revoked member stayed in a channel until all channels of another user had been decided.
+    Without turns, a revoked member stayed in a channel until all channels of another user had been decided.
     """
 
     def __init__(self) -> None:
@@ -85,7 +88,7 @@ class Deciding:
     """Decides about subscriptions. `project.definitions` and the documents may change at any time, so a decision is
     repeated until nothing has changed during it.
 
-    Symptom without this: a user whose membership ended while the rule looked it up stayed in the channel.
+    Without the repetition, a user stayed in a channel if the membership ended while the rule looked it up.
     """
 
     def __init__(self, project: Project, bundoc: Bundoc, clock: Clock, turns: Turns, dev: bool = False) -> None:
@@ -103,7 +106,8 @@ class Deciding:
     ) -> Verdict:
         """Decide. From then on, the subscription depends on the documents that the decision has read.
 
-        `presence`: the data with which the caller wants to be a member; None if it does not want to be one.
+        `presence`: the data with which the caller wants to be a member; None if the caller does not want to be a
+        member.
         `shares`: true if the decision may share its reads of documents with other decisions.
         Raises: Forbidden, InsufficientScope, WriteContended, Unreachable, BundocBusy.
         """
@@ -122,13 +126,13 @@ class Deciding:
         raise WriteContended("The documents that the rules of this channel look up change too often. Try again.")
 
     async def may_publish(self, caller: Caller, channel: str, message: bytes, budget: Budget) -> bool:
-        """Raises: Unreachable, BundocBusy."""
+        """True if the caller may publish a message. Raises: Unreachable, BundocBusy."""
         kind, params = self.project.definitions.of(channel)
         subject = Subject(auth_of(caller.user), channel, params, self.clock.now(), message)
         return await Decision(self.documents.read, self.turns, budget).allows(kind.rules.get("publish"), subject)
 
     async def may_enter(self, caller: Caller, one: Subscription, data: bytes) -> bool:
-        """Decide about new data of a member. Raises: the same as `verdict`."""
+        """Decide about new data of a member. Raises: the problems of `verdict`."""
         if not check_access(caller, Act.CHANNEL_SUBSCRIBE):
             return True
         found = await self.verdict(caller, one.channel, data, one)
@@ -228,7 +232,7 @@ class Deciding:
             self._end(one, denied("presence", one.channel))
 
     def _failed(self, one: Subscription, problem: Problem) -> None:
-        """Try again later, but only for a limited time, because the subscription may no longer be allowed."""
+        """Decide again later, but only for a limited time, because the rules may no longer allow the subscription."""
         failures = self._failures[one] = self._failures.get(one, 0) + 1
         if failures < MAX_FAILURES and one in self.project.subscriptions:
             self._pending.add(one)

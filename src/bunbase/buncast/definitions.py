@@ -17,7 +17,7 @@ class ChannelKind:
     """The compiled definition of one pattern."""
 
     def __init__(self, pattern: Pattern, spec: ChannelSpec) -> None:
-        """Raises: InvalidRule."""
+        """Compile a definition. Raises: InvalidRule."""
         self.pattern = pattern
         self.presence = spec.presence
         self.history = spec.history
@@ -33,12 +33,12 @@ class ChannelKind:
                     raise
 
 
-UNDEFINED: Final = ChannelKind(Pattern("", (), ()), ChannelSpec())  # the kind of a channel without a pattern
+UNDEFINED: Final = ChannelKind(Pattern("", (), ()), ChannelSpec())  # A channel that matches no pattern has this kind.
 
 
 class Definitions:
     def __init__(self, specs: dict[str, ChannelSpec]) -> None:
-        """Raises: InvalidChannel, InvalidRule."""
+        """Compile all definitions. Raises: InvalidChannel, InvalidRule."""
         self.specs = specs
         self._by_length: dict[int, list[ChannelKind]] = {}
         if len(specs) > MAX_PATTERNS:
@@ -67,7 +67,10 @@ def _parsed(source: str) -> Pattern:
 
 
 def _check_different(kinds: list[ChannelKind]) -> None:
-    """Raises: InvalidChannel if two patterns match the same names and none is more literal."""
+    """Refuse equal patterns.
+
+    Raises: InvalidChannel if two patterns match the same names, and neither is more literal.
+    """
     seen: dict[tuple[str | None, ...], str] = {}
     for kind in kinds:
         if (other := seen.get(kind.pattern.segments)) is not None:

@@ -25,14 +25,15 @@ from bunbase.pkg.rules.inputs import json_value
 
 log = logger("buncast")
 
-# greater than the number of any change; a request for changes after it only returns the newest number
+# This is greater than the number of any change. A request for the changes after it returns only the newest number.
 NEWEST: Final = 2**62
 BATCH: Final = 500
 LONG_POLL_SECONDS: Final = 10.0
 READ_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.25
-IDLE_SECONDS: Final = 30.0  # if no subscription depends on documents for this time, the log is no longer followed
-LOST_SECONDS: Final = 5.0  # if the log cannot be read for this time, the subscriptions that depend on it end
+# If no subscription depends on documents for this time, the task stops following the change log.
+IDLE_SECONDS: Final = 30.0
+LOST_SECONDS: Final = 5.0  # If the change log cannot be read for this time, the subscriptions that depend on it end.
 
 OnChange = Callable[[set[Subscription]], None]
 
@@ -50,8 +51,9 @@ class Reading:
 
 
 class Documents:
-    """`on_change`: gets the subscriptions to decide again. `on_lost`: gets the subscriptions whose documents cannot be
-    followed.
+    """Follows documents for subscriptions. `on_change` gets the subscriptions to decide again.
+
+    `on_lost` gets the subscriptions whose documents cannot be followed.
     """
 
     def __init__(self, bundoc: Bundoc, project: str, on_change: OnChange, on_lost: OnChange) -> None:
@@ -83,7 +85,7 @@ class Documents:
         return document
 
     async def fetch(self, reading: Reading, address: Address) -> dict[str, Any] | None:
-        """Read a document for a decision, and inform the decision of later changes. Raises: the same as `read`."""
+        """Read a document for a decision, and inform the decision of later changes. Raises: the problems of `read`."""
         self._needed_at = time.monotonic()
         await self._followed()
         reading.addresses.add(address)
@@ -93,7 +95,8 @@ class Documents:
     def _shared_read(self, address: Address) -> asyncio.Task[dict[str, Any] | None]:
         """Return a read that has not begun yet. Decisions that need the same document at the same time share it.
 
-        The read must begin after the decision has announced the document; otherwise it could miss a change in between.
+        The read must begin after the decision has announced the document. Otherwise the decision could miss a change in
+        between.
         """
         task = self._coming.get(address)
         if task is None:
@@ -105,7 +108,7 @@ class Documents:
     def _shared_ended(self, task: asyncio.Task[dict[str, Any] | None]) -> None:
         self._shared.discard(task)
         if not task.cancelled():
-            task.exception()  # there may be no reader left that would take the exception
+            task.exception()  # No reader may be left who would take the exception.
 
     async def _read_next(self, address: Address) -> dict[str, Any] | None:
         del self._coming[address]
@@ -148,7 +151,7 @@ class Documents:
             since = await self._newest()
         except Problem as problem:
             began.set_exception(problem)
-            began.exception()  # `_followed` raises it too, if a caller still waits
+            began.exception()  # If a caller still waits, `_followed` raises this exception too.
             return
         began.set_result(since)
         failing_since: float | None = None

@@ -1,4 +1,7 @@
-"""The stream of events to one edge (a gateway with connections), which has a limit in bytes; and its subscriptions."""
+"""The stream of events to one edge (a gateway with connections), and the edge's subscriptions.
+
+The stream has a limit in bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
-EVENT_BYTES: Final = 200  # the memory of an event, in addition to its body
+EVENT_BYTES: Final = 200  # An event takes this much memory in addition to its body.
 
 
 class Subscription:
@@ -58,7 +61,7 @@ class EdgeStream:
         self._news = asyncio.Event()
 
     def put(self, event: ChannelEvent) -> None:
-        """Add an event. If there is no room for it, the stream ends."""
+        """Add an event. If the stream has no space for the event, the stream ends."""
         if self.closed:
             return
         size = EVENT_BYTES + (len(event.body) if isinstance(event, Joined | Message | MembersChanged) else 0)

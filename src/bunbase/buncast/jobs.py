@@ -8,12 +8,13 @@ from bunbase.buncast.service import BuncastService
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
-MEMBERS_SECONDS: Final = 5.0  # the interval of the job, which also runs at once when members change
+MEMBERS_SECONDS: Final = 5.0  # The job runs at this interval, and also at once when members change.
 LEASES_SECONDS: Final = 0.5
 TRIM_SECONDS: Final = 5.0
 TIMED_SECONDS: Final = 15.0
 THIN_OUT_SECONDS: Final = 600.0
-DEPENDENT_SECONDS: Final = 60.0  # the interval of the job, for documents that expire and collections that are dropped
+# The job runs at this interval, because documents may expire and collections may be dropped.
+DEPENDENT_SECONDS: Final = 60.0
 
 
 def members_job(service: BuncastService) -> Job:

@@ -15,7 +15,7 @@ BRACES: Final = frozenset("{}")
 
 
 class BadName(ValueError):
-    """The message is a sentence for the caller."""
+    """A name or pattern is not valid. The message is a sentence for the caller."""
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -27,11 +27,14 @@ class Pattern(msgspec.Struct, frozen=True):
 
     @property
     def rank(self) -> tuple[int, tuple[bool, ...]]:
-        """The most literal pattern has the lowest rank: it has few parameters, and they are far to the right."""
+        """A number that is lowest for the most literal pattern, which has few parameters, far to the right."""
         return len(self.names), tuple([segment is None for segment in self.segments])
 
     def params(self, segments: list[str]) -> dict[str, str] | None:
-        """Return the parameters if the pattern matches, else None. `segments`: the name, with as many segments."""
+        """Return the parameters if the pattern matches, else None.
+
+        `segments`: a name with as many segments as the pattern.
+        """
         values = []
         for wanted, found in zip(self.segments, segments, strict=True):
             if wanted is None and found:
@@ -54,7 +57,7 @@ def check_name(name: str) -> None:
 
 
 def parse_pattern(source: str) -> Pattern:
-    """Raises: BadName."""
+    """Parse a pattern. Raises: BadName."""
     check_name(source)
     segments: list[str | None] = []
     names: list[str] = []

@@ -1,7 +1,7 @@
 """The members of one channel. Each member is one connection, so a user with two connections is two members.
 
-Changes are collected, and sent at most five times a second. A member whose connection was lost lingers: it stays in the
-list for a while, and meanwhile the same user can continue it with another connection.
+Buncast collects changes, and sends them at most five times a second. A member whose connection was lost lingers: it
+stays in the list for a while, and meanwhile the same user can continue it with another connection.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import msgspec
 from bunbase.contracts.buncast import SHOWN_MEMBERS
 
 FRAME_SECONDS: Final = 0.2
-FEWER_MEMBERS: Final = 400  # a list that was too long to send is sent again when there are at most this many members
-MEMBER_BYTES: Final = 300  # the memory of a member, in addition to its data
+FEWER_MEMBERS: Final = 400  # A list that was too long to send is sent again when it has at most this many members.
+MEMBER_BYTES: Final = 300  # A member takes this much memory, in addition to its data.
 
 Word = Literal["enter", "update", "leave"]
 
@@ -65,7 +65,7 @@ class MembersSize:
 
 
 class Presence:
-    """The members of one channel. `large`: true if only their number is sent, because there are too many. `total`:
+    """The members of one channel. `large`: true if there are so many members that only their number is sent. `total`:
     counts the memory of all members of the project.
     """
 
@@ -75,7 +75,7 @@ class Presence:
         self.total = total
         self.members: dict[int, Member] = {}
         self.large = False
-        self._last = 0  # the number of the newest member
+        self._last = 0  # This is the number of the newest member.
         self._by_connection: dict[str, Member] = {}
         self._lingering: dict[int, Member] = {}
         self._changed: dict[int, Word] = {}
@@ -92,7 +92,7 @@ class Presence:
         """Return the member of a subscription: a new member, or the member of the connection that it resumes."""
         own = self._by_connection.get(connection)
         if own is not None and own.uid != uid:
-            self.leave(own)  # the same connection has another user now
+            self.leave(own)  # The same connection has another user now.
         member = self.resumed(uid, connection, resumes)
         if member is None:
             self._last += 1
@@ -132,11 +132,11 @@ class Presence:
         self._lingering.pop(member.number, None)
         self.total.add(member.caller, -member.size, -1)
         member.owner = None
-        # even if no frame has announced this member, because a list may have shown it
+        # The member counts as removed even if no frame has announced it, because a list may have shown it.
         self._changed[member.number] = "leave"
 
     def tick(self, now: float) -> bytes | None:
-        """Let members leave that have lingered for too long. Return the body of a frame, if one is due."""
+        """Remove members that have lingered for too long. Return the body of a frame if it is time to send one."""
         for member in [one for one in self._lingering.values() if one.until is not None and one.until <= now]:
             self.leave(member)
         if not self._changed or now < self._told_at + FRAME_SECONDS:
@@ -152,7 +152,7 @@ class Presence:
     def body(self) -> bytes:
         """Return JSON for a subscription that begins: `members`, if the list is not too long, and the number `n`.
 
-        The list may already contain a change that is sent later. Clients may get such a change twice.
+        The list may already contain a change that Buncast sends later. So clients may get a change twice.
         """
         count = b'"n":%d' % len(self.members)
         if self.large:

@@ -21,15 +21,14 @@ from bunbase.contracts.buncast import ChannelProjectDeleted, TooManyMembers, Too
 from bunbase.pkg.errors import Problem
 
 EPOCH_BYTES: Final = 6
-IDLE_SECONDS: Final = 60.0  # the time without any state after which a project is forgotten
+IDLE_SECONDS: Final = 60.0  # A project without any state is forgotten after this time.
 
 handles = itertools.count(1)
 
 
 class Project:
     """`callers`: the message limit of each caller that has its own limit. `busy`: the channels with changes of members
-    to send. `gone`: true if the project was deleted. `changing`: a lock for the time while the definitions are
-    replaced.
+    to send. `gone`: true if the project is deleted. `changing`: a lock that is held while the definitions are replaced.
     """
 
     def __init__(
@@ -59,12 +58,12 @@ class Project:
         self.gone = False
 
     def check(self) -> None:
-        """Raises: ChannelProjectDeleted."""
+        """Check that the project is not deleted. Raises: ChannelProjectDeleted."""
         if self.gone:
             raise ChannelProjectDeleted("The project has been deleted.")
 
     def check_room(self) -> None:
-        """Raises: TooManySubscriptions."""
+        """Check that the project may have more subscriptions. Raises: TooManySubscriptions."""
         if len(self.subscriptions) >= self.settings.max_subscriptions:
             raise TooManySubscriptions(
                 f"A project can have {self.settings.max_subscriptions} subscriptions of channels at once.",
@@ -78,8 +77,8 @@ class Project:
         return bucket
 
     def check_members_room(self, caller: str, data: bytes, present: Member | None) -> None:
-        """Check that there is room for the data of a member. `caller`: the name under which its memory is counted.
-        `present`: the existing member, or None for a new member. A member that does not grow needs no room.
+        """Check that the limits have space for the data of a member. `caller`: the name under which its memory is
+        counted. `present`: the existing member, or None for a new member. A member that does not grow needs no space.
 
         Raises: TooManyMembers.
         """
@@ -118,7 +117,7 @@ class Project:
             self.forget_if_empty(channel)
 
     def note(self, channel: Channel, now: float) -> None:
-        """Send the changed members of a channel, now or as soon as this is allowed."""
+        """Send the changed members of a channel, now or as soon as the limit of frames allows."""
         channel.tick(now)
         if channel.presence.busy:
             self.busy.add(channel)
@@ -133,14 +132,14 @@ class Project:
             self.note(channel, now)
 
     def end(self, one: Subscription, problem: Problem, now: float) -> None:
-        """End a subscription for a reason of the server, and tell the client this reason."""
+        """End a subscription because the server decides so, and tell the client the reason."""
         self.subscriptions.discard(one)
         if (channel := self.channels.get(one.channel)) is not None and one in channel.subscriptions:
             channel.end(one, problem)
             self.note(channel, now)
 
     def tick(self, now: float) -> None:
-        """Send the changes of members that are due."""
+        """Send the changes of members for which it is time."""
         for channel in list(self.busy):
             channel.tick(now)
             if not channel.presence.busy:
@@ -148,7 +147,7 @@ class Project:
             self.forget_if_empty(channel)
 
     async def redefine(self, turns: Turns, now: float) -> None:
-        """Apply the present definitions to all channels. Other work gets a turn in between."""
+        """Apply the present definitions to all channels. Other tasks get a turn between two channels."""
         for channel in list(self.channels.values()):
             await turns.free()
             with turns:
@@ -156,14 +155,14 @@ class Project:
                 self.forget_if_empty(channel)
 
     async def end_all(self, problem: Problem, turns: Turns, now: float) -> None:
-        """End all subscriptions. Other work gets a turn in between."""
+        """End all subscriptions. Other tasks get a turn between two subscriptions."""
         for one in list(self.subscriptions):
             await turns.free()
             with turns:
                 self.end(one, problem, now)
 
     async def trim(self, turns: Turns, now: float) -> None:
-        """Drop everything that is too old. Other work gets a turn in between."""
+        """Drop everything that is too old. Other tasks get a turn between two channels."""
         self.keys.trim(now)
         for caller, bucket in list(self.callers.items()):
             if bucket.full(now):

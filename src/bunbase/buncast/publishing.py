@@ -32,7 +32,7 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.idempotency import Attempt, hash_of
 
-WHOLE, ONE = "publish", "message"  # these words keep the keys of calls and messages apart
+WHOLE, ONE = "publish", "message"  # These words keep the keys of calls and the keys of messages apart.
 NOT_JSON: Final = "The data of a message must be JSON."
 TWICE: Final = "An object in this JSON has the same member twice. Send each member once."
 
@@ -40,7 +40,7 @@ TWICE: Final = "An object in this JSON has the same member twice. Send each memb
 def checked_json(data: bytes, most: int, path: str) -> bytes:
     """Return JSON text in one line. Raises: MessageTooLarge, InvalidInput.
 
-    An object that has a member twice is refused: a rule would read the last value, but some listeners would read the
+    An object that has a member twice is refused. A rule would read the last value, but some listeners would read the
     first value (RFC 7493 §2.3).
     """
     if len(data) > most:
@@ -48,8 +48,9 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
     effort.note(2 * len(data))
     try:
         value = msgspec.json.decode(data)
-        line = msgspec.json.format(data, indent=-1)  # a stream of events needs one line
-        if line != msgspec.json.encode(value):  # a number or string in another form, or a member that occurs twice
+        line = msgspec.json.format(data, indent=-1)  # A stream of events needs the text in one line.
+        # The texts differ for a number or string in another form, or for a member that occurs twice.
+        if line != msgspec.json.encode(value):
             json.loads(data, object_pairs_hook=_once)
         return line
     except _MemberTwice:
@@ -63,7 +64,7 @@ class _MemberTwice(Exception):
 
 
 def _once(members: list[tuple[str, Any]]) -> None:
-    """Raises: _MemberTwice."""
+    """Return the object. Raises: _MemberTwice."""
     if len(dict(members)) < len(members):
         raise _MemberTwice
 
@@ -126,7 +127,8 @@ class Publishing:
         project.used_at = now
         before = [project.keys.find(attempt, now) if attempt else None for attempt in self.attempts]
         new = [message for message, found in zip(self.messages, before, strict=True) if found is None]
-        kept = sum([found is not None for found in before])  # repeated messages: their keys are already stored
+        # These are repeated messages, whose keys are already stored.
+        kept = sum([found is not None for found in before])
         keyed = sum([attempt is not None for attempt in self.attempts]) - kept + (self.whole is not None)
         project.keys.check_room(self.limited, keyed, now)
         _take(project, new, self.limited, now)
@@ -152,7 +154,7 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
     channel = project.channels.get(message.channel)
     if channel is None:
         if project.definitions.of(message.channel)[0].history is None:
-            return Published(message.channel, "", 0)  # nobody listens, and nothing is stored
+            return Published(message.channel, "", 0)  # Nobody listens, and nothing is stored.
         channel = project.opened(message.channel)
     uid = msgspec.json.encode(caller.user.uid if caller.user is not None else None)
     rest = b'"from":%b,"at":"%b","data":%b' % (uid, at.encode(), message.data)
@@ -161,7 +163,10 @@ def _publish(project: Project, caller: Caller, message: NewMessage, at: str, now
 
 
 def _take(project: Project, messages: list[NewMessage], caller: str, now: float) -> None:
-    """Count the messages against the limits. `caller`: the name under which limits count it. Raises: PublishLimited."""
+    """Count the messages against the limits. `caller`: the name under which limits count the caller.
+
+    Raises: PublishLimited.
+    """
     own = project.bucket_of(caller, now) if caller else None
     if own is not None and not own.has(len(messages), now):
         raise _limited("One user or address", own.per_second)

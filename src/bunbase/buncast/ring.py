@@ -15,12 +15,12 @@ import msgspec
 from bunbase.contracts.buncast import START, History, Position
 
 MAX_RING_BYTES: Final = 1 << 20
-MESSAGE_BYTES: Final = 300  # the memory of a stored message, in addition to its body
-CHANNEL_BYTES: Final = 1500  # the memory of a channel without messages
+MESSAGE_BYTES: Final = 300  # A stored message takes this much memory in addition to its body.
+CHANNEL_BYTES: Final = 1500  # A channel without messages takes this much memory.
 
 
 class Kept(msgspec.Struct, frozen=True, eq=False):
-    """A message in a ring. `at`: the time of the monotonic clock, in seconds."""
+    """A message in a ring. `at`: the time of its arrival on the monotonic clock, in seconds."""
 
     ring: Ring
     offset: int
@@ -35,7 +35,7 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
 class Shelf:
     """All messages that one project stores, the oldest first. `bytes`: the memory of these messages and their channels.
 
-    `on_empty`: called with the name of a channel whose last message was dropped to make room.
+    `on_empty`: a function that is called with the name of a channel when its last message was dropped to free memory.
     """
 
     def __init__(self, max_bytes: int, on_empty: Callable[[str], None]) -> None:
@@ -62,14 +62,17 @@ class Shelf:
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """`lost`: true if the channel no longer has all messages after the position."""
+    """The stored messages after a position. `lost`: true if the channel no longer has all of them."""
 
     messages: tuple[bytes, ...]
     lost: bool
 
 
 class Ring:
-    """The order of one channel. `epoch`: a random name. Offsets of different epochs cannot be compared."""
+    """The messages of one channel in their order. `epoch`: a random name.
+
+    Offsets of different epochs cannot be compared.
+    """
 
     __slots__ = ("_messages", "_shelf", "bytes", "channel", "epoch", "offset")
 
@@ -79,7 +82,7 @@ class Ring:
         self.offset = 0
         self.bytes = 0
         self._shelf = shelf
-        self._messages: list[Kept] = []  # at most 1,000; an empty deque takes 700 bytes
+        self._messages: list[Kept] = []  # A ring has at most 1,000 messages. An empty deque would take 700 bytes.
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -116,7 +119,7 @@ class Ring:
             self.drop_oldest()
 
     def replay(self, since: Position | str | None) -> Replay:
-        """Return the messages after a position. Return all stored messages for START, and no messages for None."""
+        """Return the messages after a position. START returns all stored messages, and None returns no messages."""
         if since is None:
             return Replay((), False)
         if since == START:

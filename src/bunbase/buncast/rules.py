@@ -1,4 +1,4 @@
-"""The rules of channels. A rule may look up documents, which are in another room.
+"""The rules of channels. A rule may look up documents, which belong to Bundoc.
 
 The life of one decision:
 
@@ -29,11 +29,11 @@ from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
 
 Act = Literal["subscribe", "publish", "presence"]
-Address = tuple[str, str]  # the collection and the id of a document
+Address = tuple[str, str]  # The collection and the id of a document.
 Fetch = Callable[[Address], Awaitable[dict[str, Any] | None]]
 
-LOOP_STEPS: Final = 20_000  # the limit of steps in the event loop (2 ms); a thread does more work
-CALL_STEPS: Final = 2_000_000  # the limit of steps for all rules of one call
+LOOP_STEPS: Final = 20_000  # In the event loop, a rule takes at most this many steps (2 ms). A thread does more work.
+CALL_STEPS: Final = 2_000_000  # All rules of one call take at most this many steps together.
 
 
 class ChannelRule:
@@ -166,6 +166,9 @@ class _Unknown(Exception):
 
 
 def _names(tree: Node, name: str) -> bool:
-    """True if the tree has the variable `name`. A loop that binds the same name counts too, which only costs time."""
+    """True if the tree has the variable `name`. A loop that binds the same name counts too.
+
+    Such a wrong result only costs time.
+    """
     found = (isinstance(tree, Name) and tree.name == name) or (isinstance(tree, Loop) and tree.name == name)
     return found or any(_names(child, name) for child in children(tree))

@@ -19,7 +19,7 @@ KEPT_SECONDS: Final = 120.0
 
 
 class SentKey(msgspec.Struct, frozen=True):
-    """`caller`: the name under which the caller's keys are counted; "" for a caller without its own limit."""
+    """The key of a message or a call. `caller`: the name under which the caller's keys count; "" for no own limit."""
 
     request: bytes
     until: float
@@ -28,8 +28,8 @@ class SentKey(msgspec.Struct, frozen=True):
 
 
 class SentKeys:
-    """`most`: the limit of keys of a project; 100,000 keys take about 30 MB. `most_of_one`: the limit of keys of one
-    caller.
+    """The keys of one project. `most`: the limit of keys of a project; 100,000 keys take about 30 MB. `most_of_one`:
+    the limit of keys of one caller.
     """
 
     def __init__(self, most: int, most_of_one: int) -> None:
@@ -51,7 +51,7 @@ class SentKeys:
         return sent.result
 
     def check_room(self, caller: str, count: int, now: float) -> None:
-        """Raises: PublishLimited if there is no room for `count` more keys of this caller."""
+        """Check that a caller may store `count` more keys. Raises: PublishLimited."""
         self.trim(now)
         if count and caller and self._counts[caller] + count > self.most_of_one:
             raise _limited("One user or address", self.most_of_one)

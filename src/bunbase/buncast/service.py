@@ -45,14 +45,14 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.usage.batches import Batch, Receipt
 
-SIGN_SECONDS: Final = 2.0  # the interval of signs of life in a stream without events
-GRACE_SECONDS: Final = 2.0  # the time in which a lost connection may be resumed
+SIGN_SECONDS: Final = 2.0  # A stream without events gets a sign of life at this interval.
+GRACE_SECONDS: Final = 2.0  # A lost connection may be resumed within this time.
 TICK_SECONDS: Final = 0.05
 STALL_SECONDS: Final = 2.0
 
 
 class BuncastService:
-    """`monotonic`: returns seconds for limits, presence and leases."""
+    """Implements Buncast. `monotonic`: a clock that returns seconds, for limits, presence and leases."""
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -78,7 +78,7 @@ class BuncastService:
 
     async def put_channels(self, caller: Caller, channels: Channels) -> Channels:
         caller.check(Act.CHANNEL_UPDATE)
-        definitions = await asyncio.to_thread(Definitions, channels.channels)  # compiling takes 10 µs per character
+        definitions = await asyncio.to_thread(Definitions, channels.channels)  # Compiling takes 10 µs per character.
         deciding = await self._project(caller.project)
         project = deciding.project
         async with project.changing:
@@ -204,7 +204,7 @@ class BuncastService:
         now, before = self.monotonic(), self.leases_seen_at
         self.leases_seen_at = now
         if now - before > STALL_SECONDS:
-            return  # this process was suspended, so it could not get signs of life
+            return  # This process was suspended, so it could not get signs of life.
         for stream in list(self.edges.values()):
             silent = now - stream.seen_at > LEASE_SECONDS
             if silent and not stream.closed:
@@ -228,7 +228,7 @@ class BuncastService:
             deciding.again([one for one in deciding.project.subscriptions if one.timed])
 
     async def decide_dependent(self) -> None:
-        """Decide again all subscriptions whose rules have read documents: some changes are not in the change log."""
+        """Decide subscriptions again whose rules have read documents, because the change log lacks some changes."""
         for deciding in list(self.projects.values()):
             deciding.again(deciding.documents.dependent)
 
@@ -321,14 +321,14 @@ class BuncastService:
         return False
 
     def _stream(self, edge: str) -> EdgeStream:
-        """Raises: NoChannelStream."""
+        """Return the stream of an edge. Raises: NoChannelStream."""
         stream = self.edges.get(edge)
         if stream is None or stream.closed:
             raise NoChannelStream(f"The edge {edge} has no open stream.")
         return stream
 
     def _joined(self, edge: str, number: int) -> tuple[Subscription, Deciding, Channel]:
-        """Raises: NoChannelStream, NotJoined."""
+        """Return a stream and a subscription of it. Raises: NoChannelStream, NotJoined."""
         one = self._stream(edge).subscriptions.get(number)
         deciding = self.projects.get(one.caller.project) if one is not None else None
         channel = deciding.project.channels.get(one.channel) if one is not None and deciding is not None else None
@@ -342,13 +342,16 @@ class BuncastService:
             deciding.project.leave(one, linger_until, self.monotonic())
 
     def _forget(self, stream: EdgeStream) -> None:
-        """Forget a stream that has ended. Its members stay until the edge has had time to join again. Idempotent."""
+        """Forget a stream that has ended. The members of the stream stay until the edge has had time to join again.
+
+        Idempotent.
+        """
         stream.close()
         if self.edges.get(stream.name) is stream:
             del self.edges[stream.name]
         subscriptions = list(stream.subscriptions.values())
         stream.subscriptions.clear()
-        for one in subscriptions:  # do this at once, because the edge may join again and needs the room
+        for one in subscriptions:  # This happens at once, because the edge may join again and needs the space.
             if (deciding := self.projects.get(one.caller.project)) is not None:
                 deciding.project.subscriptions.discard(one)
         if subscriptions:
@@ -365,7 +368,7 @@ class BuncastService:
 
 
 def _nobody_waits() -> None:
-    """The default of `on_busy`."""
+    """Do nothing. This is the default of `on_busy`."""
 
 
 def _member_of(one: Subscription, caller: Caller, channel: Channel) -> Member | None:

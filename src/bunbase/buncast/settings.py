@@ -16,8 +16,8 @@ class BuncastSettings(msgspec.Struct, frozen=True):
     user, or one IP address (IPv6: one /64) of visitors who are not signed in.
     `project_message_keys`: the limit of keys of messages and calls that a project may use in two minutes.
     `caller_message_keys`: the limit of keys that one caller bound by rules may use in two minutes.
-    `history_mib`: the limit of memory for the histories of a project's channels, and for the channels that have one.
-    Above it, the oldest messages are dropped.
+    `history_mib`: the limit of memory for the histories of a project's channels, and for the channels that have a
+    history. Above this limit, the oldest messages are dropped.
     `max_subscriptions`: the limit of subscriptions of a project. A connection counts once for each channel that it has
     joined.
     `members_mib`: the limit for the data of all members of a project's channels.

@@ -1,4 +1,4 @@
-"""Limit the work of all tasks of this room in one turn of the event loop, so that other work can run.
+"""Limit the work of all tasks of Buncast in one turn of the event loop, so that other work can run.
 
 Callers decide how long a rule, a message or a list of channels is. Many short tasks that become ready at the same time
 block the event loop in the same way as one long task, so they share the limit.
@@ -11,11 +11,14 @@ from time import perf_counter
 from types import TracebackType
 from typing import Final
 
-TURN_SECONDS: Final = 0.002  # one rule may take the same time in addition (LOOP_STEPS)
+TURN_SECONDS: Final = 0.002  # One rule may take the same time in addition (LOOP_STEPS).
 
 
 class Turns:
-    """`with turns:` measures work that does not wait. `await turns.free()` before it waits for free time."""
+    """Use `with turns:` around work that does not wait, to measure its time.
+
+    Before this work, `await turns.free()` waits until there is time.
+    """
 
     def __init__(self, seconds: float = TURN_SECONDS) -> None:
         self.seconds = seconds

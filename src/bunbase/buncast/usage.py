@@ -1,4 +1,4 @@
-"""The usage of live queries and channels: the counts of this room and of the processes with live connections."""
+"""The usage of live queries and channels, which Buncast and the processes with live connections count."""
 
 from __future__ import annotations
 

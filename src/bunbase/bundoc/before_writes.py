@@ -50,9 +50,10 @@ from bunbase.pkg.readable import readable
 
 log = logger("bundoc")
 
-# Another write may change the document before the answer arrives. Then BunBase asks again, up to three times in all.
+# Another write may change the document before the answer arrives. In this case, BunBase asks the hook again, up to
+# three times in all.
 ROUNDS: Final = 3
-MAX_MESSAGE: Final = 200  # the largest number of characters in the text of a refusal
+MAX_MESSAGE: Final = 200  # The text of a refusal has at most this many characters.
 NO_DECISION: Final = "beforeWrite returns nothing, { refuse, code } or { patch }."
 UNCLEAR: Final = (
     "An answer cannot have `refuse` and `patch` together; `code` needs `refuse`, and begins with a small "
@@ -60,10 +61,11 @@ UNCLEAR: Final = (
 )
 NO_MESSAGE: Final = "This app does not allow this write."
 REASON: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
-LARGE_BYTES: Final = 16 << 10  # the same limit as in service.py: a thread reads larger documents
+LARGE_BYTES: Final = 16 << 10  # A thread reads documents that are larger than this; service.py uses the same limit.
 RETRY_AFTER_SECONDS: Final = 1
-LOOK_SECONDS: Final = 2.0  # the time for which a change of a collection waits for the state of the function
-MAX_WAITING_BYTES: Final = 32 << 20  # the size of all events of one project that wait for an answer
+LOOK_SECONDS: Final = 2.0  # A change of a collection waits at most this long for the state of the function.
+# While they wait for answers, the events of one project may have at most this size together.
+MAX_WAITING_BYTES: Final = 32 << 20
 
 # These failures are temporary: the next attempt may find a free worker.
 PASSING: Final = (
@@ -90,7 +92,7 @@ class WriteDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WriteDecisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One decision for each write, in order. A refusal is the last decision of the list."""
+    """One decision for each write, in the order of the writes. If a decision is a refusal, no other follows."""
 
     answers: list[WriteDecision | None]
 
@@ -123,7 +125,7 @@ class BeforeWrites:
                 await self._refuse(caller.project, unusable, runs)
                 raise failed(unusable.function, unusable.code) from unusable
             try:
-                return await commit(steps)  # the steps have no answers here, so this raises the new questions
+                return await commit(steps)  # The steps have no answers here, so `commit` raises the new questions.
             except Unanswered as again:
                 asked = again
         raise WriteContended(
@@ -164,8 +166,8 @@ class BeforeWrites:
     ) -> tuple[CommitStep, ...]:
         """Return the steps with the verdicts of the functions. All functions together share the longest timeout.
 
-        `runs`: the dict to which this adds the run of each function. Raises: UnusableAnswer, WriteRefused, and the
-        problems of `_ask`.
+        `runs`: the dict to which this method adds the run of each function. Raises: UnusableAnswer, WriteRefused, and
+        the problems of `_ask`.
         """
         verdicts: dict[int, Verdict] = {}
         until = asyncio.get_running_loop().time() + max(one.hook.timeout_ms for one in questions) / 1000
@@ -219,7 +221,10 @@ class BeforeWrites:
 
     @contextmanager
     def _within_share(self, project: str, function: str, size: int) -> Iterator[None]:
-        """Count the bytes of an event while it waits for its answer. Raises: BeforeWriteBusy."""
+        """Reserve memory for an event during the block, while the event waits for its answer.
+
+        Raises: BeforeWriteBusy.
+        """
         if self.waiting_bytes[project] + size > MAX_WAITING_BYTES:
             raise FunctionOverloaded("Too many writes of this project wait for their function.")
         self.waiting_bytes[project] += size
@@ -234,7 +239,7 @@ class BeforeWrites:
 async def _off_loop(
     about: list[Question], answer: bytes | None, function: str, places: dict[int, int]
 ) -> dict[int, Verdict]:
-    """Read the answer. If the answer or the documents are large, a thread reads it."""
+    """Read the answer. A thread reads it if the answer or the documents are large."""
     size = len(answer or b"") + sum([len(one.after.body) for one in about if one.after is not None])
     if answer is None or size < LARGE_BYTES:
         return _verdicts(about, answer, function, places)
@@ -259,7 +264,10 @@ def _verdicts(about: list[Question], answer: bytes | None, function: str, places
 
 
 def _decisions(answer: bytes | None, number: int, function: str) -> list[WriteDecision | None]:
-    """Raises: UnusableAnswer if the answer has another form."""
+    """Return the decisions in an answer.
+
+    Raises: UnusableAnswer if the answer is not a WriteDecision or a list of them.
+    """
     if answer is None:
         raise UnusableAnswer(function, NO_DECISION)
     try:
@@ -304,7 +312,7 @@ def _patched(question: Question, patch: bytes, function: str) -> bytes:
 
 
 def _event(caller: Caller, about: list[Question]) -> bytes:
-    """Return the event. The documents are not parsed, so that numbers keep all their digits."""
+    """Return the event to send. The event contains the documents unparsed, so that numbers keep all their digits."""
     writes = [
         b'{"op":"%s","collection":"%s","id":"%s","before":%s,"next":%s}'
         % (

@@ -1,4 +1,7 @@
-"""The changes of projects in this process. Some calls wait for the next change, and live queries follow all changes."""
+"""Announce changes within this process.
+
+Some calls wait for a project's next change, and live queries follow all changes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class DocumentChange(msgspec.Struct, frozen=True):
 
 
 class CommittedBatch(msgspec.Struct, frozen=True):
-    """Whole commits that are on disk. `since` and `seq`: the newest change before and after these commits.
+    """One or more whole commits that are on disk. `since` and `seq`: the newest change before and after these commits.
 
     `changes`: None if the changes were not collected, because nobody followed the project when the batch began, or
     because the documents were too large. `redefined`: the collections that were created or dropped, or whose rules or
@@ -36,7 +39,8 @@ class CommittedBatch(msgspec.Struct, frozen=True):
     redefined: frozenset[str] = frozenset()
 
 
-Follower = Callable[[CommittedBatch | None], None]  # None: anything may have changed, for example by a restore
+# A follower gets None if anything may have changed, for example after a restore.
+Follower = Callable[[CommittedBatch | None], None]
 
 
 class News:

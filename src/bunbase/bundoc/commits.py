@@ -24,7 +24,10 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`if_rev`: write only if this revision is stored now; 0 means that there must be no document."""
+    """One write of a commit.
+
+    `if_rev`: write only if the document has this revision now; 0 means only if none exists.
+    """
 
     op: Literal["create", "put", "patch", "delete", "check"]
     collection: str

@@ -1,4 +1,4 @@
-"""Metrics: counters of document operations and of fetched data keys, by outcome."""
+"""Metrics that count document operations and fetched data keys, by outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The definition of a collection as it is stored, and its compiled form: rules, schema and references."""
+"""The stored definition of a collection, and its compiled form with rules, schema and references."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bunbase.pkg.rules.check import check_indices
 
 T = TypeVar("T")
 
-LOOP_CHARACTERS: Final = 300  # the length of rules that compile in 3 ms, at 10 µs per character
+LOOP_CHARACTERS: Final = 300  # Rules of this length compile in 3 ms, because a character takes 10 µs.
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,8 +50,8 @@ class Terms:
     Bundoc makes Terms when it reads or changes a definition, and keeps them until the next change.
 
     The first thread that needs rules, schema or references compiles them; two threads may compile them twice. This
-    class does not use `functools.cached_property`, because in Python 3.11 it holds a lock meanwhile, so the event loop
-    could wait for a thread.
+    class does not use `functools.cached_property`, because this decorator holds a lock in Python 3.11, so the event
+    loop could wait for a thread that compiles.
     """
 
     def __init__(self, definition: Definition, absent: bool = False) -> None:
@@ -64,7 +64,8 @@ class Terms:
     @property
     def rules(self) -> RuleSet:
         """The compiled rules. Raises: InvalidRule."""
-        known: RuleSet | None = self._made.get("rules")  # every read under rules asks for them
+        # Every read by a caller bound by rules needs the rules, so they are cached.
+        known: RuleSet | None = self._made.get("rules")
         return known or self._kept("rules", lambda: RuleSet(self.definition.rules or Rules(), self.absent))
 
     @property
@@ -86,7 +87,7 @@ class Terms:
 
     @property
     def quick(self) -> bool:
-        """True if rules and references are compiled, or short enough to be compiled in the event loop."""
+        """True if rules and references are already compiled, or are short enough to compile in the event loop."""
         if self._quick:
             return True
         known = self.definition
@@ -106,7 +107,7 @@ class Terms:
 
 
 def soon_made(rules: Rules) -> bool:
-    """True if the rules are short and have no patterns, since a pattern may take milliseconds to compile."""
+    """True if the rules are short and have no patterns. One pattern may take milliseconds to compile."""
     named = [rules.list, rules.get, rules.create, rules.update, rules.delete, *rules.hidden.values()]
     sources = [source for source in named if source is not None]
     return sum(map(len, sources)) <= LOOP_CHARACTERS and not any("matches" in source for source in sources)

@@ -1,4 +1,4 @@
-"""Documents: the checks of their names and limits, and their two forms, stored and with system fields.
+"""Documents: checks of their names and limits, and their two forms (as stored, and with system fields).
 
 The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
 repeated, the last value counts. The second form is the stored form with the system fields in front. Bundoc makes the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -20,21 +20,24 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import unreadable
 
-MAX_BYTES: Final = 1 << 20  # the largest size of the stored form
-MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # higher than MAX_BYTES, because white space and system fields are not stored
-MAX_LEVELS: Final = 32  # the document itself is level 1
+MAX_BYTES: Final = 1 << 20  # The stored form of a document has at most this size.
+# A sent document may be larger than a stored one, because it may contain white space and system fields.
+MAX_SENT_BYTES: Final = 2 * MAX_BYTES
+MAX_LEVELS: Final = 32  # Objects and arrays nest at most this deeply. The document itself is level 1.
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")  # a state of a project: epoch and number of a change
+# The state of a project: the epoch and the number of its newest change.
+STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
 
 CONTROL_SENT: Final = re.compile(
     rb"\\(?:u00|[bfnrt])|\x7f"
-)  # all ways to write a control character in JSON; most matches are in values, not in names
+)  # Matches all ways to write a control character in JSON. Most matches are in values, not in names.
 
 CONTAINERS: Final = (dict, list)
 
-OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back, without effect
+# Callers may send these fields back, and BunBase ignores them.
+OURS: Final = frozenset({"_rev", "_created", "_updated"})
 
 Fields = dict[str, msgspec.Raw]
 
@@ -59,7 +62,8 @@ class StoredDocument(msgspec.Struct, frozen=True):
     view: str = ""
 
 
-Lookup = Callable[[str, str], StoredDocument | None]  # (collection, id) → the document, None if there is none
+# The arguments are collection and id. The result is None if the document does not exist.
+Lookup = Callable[[str, str], StoredDocument | None]
 
 
 def with_system_fields(stored: StoredDocument) -> bytes:
@@ -72,16 +76,16 @@ def document(stored: StoredDocument, created: bool = False, written: Written | N
     return Document(stored.id, stored.rev, with_system_fields(stored), created, stored.view, written)
 
 
-def check_collection(collection: str) -> None:
-    """Check the name of a collection. Raises: InvalidInput."""
+def check_collection(collection: str, at: str = "/collection") -> None:
+    """Check the name of a collection. `at`: its place in the request, as in `InvalidInput.at`. Raises: InvalidInput."""
     if not COLLECTION.fullmatch(collection):
-        _invalid_name("collection", "The name of a collection must match [a-z][a-z0-9_]{0,62}, such as blog_posts.")
+        raise InvalidInput.at(at, "The name of a collection must match [a-z][a-z0-9_]{0,62}, such as blog_posts.")
 
 
-def check_id(id: str) -> None:
-    """Check the id of a document. Raises: InvalidInput."""
+def check_id(id: str, at: str = "/id") -> None:
+    """Check the id of a document. `at`: its place in the request. Raises: InvalidInput."""
     if not ID.fullmatch(id):
-        _invalid_name("id", "The id of a document has 1 to 64 letters, digits, _ or -.")
+        raise InvalidInput.at(at, "The id of a document has 1 to 64 letters, digits, _ or -.")
 
 
 def new_document(sent: bytes) -> tuple[str | None, bytes]:
@@ -127,7 +131,7 @@ def fields_of(sent: bytes) -> Fields:
         raise DocumentTooLarge(f"The body has {len(sent)} bytes; a document can have at most {MAX_BYTES}.")
     effort.note(len(sent) * effort.AT_EVERY_LEVEL)
     try:
-        whole = read_all(sent)  # the only pass that checks every string and number
+        whole = read_all(sent)  # Only this pass checks every string and number.
         if not isinstance(whole, dict):
             raise _invalid([("", "A document must be a JSON object.")])
         fields = read_fields(msgspec.json.format(sent, indent=-1))
@@ -137,7 +141,7 @@ def fields_of(sent: bytes) -> Fields:
         raise _invalid([("", "A number in this document is too large.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise unreadable(error) from None
-    # nearly no body has one of these bytes, and `in` takes a tenth of the time of the pattern
+    # Nearly no body contains one of these bytes, and `in` takes a tenth of the time of the pattern.
     if (b"\\" in sent or b"\x7f" in sent) and CONTROL_SENT.search(sent) and names_control(whole):
         raise _invalid(
             [
@@ -180,7 +184,7 @@ def names_control(value: Any) -> bool:
 
 
 def _place_of_control(value: Any, at: str = "") -> str:
-    """Return the JSON Pointer to the first name with a control character, "" if no name has one."""
+    """Return the JSON Pointer to the first name with a control character; "" if all names are free of them."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
         place = at + _pointer(str(name))
         if isinstance(name, str) and holds_control(name):
@@ -211,7 +215,7 @@ def _own(fields: Fields) -> Fields:
 
 
 def _pointer(name: str) -> str:
-    """Return the name as a part of a JSON Pointer (RFC 6901)."""
+    """Return the name with the escapes that a JSON Pointer needs (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
@@ -222,7 +226,3 @@ def _invalid(errors: Iterable[tuple[str, str]]) -> InvalidDocument:
 
 def _too_deep() -> InvalidDocument:
     return _invalid([("", f"A document can have at most {MAX_LEVELS} levels of nesting.")])
-
-
-def _invalid_name(path: str, message: str) -> NoReturn:
-    raise InvalidInput.at(f"/{path}", message)

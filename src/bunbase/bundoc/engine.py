@@ -23,15 +23,15 @@ T = TypeVar("T")
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Documents in the order of their ids. `more`: true if there are documents after these."""
+    """A part of a collection: documents in the order of their ids. `more`: true if further documents follow."""
 
     items: tuple[StoredDocument, ...]
     more: bool
 
 
 class Logged(msgspec.Struct, frozen=True):
-    """The changes after the number `since`, up to `last`. `newest`: the last change of each document, by collection
-    and id.
+    """The changes with numbers above `since`, up to and including `last`. `newest`: the last change of each document,
+    by collection and id.
     """
 
     since: int
@@ -39,16 +39,16 @@ class Logged(msgspec.Struct, frozen=True):
     newest: dict[tuple[str, str], int]
 
     def covers(self, since: int) -> bool:
-        """True if this object has all changes after this number."""
+        """True if this object has all changes with higher numbers than `seq`."""
         return self.since <= since <= self.last
 
     def changed(self, collection: str, id: str, since: int) -> bool:
-        """True if the document has changed after this number."""
+        """True if the document has a change with a higher number than `seq`."""
         return self.newest.get((collection, id), 0) > since
 
 
 class Moment(Protocol):
-    """One snapshot of a whole project; it is used in a thread.
+    """One snapshot of a whole project, for use in a thread.
 
     `epoch`: the history of the project. `seq`: the number of the newest change in the snapshot.
     """
@@ -57,7 +57,7 @@ class Moment(Protocol):
     seq: int
 
     def allow(self, seconds: float) -> None:
-        """Limit the time of all following reads; the time begins now."""
+        """Limit the total time of all following reads. The time begins now."""
         ...
 
     def terms(self, collection: str) -> Terms | None:
@@ -91,7 +91,7 @@ class Engine(Protocol):
     """
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
-        """Return the document, None if it does not exist. Never waits while the project is open."""
+        """Return the document, None if it does not exist. If the project is open, the call does not wait."""
         ...
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
@@ -187,7 +187,10 @@ class Engine(Protocol):
         ...
 
     async def terms(self, project: str, collection: str) -> Terms | None:
-        """Return the terms of a collection, None if it does not exist. Never waits while the project is open."""
+        """Return the terms of a collection, None if it does not exist.
+
+        If the project is open, the call does not wait.
+        """
         ...
 
     async def collections(self, project: str) -> tuple[Collection, ...]:
@@ -214,7 +217,7 @@ class Engine(Protocol):
         ...
 
     async def data_key(self, project: str) -> KeyState:
-        """Return the state of the data key, which encrypts the project's documents."""
+        """Return the state of the project's data key, which encrypts its documents."""
         ...
 
     async def rotate_data_key(self, project: str) -> KeyState:
@@ -232,7 +235,7 @@ class Engine(Protocol):
     async def tend(self) -> None:
         """Do the regular upkeep; call it every few seconds.
 
-        Close idle projects. Let BunKMS confirm each key in memory before the key gets too old. Continue work that a
+        Close idle projects. Ask BunKMS to confirm each key in memory before the key gets too old. Continue work that a
         crash interrupted. Delete expired documents and old changes: in open projects now, in all other projects within
         a day.
         """

@@ -8,7 +8,8 @@ from bunbase.bundoc.service import BundocService
 from bunbase.pkg.jobs import Job
 
 TEND_SECONDS = 15.0
-CHECK_SECONDS = 1.0  # the interval of the job; each live result is checked in one second of the minute
+# The job runs at this interval, because each live result is checked in one fixed second of every minute.
+CHECK_SECONDS = 1.0
 BACK_UP_SECONDS = 60.0
 FREE_SECONDS = 60.0
 SETTLE_SECONDS = 10.0

@@ -24,7 +24,8 @@ from bunbase.contracts.bundoc.problems import BeforeWriteFailed
 from bunbase.contracts.functions.hooks import MAX_WRITES_BYTES
 from bunbase.pkg.errors import TooLarge
 
-FRAME_BYTES: Final = 1024  # one write in the event, without the bodies: system fields, collection and id
+# In the event, one write takes this much in addition to its bodies: system fields, collection and id.
+FRAME_BYTES: Final = 1024
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -57,11 +58,11 @@ class Questions:
 
     @property
     def mark(self) -> int:
-        """The place of the next question, for `forget_from`."""
+        """The position of the next question, as an argument of `forget_from`."""
         return len(self.asked)
 
     def add(self, question: Question) -> None:
-        """Raises: TooLarge if a function could not be asked about so many bytes."""
+        """Add a question. Raises: TooLarge if the event for the function would exceed its limit."""
         self.bytes += _size(question)
         check_askable(self.bytes)
         self.asked.append(question)
@@ -73,8 +74,9 @@ class Questions:
 
 
 def check_askable(size: int) -> None:
-    """Raises: TooLarge. The error does not have the size, because rules may hide from the caller how large documents
-    are.
+    """Check the size of the questions. Raises: TooLarge.
+
+    The error does not contain the size, because rules may hide from the caller how large documents are.
     """
     if size > MAX_WRITES_BYTES:
         raise TooLarge(

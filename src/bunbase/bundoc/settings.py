@@ -23,7 +23,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     file descriptors, in addition to its part of the page cache.
     `close_idle_seconds`: a file that is not used for this time is closed.
     `cache_mib`: the size of the page cache, which all open projects share.
-    `project_cache_mib`: the most that one project may use of the page cache.
+    `project_cache_mib`: the part of the page cache that one project may use.
 
     `queued_writes`: the number of writes that may wait in one project; a further write is refused.
     `queued_mib`: the size of the writes that may wait in one project, in MiB.
@@ -85,11 +85,11 @@ class BundocSettings(msgspec.Struct, frozen=True):
     before_image_mib: Mebibytes = 1024
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     live_user_seconds: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.25
-    key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes
+    key_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 900  # BunKMS allows at most 15 minutes.
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
     backup_directory: str = ""
     backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = (
-        24  # operators who configure nothing need backups most
+        24  # The default is daily, because operators who configure nothing need backups most.
     )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
     backup_users: bool = False

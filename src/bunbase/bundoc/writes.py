@@ -1,4 +1,4 @@
-"""The effect of a write on a document: a pure function from the old document to the new document, for all engines."""
+"""The effect of a write on a document. For all engines, a pure function makes the new document from the old one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, 
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Store a new document; its id must not be in use. `created`: the member of Put."""
+    """Store a new document, whose id must not be in use. `created` has the same meaning as in Put."""
 
     id: str
     body: bytes
@@ -27,7 +27,7 @@ class Create(msgspec.Struct, frozen=True):
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Store a document; it replaces the document with the same id.
+    """Store a document, which replaces the document with the same id.
 
     `created`: the time at which an imported document was created, if it is new here; "" for the time of the write.
     """
@@ -64,7 +64,7 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Change nothing; fail if the document does not meet the precondition."""
+    """Change nothing. Fail if the document does not meet the precondition."""
 
     id: str
     when: Precondition
@@ -79,7 +79,7 @@ class Met(msgspec.Struct, frozen=True):
     `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
     deleted document with this id may have had. The next revision is higher than `last` and higher than the revision of
     `before`.
-    `work`: the work of the commit so far.
+    `work`: the estimated work of the commit so far.
     """
 
     collection: str

@@ -1,8 +1,8 @@
 """The owners and contexts for which a room in another process may call BunKMS.
 
-`house/callers.py` lists the methods that a room may call. This module restricts the arguments of these methods. For
-example, the functions room may seal and unseal variables of projects, but may not unseal the keys that BunAuth has
-sealed for the instance.
+`house/callers.py` lists the methods that a room may call. This module restricts the arguments of the methods in that
+table. For example, the functions room may seal and unseal variables of projects, but may not unseal the keys that
+BunAuth has sealed for the instance.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class KeyScope(msgspec.Struct, frozen=True):
 
 SCOPES: Final = {
     "bunauth": KeyScope(instance=True, context="bunauth:"),
-    "platform": KeyScope(),
+    "platform": KeyScope(context="platform/"),
     "tenant_auth": KeyScope(context="tenant_auth:"),
     "bundoc": KeyScope(context="bundoc/"),
     "storage": KeyScope(context="storage/"),

@@ -49,7 +49,7 @@ KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data
 
 # public keys are cached for 60 s in tenant-auth, and then again in programs that check tokens
 PUBLISHED_BEFORE: Final = timedelta(seconds=150)
-PUBLISHED_AFTER: Final = timedelta(hours=25)  # no token lives for more than a day, and clocks differ
+PUBLISHED_AFTER: Final = timedelta(hours=25)  # a token lives for at most a day, and one hour covers clocks that differ
 
 
 class WrongMasterKey(CannotStart):
@@ -67,7 +67,7 @@ class KmsService:
         self.store = store
         self.clock = clock
         self.master_key = master_key
-        self.private_keys: Cache[tuple[str, str], object] = Cache(PRIVATE_KEYS, PRIVATE_KEY_SECONDS)  # by owner and kid
+        self.private_keys: Cache[tuple[str, str], object] = Cache(PRIVATE_KEYS, PRIVATE_KEY_SECONDS)  # by owner, kid
 
     async def prove_master_key(self) -> None:
         """Check that the master key opens the instance's keys.
@@ -139,7 +139,7 @@ class KmsService:
         with counted("check_macs"):
             if len(macs) > MAX_MACS:
                 raise InvalidInput(f"A call can check at most {MAX_MACS} codes.")
-            await self._newest(owner)  # raises if the keys are destroyed: False would mean a wrong code
+            await self._newest(owner)  # raises if the keys are destroyed, because False would mean a wrong code
             keys: dict[int, bytes | None] = {}
             return tuple([await self._is_mac(owner, one, keys) for one in macs])
 
@@ -159,7 +159,7 @@ class KmsService:
 
     async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
         with counted("renew_signing_key"):
-            await self._signing_keys(owner)  # makes the first key; raises if the owner has no keys
+            await self._signing_keys(owner)  # this makes the first signing key, or raises if the owner has no keys
             known, now = await self.store.signing_keys(owner), self.clock.now()
             due = days is not None and bool(known) and known[0].signs_at + timedelta(days=days) <= now
             if not known or known[0].algorithm is not algorithm or due:
@@ -171,20 +171,21 @@ class KmsService:
 
     async def replace_signing_keys(self, owner: str, algorithm: SigningAlgorithm) -> None:
         with counted("replace_signing_keys"):
-            await self._signing_keys(owner)  # raises if the owner has no keys
+            await self._signing_keys(owner)  # this raises if the owner has no keys
             new = await self._new_signing_key(owner, algorithm, self.clock.now())
             while True:
                 known = await self.store.signing_keys(owner)
                 if await self.store.add_signing_key(owner, new, known, [key.kid for key in known]):
                     return
-                await self._alive(owner)  # the keys exist, so another process added one: delete that key too
+                await self._alive(owner)  # if this passes, another process has added a key: delete that key too
 
     async def rotate(self, owner: str) -> int:
         with counted("rotate"):
             newest = await self._newest(owner)
             next = newest.version + 1
             if not await self.store.add_version(owner, self._wrapped_version(owner, next)):
-                # raises if the keys were destroyed meanwhile; if not, another process has added the same version
+                # this raises if the keys were destroyed meanwhile; otherwise, another process has added the same
+                # version
                 await self._alive(owner)
             return next
 

@@ -142,7 +142,7 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        session.token = ""  # sign out with the stored token, not with the token from the environment
+        session.token = ""  # the sign-out must use the stored token, not the token from the environment
         if session.known().access_token:
             _end(session, out)
         with session.file.changing() as credentials:
@@ -204,13 +204,16 @@ def _end_earlier(session: Session, earlier: KnownServer) -> None:
     """
     with suppress(Failure):
         ended = session.http.send(END, earlier.access_token)
-        if ended.status_code == UNAUTHENTICATED:  # the access token has expired, but the session may still be open
+        if ended.status_code == UNAUTHENTICATED:  # if the access token has expired, the session may still be open
             call = Call("POST", "/api/auth/refresh", json={"refresh_token": earlier.refresh_token})
             session.http.send(END, decode(session.http.send(call), SignedIn).access_token)
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
-    """Complete a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
+    """Complete a sign-in with a code.
+
+    A person may correct a wrong code. A code of the command line is sent only once.
+    """
 
     def attempt() -> None:
         typed = code or _asked_code(out)
@@ -223,7 +226,7 @@ def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -
 
 
 def _tell_of_codes_left(session: Session, out: Output) -> None:
-    """Print how many recovery codes are left. A failure here does not make the sign-in fail."""
+    """Print how many recovery codes are left. If this fails, the sign-in still succeeds."""
     try:
         left = session.ask(TotpState, Call("GET", "/api/auth/totp")).recovery_codes_left
     except Failure:

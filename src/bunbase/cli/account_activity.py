@@ -41,5 +41,5 @@ def _row(entry: ActivityEntry) -> tuple[Any, ...]:
     times = f" ({entry.count} times)" if entry.count > 1 else ""
     by = entry.method.value if entry.method else ""
     if entry.action == SIGN_IN and entry.target:
-        by = f"{by} ({entry.target})"  # the service or application that signed in
+        by = f"{by} ({entry.target})"  # the target is the service or application that signed in
     return entry.at, entry.action, by, entry.outcome.value + times, entry.ip, entry.agent

@@ -71,7 +71,7 @@ def delete(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link stops working at once.
+    """Withdraw an invitation. The link of the invitation stops working at once.
 
     Example: bunbase admin invites delete ain_1
     """

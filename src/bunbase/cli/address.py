@@ -11,7 +11,7 @@ from bunbase.cli.errors import Usage
 DEFAULT_URL = "http://127.0.0.1:7070"
 VARIABLE = "BUNBASE_URL"
 PORT = "BUNBASE_PORT"
-PAGES = ("/account/invite", "/invite")  # the paths of links that a command accepts
+PAGES = ("/account/invite", "/invite")  # a command accepts links to these pages
 
 
 def server_of_link(link: str) -> str:

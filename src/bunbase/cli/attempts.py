@@ -10,7 +10,7 @@ from bunbase.cli.output import Output
 
 T = TypeVar("T")
 
-MOST: Final = 3  # the limit of answers that a person may type to one question
+MOST: Final = 3  # a person may type at most this number of answers to one question
 
 
 def until_right(attempt: Callable[[], T], wrong: str, out: Output, most: int = MOST) -> T:

@@ -11,30 +11,26 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
-from rich.text import Text
 
-from bunbase.cli.audit_follow import Follower, follow
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import GROUP_FLAGS, GroupFlags
+from bunbase.cli.followed_log import follow_log
 from bunbase.cli.groups import group_path
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.logs import time_of
-from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.people import account_id, member_id
 from bunbase.cli.session import Session, open_session
-from bunbase.cli.tables import visible
 from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import AuditEntry, AuditPage
 from bunbase.contracts.bunauth.activity import Activity
-from bunbase.pkg.clock import rfc3339
 
 NAMES: Final = frozenset([*(act.value for act in Act), *(act.value for act in Activity)])
 SILENCE_SECONDS: Final = 120.0
 PAGE: Final = 500
-MAX_AFTER: Final = 80  # the limit of characters of the new values in a table; `--json` shows all
+MAX_AFTER: Final = 80  # a table shows at most this number of characters of the new values; `--json` shows all
 SHOWN: Final = 50
-SHOWN_BEFORE_NEW: Final = 10  # the number of stored entries shown first, as with `bunbase logs --follow`
+SHOWN_BEFORE_NEW: Final = 10  # `--follow` first shows this number of stored entries, as `bunbase logs --follow` does
 
 
 @Parameter(name="*")
@@ -93,7 +89,7 @@ def list_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first; with --follow, oldest first. Needs the role admin.
+    """Show acts, newest first; with --follow, oldest first. You need the role admin.
 
     Example: bunbase audit list --since 7d --action key.create
     """
@@ -105,7 +101,7 @@ def list_audit(
         shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
         page = session.ask(AuditPage, Call("GET", path, params={"limit": shown, **params}))
         if follow:
-            _follow(session, path, params, page, out)
+            follow_log(session, Call("GET", path, params=params), page, row_of, out)
             return
     if flags.json:
         out.document(page)
@@ -135,7 +131,7 @@ def export_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin.
+    """Export all acts that match to a file. You need the role admin.
 
     Example: bunbase audit export acts.ndjson --since 30d
     """
@@ -162,34 +158,6 @@ def export_audit(
     if flags.json:
         out.document(ExportedLog(str(file), written, number))
     out.done(f"{number} acts ({size_text(written)}) were exported to {file}.")
-
-
-def entries_since(
-    session: Session, path: str, params: dict[str, Any], since: datetime | None
-) -> tuple[AuditEntry, ...]:
-    """Return all entries since a time, or since the time in `params` if that is later, newest first."""
-    later = max(rfc3339(since) if since else "", params.get("since", ""))
-    asked = {**params, "since": later} if later else params
-    return session.ask_all(AuditPage, Call("GET", path, params=asked)).items
-
-
-def _follow(session: Session, path: str, params: dict[str, Any], page: AuditPage, out: Output) -> None:
-    """Show the entries of a page and then new entries, until the user stops the command."""
-    newest = page.items[0] if page.items else None
-    follower = Follower(lambda since: entries_since(session, path, params, since), newest)
-    for entry in reversed(page.items):
-        _show(entry, out)
-    for entry in follow(follower, Outage(session.url, out.warn)):
-        _show(entry, out)
-
-
-def _show(entry: AuditEntry, out: Output) -> None:
-    if out.json:
-        out.document(entry)
-        return
-    text = " ".join(visible(str(part)) for part in row_of(entry)[1:] if part)
-    at = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S} "
-    out.results.print(Text.assemble((at, "dim"), text), soft_wrap=True)
 
 
 def _log(session: Session, flags: GroupFlags, acts: LogFlags) -> str:

@@ -17,10 +17,11 @@ from bunbase.cli.outage import Outage
 from bunbase.contracts.audit import AuditOutcome
 
 PAUSE_SECONDS: Final = 2.0
-OVERLAP: Final = timedelta(seconds=60)  # every request reads this time again; a server stores an entry within seconds
-# the limit of requests during which an unfinished act is not shown, so that it is shown with its outcome
+# every request reads the last 60 seconds again, because a server stores an entry within seconds
+OVERLAP: Final = timedelta(seconds=60)
+# an act without an outcome is not shown for at most this number of requests, so that it can be shown with its outcome
 MAX_HELD: Final = 5
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # a server that is busy or restarting answers with these
 
 
 class Followed(Protocol):
@@ -38,7 +39,7 @@ class Followed(Protocol):
 
 E = TypeVar("E", bound=Followed)
 
-Ask = Callable[[datetime | None], tuple[E, ...]]  # returns all entries since a time, newest first
+Ask = Callable[[datetime | None], tuple[E, ...]]  # a function that returns all entries since a time, newest first
 
 
 class Follower(Generic[E]):
@@ -51,7 +52,7 @@ class Follower(Generic[E]):
         self.ask = ask
         self.since = None if newest is None else newest.at - OVERLAP
         self.seen: dict[str, datetime] = {}
-        self.held: dict[str, int] = {}  # the number of times that each unfinished act was found
+        self.held: dict[str, int] = {}  # for each act without an outcome: the number of requests that found it
         if newest is not None:
             self.seen = {entry.id: entry.at for entry in self._asked()}
 

@@ -115,7 +115,7 @@ def default_of(name: str) -> Any:
 def pulled(shown: Json, before: Json) -> Json:
     """Return a table with everything that differs from the defaults.
 
-    `before`: the table of the file. Its names of variables stay, and so do defaults that it contains.
+    `before`: the table of the file. Names of variables in this table stay, and so do defaults in this table.
     """
     table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, ())
     for at, value in _leaves(before):

@@ -42,8 +42,8 @@ def end(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End the authorization of an application. Its sessions end within a second, and its next sign-in needs your
-    consent.
+    """End the authorization of an application. The sessions of the application end within a second, and the next
+    sign-in needs your consent.
 
     Example: bunbase account authorizations end oac_1
     """

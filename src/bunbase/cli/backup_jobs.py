@@ -12,7 +12,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.backups import BackupJob, JobState
 
 FIRST_SECONDS: Final = 0.05
-MOST_SECONDS: Final = 1.0  # the longest pause between two requests; the pause doubles up to this limit
+MOST_SECONDS: Final = 1.0  # the pause between two requests doubles up to this limit
 
 
 def run_backup_job(session: Session, call: Call, text: str, out: Output) -> BackupJob:

@@ -21,10 +21,11 @@ OPTIONS: Final = (
     "--target=bun",
     "--format=cjs",
     "--sourcemap=external",
-    "--env=disable",  # a function's variables come from the server: no variable of this machine goes into a bundle
+    # no variable of this machine goes into a bundle, because a function's variables come from the server
+    "--env=disable",
     '--define=process.env.NODE_ENV="production"',
     # Without these options, Bun writes this machine's paths into the bundle, or an `import.meta`, which a script may
-    # not contain. The worker defines this name, with the values of its own __dirname and __filename
+    # not contain. The worker defines the name, with the values of the worker's own __dirname and __filename
     # (runtime/machine.ts).
     "--define=import.meta=__bunbase_import_meta__",
     '--define=__dirname="/"',
@@ -41,7 +42,7 @@ DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
 
 
 class Bundled(msgspec.Struct, frozen=True):
-    """One bundle. `sources`: every file that Bun read for it."""
+    """A bundle. `sources`: every file that Bun has read to make the bundle."""
 
     code: bytes
     source_map: bytes | None
@@ -84,7 +85,7 @@ def _build(entry: Path, folder: str) -> None:
 def _explained(said: str) -> str:
     """Return the messages of Bun.
 
-    If one of the messages is about an `await` at the top level, explain the remedy, and drop the errors after it.
+    If one of the messages is about an `await` at the top level, explain the remedy, and drop all later messages.
     """
     errors = said.split("\n\n")
     awaits = {at[1] for error in errors if AWAIT_OUTSIDE.search(error) for at in AT.finditer(error)}

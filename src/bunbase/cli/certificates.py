@@ -11,9 +11,11 @@ import httpx
 from bunbase.cli.errors import Usage
 
 VARIABLE: Final = "BUNBASE_CA_FILE"
-# the variables of OpenSSL; if they are set, their content replaces the usual authorities
+# if one of these variables of OpenSSL is set, the command trusts the authorities in its file or folder instead of the
+# usual authorities
 FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
-UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})  # OpenSSL's X509_V_ERR codes: self-signed, or no known issuer
+# OpenSSL's X509_V_ERR codes for a certificate that is self-signed, or whose issuer is unknown
+UNKNOWN_AUTHORITY: Final = frozenset({18, 19, 20, 21})
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -8,7 +8,7 @@ import msgspec
 
 from bunbase.cli.errors import Refused, Unreachable
 
-JOIN = 1  # the id of the channel; the connection joins only this channel
+JOIN = 1  # the id of the channel on its connection, which joins no other channel
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True):
-    """A message of the server. It has only the members that the command needs."""
+    """A message of the server, with only the members that the command needs."""
 
     t: str
     c: str = ""

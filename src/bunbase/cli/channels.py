@@ -75,7 +75,7 @@ def warn_if_undefined(session: Session, flags: ProjectFlags, channel: str, out: 
     headers = {"x-bunbase-project": needed_project(flags.project, session)}
     try:
         patterns = list(session.ask(Defined, Call("GET", at_v1("channels"), headers=headers)).channels)
-    except Refused:  # the token allows listening, but not reading the definitions
+    except Refused:  # the token may allow listening, but not reading the definitions
         return
     if not any(matches(pattern, channel) for pattern in patterns):
         shown = ", ".join(patterns[:SHOWN_PATTERNS]) + (", …" if len(patterns) > SHOWN_PATTERNS else "")

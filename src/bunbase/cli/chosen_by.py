@@ -1,4 +1,4 @@
-"""`bunbase whoami --where`: the choices of a command, and where each of them comes from. It sends no request."""
+"""`bunbase whoami --where`: the choices of a command, and the source of each. No request is sent."""
 
 from __future__ import annotations
 

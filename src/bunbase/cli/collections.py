@@ -21,7 +21,7 @@ from bunbase.cli.prompts import confirmed
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Collection, IndexState, Misfits
 
-# the timeout of the request for one page of misfits, for which the server examines many documents
+# the time limit of a request for one page of misfits; it is long, because the server examines many documents
 CHECK_SECONDS: Final = 120.0
 
 Named = Annotated[str, Parameter(help="The name of the collection.")]
@@ -52,7 +52,7 @@ def list_collections(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a collection: its size, indexes, rules and schema.
+    """Show the size, indexes, rules and schema of a collection.
 
     Example: bunbase collections show posts
     """

@@ -17,7 +17,8 @@ from bunbase.contracts.caller import CallerKind
 from bunbase.pkg.secret_files import OWNER_ONLY, replace_secret_file
 
 VARIABLE = "BUNBASE_CREDENTIALS"
-LOCK_SECONDS = 90.0  # the timeout for getting the lock; another command may hold the lock for 60 seconds
+# a command waits for the lock for at most this time, because another command may hold it for 60 seconds
+LOCK_SECONDS = 90.0
 
 
 class ChosenProject(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class ChosenProject(msgspec.Struct, frozen=True):
 
 
 class StoredKey(msgspec.Struct, frozen=True):
-    """A project key. This machine stores it because the server shows a key only once."""
+    """A project key. This machine stores the key because the server shows a key only once."""
 
     id: str
     kind: CallerKind
@@ -68,7 +69,7 @@ class KnownServer(msgspec.Struct):
 
     def sign_in(self, email: str, access_token: str, refresh_token: str = "", expires_at: float = 0.0) -> None:
         if email != self.email:
-            self.project, self.keys = None, []  # the project and the keys belong to the other account
+            self.project, self.keys = None, []  # the stored project and keys belong to another account
         self.email = email
         self.access_token, self.refresh_token, self.expires_at = access_token, refresh_token, expires_at
 
@@ -146,7 +147,7 @@ class CredentialsFile:
 
         The lock is on a second file, because every write replaces the credentials file itself.
         """
-        # imported here, because only commands that write need it, and its import takes 20 ms
+        # the import is here, because it takes 20 ms, and only commands that write need the module
         from filelock import FileLock, Timeout
 
         lock = FileLock(f"{self.path}.lock", mode=OWNER_ONLY)
@@ -175,7 +176,7 @@ class CredentialsFile:
         try:
             replace_secret_file(linked_file(self.path), text)
         except OSError as error:
-            if error.errno == errno.EBUSY:  # the file itself is a mount point, as in a container
+            if error.errno == errno.EBUSY:  # the file is a mount point, as in a container
                 self.path.write_text(text, "utf-8")
                 return
             raise self._unwritable(error) from error

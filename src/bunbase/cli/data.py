@@ -29,7 +29,8 @@ from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.pkg.ndjson import RefusedLine
 
 SILENCE_SECONDS: Final = 120.0
-# the size of one request of an import: progress is shown after each request, and a failure repeats at most one request
+# one request of an import has about this size: the command shows the progress after each request, and after a failure
+# it repeats at most one request
 BLOCK_BYTES: Final = 4 << 20
 STDOUT: Final = Path("-")
 MAX_ERRORS: Final = 100

@@ -17,7 +17,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.request_data import read_data
 from bunbase.cli.session import open_session
 
-PAGE: Final = 500  # the number of documents in a page of `--all`, which is the limit of the server
+PAGE: Final = 500  # with `--all`, each request fetches this number of documents, the most that the server allows
 
 CollectionName = Annotated[str, Parameter(help="The name of the collection.")]
 DocumentId = Annotated[str, Parameter(help="The id of the document.")]

@@ -31,7 +31,7 @@ FAILED: Final = 1
 
 
 class Verb(NamedTuple):
-    """A verb of the shell. `words`: the number of words before the JSON. `writes`: the verb needs --write."""
+    """A verb of the shell. `words`: the number of words before the JSON. `writes`: true if the verb needs --write."""
 
     words: int
     run: Callable[[Documents, list[str], str, Output], None]
@@ -85,7 +85,7 @@ def _lines(prompt: str, attended: bool) -> Iterator[str]:
 def _with_history() -> None:
     """Let arrow keys edit the line. Nothing is written to a file, because lines may contain secrets."""
     try:
-        import readline  # noqa: F401  (importing it changes `input`; Windows has none)
+        import readline  # noqa: F401  (the import changes `input`; Windows has no such module)
     except ImportError:
         return
 

@@ -13,13 +13,13 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.hooks import EXPORTS, OF_USERS, HookName, names_hook
 
-# the format in which Bun writes the exports
+# Bun writes the exports in this format
 EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")
 
 
 def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[HookName, ...]:
     """Return the hooks for which the settings name this function, and which its bundle does not have."""
-    # if the bundle contains the name of a hook, the hook may exist, so there is no warning
+    # a hook may exist if the bundle contains its name, so only hooks without their name are returned
     hooks = _named_hooks(session, project)
     missing: list[HookName] = [hook for hook in OF_USERS if hooks.get(hook) == name and not names_hook(code, hook)]
     if not names_hook(code, HookName.BEFORE_WRITE) and _is_asked(session, project, name):
@@ -30,7 +30,7 @@ def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tup
 def _named_hooks(session: Session, project: str) -> dict[str, Any]:
     try:
         hooks: dict[str, Any] = session.ask(dict[str, Any], Call("GET", at("projects", project, "auth")))["hooks"]
-    except Refused:  # the user may deploy, but may not read the settings
+    except Refused:  # the user may be allowed to deploy, but not to read the settings
         return {}
     return hooks
 

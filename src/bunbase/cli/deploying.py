@@ -18,13 +18,14 @@ from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 from bunbase.contracts.functions.hooks import HookName
 
-UPLOAD_SECONDS: Final = 120.0  # the timeout of an upload; the server loads the bundle before it answers
+# the time limit of an upload; it is long, because the server loads the bundle before it answers
+UPLOAD_SECONDS: Final = 120.0
 
 
 class Outcome(StrEnum):
     DEPLOYED = "deployed"
     UNCHANGED = "unchanged"
-    TO_DEPLOY = "to deploy"  # the outcome of a dry run
+    TO_DEPLOY = "to deploy"  # a dry run would deploy the function
     FAILED = "failed"
 
 

@@ -19,7 +19,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
 
-SLOWER_SECONDS: Final = 5  # RFC 8628 §3.5
+SLOWER_SECONDS: Final = 5  # the answer `slow_down` makes the interval longer by this time (RFC 8628 §3.5)
 MAX_NAME: Final = 100
 PAGES: Final = ("https://", "http://")
 WAITS: Final = ("authorization_pending", "slow_down")
@@ -46,7 +46,8 @@ def _wait(session: Session, login: DeviceLogin, pause: Callable[[float], None]) 
         try:
             reply = session.http.send(Call("POST", "/api/auth/device/token", json={"device_code": login.device_code}))
         except Unreachable:
-            interval += SLOWER_SECONDS  # the network may work again before the code expires
+            # the command tries again, because the network may work again before the code expires
+            interval += SLOWER_SECONDS
             continue
         error = _error(reply)
         if error not in WAITS:

@@ -50,12 +50,12 @@ class Documents:
 
         Raises: Refused if it does not exist.
         """
-        # imported here, because it is needed only if nothing was found
+        # the import is here, because only this rare case needs the module
         from bunbase.cli.collections import listed_collections
 
         try:
             names = [one.name for one in listed_collections(self.session, self.headers)]
-        except Refused:  # the token allows reading documents, but not listing collections
+        except Refused:  # the token may allow reading documents, but not listing collections
             return
         if collection not in names:
             near = get_close_matches(collection, names, 1)

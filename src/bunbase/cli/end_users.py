@@ -34,7 +34,7 @@ def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterato
     try:
         yield signed_in.access_token
     finally:
-        # an error here is harmless: the call is finished, and the session ends when its tokens expire
+        # an error of the sign-out is harmless: the call is finished, and the session ends when its tokens expire
         with suppress(Unreachable):
             session.http.send(Call("POST", "/v1/auth/logout", headers=with_key), signed_in.access_token)
 

@@ -12,7 +12,8 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.project_file import FUNCTION_NAME, NAME, ProjectFile, name_rule, read_project_file
 
 FOLDER: Final = "functions"
-OTHER_ENDINGS: Final = frozenset({".js", ".mjs", ".cjs", ".jsx", ".mts", ".cts", ".tsx"})  # Bun can bundle these too
+# Bun can also bundle files with these endings
+OTHER_ENDINGS: Final = frozenset({".js", ".mjs", ".cjs", ".jsx", ".mts", ".cts", ".tsx"})
 NOT_FUNCTIONS: Final = (".d.ts", ".test.ts", ".spec.ts")
 
 
@@ -70,7 +71,7 @@ def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
 
 
 def not_a_function(path: Path) -> str:
-    """Return a sentence that tells the user why the command skipped a file, and how to change this."""
+    """Return a sentence that tells the user why the command skipped a file, and how to make it use the file."""
     name = _name_of(path)
     return (
         f"{path} is not deployed: the file of a function ends in .ts. Rename it, or write below [functions.{name}] in "
@@ -86,7 +87,7 @@ def has_functions(folder: Path | None = None) -> bool:
     try:
         return bool(read_project_file(folder / NAME).functions)
     except Usage:
-        return True  # `bunbase watch` then reports the mistake in the file
+        return True  # `bunbase watch` reports the mistake in the file
 
 
 def _in_folder(folder: Path) -> dict[str, list[Path]]:

@@ -20,7 +20,7 @@ from bunbase.cli.prompts import ask_secret, secret_from_input
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.variables import Variable, Variables
 
-NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # the same rule as on the server
+NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # the server checks names by the same rule
 
 Assignment = Annotated[
     str,

@@ -20,7 +20,7 @@ from typing import Final
 
 from bunbase.cli.errors import Usage
 
-MAX_BYTES: Final = 1 << 20  # the limit of a file, equal to the limit of all variables of a project
+MAX_BYTES: Final = 1 << 20  # a file may be as large as all variables of a project together
 END: Final = r"[ \t]*(?:\#[^\r\n]*)?(?:\r?\n|\Z)"
 NOTHING: Final = re.compile(END)
 LINE: Final = re.compile(

@@ -20,9 +20,10 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.functions.variables import Variable, Variables
 
 OWNER_ONLY: Final = 0o600
-PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")  # without quotes, every tool reads such a value in the same way
+# every tool reads such a value in the same way, even without quotes
+PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
 GIT_SECONDS: Final = 10
-# exit codes of `git check-ignore`; any other code: no repository, or git refuses the repository
+# the exit codes of `git check-ignore`; any other code means that there is no repository, or that git refuses it
 IGNORED, NOT_IGNORED = 0, 1
 
 
@@ -64,7 +65,8 @@ def _quoted(value: str) -> str:
     if "'" not in value and "\r" not in value:
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\r", "\\r")
-    escaped = escaped.replace("`", "\\`")  # a shell that reads the file would run the text between two backticks
+    # otherwise a shell that reads the file would run the text between two backticks
+    escaped = escaped.replace("`", "\\`")
     return f'"{escaped}"'
 
 
@@ -73,7 +75,7 @@ def _git_would_commit(file: Path) -> bool:
     command = ["git", "check-ignore", "--quiet", str(file.absolute())]
     folder = file.absolute().parent
     try:
-        done = subprocess.run(  # noqa: S603  our code writes the words; the last one is the path to write
+        done = subprocess.run(  # noqa: S603  the words come from our code; the last one is the path to write
             command, cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

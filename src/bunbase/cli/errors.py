@@ -19,7 +19,7 @@ OK: Final = 0
 INTERRUPTED: Final = 130
 SIGNALLED: Final = 143
 
-# for each text of a problem that recommends a route, the text that recommends a command instead
+# texts of problems recommend routes; each value is the same text with a command instead of the route
 COMMANDS: Final = {
     r"GET …/backups lists its backups": "`bunbase backup list` lists its backups",
     r": create it with PUT /v1/collections/(\S+?)\.$": r". To create it: `bunbase collections create \1`.",
@@ -47,7 +47,7 @@ COMMANDS: Final = {
     ),
 }
 
-# for these problems, only the detail is shown: the title is about HTTP requests, or repeats the detail
+# for these problems, the command shows only the detail, because the title is about HTTP requests or repeats the detail
 DETAIL_SAYS_ALL: Final = frozenset(
     {
         "invalid_input",
@@ -62,7 +62,7 @@ DETAIL_SAYS_ALL: Final = frozenset(
     }
 )
 
-# members of problems that list the projects or organisations that prevent an action, by slug
+# in some problems, these members list the slugs of the projects or organisations that prevent the action
 NAMED: Final = ("projects", "organisations")
 
 

@@ -181,7 +181,7 @@ def _lines(session: Session, path: str) -> list[str]:
 
 
 def _settings(version: Version) -> list[str]:
-    """Return the settings as lines of bunbase.toml. Settings without a value are left out, because TOML has no null."""
+    """Return the settings as lines of bunbase.toml, without the settings that are null, because TOML has no null."""
     config: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(version.config))
     return settings_lines(config).splitlines()
 

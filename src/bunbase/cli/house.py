@@ -60,9 +60,10 @@ def dev(
 ) -> int:
     """Run the whole server on this machine, for development.
 
-    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. It
-    stores its data in .bunbase in the same folder. If the folder has functions, the command deploys the functions now
-    and whenever you save them. With --json it deploys no functions: run `bunbase watch --json` in a second terminal.
+    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. The
+    server stores its data in .bunbase in the same folder. If the folder has functions, the command deploys the
+    functions now and whenever you save them. With --json it deploys no functions: run `bunbase watch --json` in a
+    second terminal.
 
     Example: bunbase dev --port 7071
     """

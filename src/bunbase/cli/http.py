@@ -24,8 +24,9 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 NO_SEGMENTS: Final = frozenset({"", ".", ".."})
-MAX_NAME: Final = 100  # the limit of characters of the machine's name
-MAX_CLIENT: Final = 50  # the limit of characters of the client's name; the audit log keeps 200 characters in all
+MAX_NAME: Final = 100  # the machine's name is cut after this number of characters
+# the client's name is cut after this number of characters; the audit log keeps 200 characters in all
+MAX_CLIENT: Final = 50
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,15 @@ class Http:
 
     def _request(self, call: Call, token: str) -> httpx.Request:
         headers = dict(call.headers)
-        if not (token.isascii() and token.isprintable()):  # otherwise httpx would raise an error that shows the token
+        if not (token.isascii() and token.isprintable()):  # httpx would raise an error that shows the token
             raise Usage("The token has a character that no token has, such as a line end: copy it again.", "bad_token")
         if token:
             headers["authorization"] = f"Bearer {token}"
         return self.client.build_request(
             call.method,
             call.path,
-            params=dict(call.params) or None,  # an empty dict would remove the query that is part of the path
+            # with an empty dict, httpx would remove the query that is part of the path
+            params=dict(call.params) or None,
             headers=headers,
             json=call.json,
             content=call.content,
@@ -117,7 +119,7 @@ class Http:
 def user_agent(program: str = "bunbase-cli", client: str = "") -> str:
     """Return the names of the program and the machine.
 
-    They help people to recognize a session or an audit log entry.
+    These names help people to recognize a session or an entry of the audit log.
     """
     machine = _plain(platform.node())[:MAX_NAME] or "unnamed machine"
     named = f" {_plain(client)[:MAX_CLIENT]}" if client else ""

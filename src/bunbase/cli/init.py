@@ -21,7 +21,7 @@ HERE: Final = Path()
 TEMPLATES: Final = {
     "bunbase.toml": "bunbase.toml",
     "functions/hello.ts": "hello.ts",
-}  # the path of each new file, and its template
+}  # for the path of each new file: its template
 FILES: Final = (*TEMPLATES, SCHEMA)
 
 

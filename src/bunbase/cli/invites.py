@@ -72,7 +72,7 @@ def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Withdraw an invitation. Its link stops working at once.
+    """Withdraw an invitation. The link of the invitation stops working at once.
 
     Example: bunbase invites delete ivt_1
     """
@@ -110,7 +110,7 @@ def accept(
 
 
 def _accept_without_account(session: Session, link: str, out: Output) -> None:
-    """Open an account if a person at a terminal has the link of the mail.
+    """Open an account if a person is at the terminal and the link comes from the mail.
 
     Raises: Failure; NotSignedIn in all other cases.
     """

@@ -26,9 +26,9 @@ from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
 DOTS: Final = frozenset({".", ".."})
-# the timeout of the call: the longest time limit of a function, plus time for the network
+# the command waits for the answer for the longest time limit of a function, plus time for the network
 ANSWER_SECONDS: Final = 330.0
-VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
+VERSION_HEADER: Final = "x-bunbase-function-version"  # an answer with this header comes from the function itself
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
 EXPLAINED_BY_LOG: Final = frozenset({"function_error", "function_crashed", "function_timeout", "function_cpu_exceeded"})
@@ -156,7 +156,7 @@ def _refusal(name: str, reply: httpx.Response) -> Failure:
         refuse(reply)
     except Refused as refused:
         if refused.code in EXPLAINED_BY_LOG:
-            call = refused.problem.get("invocation")  # the id is missing if the function could not be loaded
+            call = refused.problem.get("invocation")  # there is no id if the function could not be loaded
             refused.detail += f" See: bunbase logs {name}" + (f" --invocation {call}" if call else "")
         return refused
     except Failure as failure:

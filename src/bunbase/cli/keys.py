@@ -116,7 +116,7 @@ def update(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Change the name or the limits of a key. Its value stays the same. You can only remove scopes.
+    """Change the name or the limits of a key. The value of the key stays the same. You can only remove scopes.
 
     Example: bunbase keys update key_1 --scope data:posts:read
     """
@@ -211,5 +211,5 @@ def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces
             if replaces:
                 known.forget_key(replaces)
             known.keep(StoredKey(new.id, new.kind, new.key or "", ChosenProject(project.id, project.slug)))
-    except Failure as failure:  # the key exists and was shown, so the command has succeeded
+    except Failure as failure:  # the key exists and was shown, so the command succeeds even if it cannot store the key
         out.warn(f"The key was made, but could not be stored for `bunbase invoke`: {failure.detail}")

@@ -10,7 +10,7 @@ import msgspec
 
 from bunbase.cli.errors import Usage
 
-TAIL_BYTES: Final = 4 << 20  # the number of bytes to read from the end of the file, which is more than any line has
+TAIL_BYTES: Final = 4 << 20  # the command reads this number of bytes from the end of the file; no line is longer
 
 
 class Named(msgspec.Struct, frozen=True):

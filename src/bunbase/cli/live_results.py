@@ -1,7 +1,7 @@
 """The messages of a live query, as the command reads them (docs/live-protocol.md).
 
-The command shows only changes, and not the whole result in its order. So it stores the documents by id. After each
-reconnection, it compares the whole new result with the stored documents.
+The command shows only changes, and not the whole result in its order. So the command stores the documents by id. After
+each reconnection, it compares the whole new result with the stored documents.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class WithId(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message of the server. It has only the members that the command needs.
+    """A message of the server, with only the members that the command needs.
 
     `docs`: the whole result, or None in messages that do not contain the result.
     """

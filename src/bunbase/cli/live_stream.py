@@ -18,8 +18,9 @@ from bunbase.cli.sse import events
 
 M = TypeVar("M")
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection; the server sends at least a heartbeat every 15 s
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
+# a connection without data for this time counts as lost, because the server sends a heartbeat every 15 s
+SILENCE_SECONDS: Final = 45.0
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # a server that is busy or restarting answers with these
 
 
 class LiveStream:

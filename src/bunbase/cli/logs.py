@@ -24,13 +24,14 @@ from bunbase.cli.tables import visible
 from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 
-SILENCE_SECONDS: Final = 45.0  # the timeout of a silent connection: three heartbeats of the server, one every 15 s
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
+# a connection without data for this time counts as lost: the server sends a heartbeat every 15 s
+SILENCE_SECONDS: Final = 45.0
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # a server that is busy or restarting answers with these
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
 AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 SHOWN: Final = 100
-SHOWN_BEFORE_NEW: Final = 10  # the number of stored lines shown first, as with `tail -f`
+SHOWN_BEFORE_NEW: Final = 10  # `--follow` first shows this number of stored lines, as `tail -f` does
 NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 
@@ -141,7 +142,7 @@ def time_of(text: str, now: datetime) -> str:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise Usage(f"{text!r} is not a time: write 30s, 15m, 2h, 1d or 2026-01-31T12:00:00Z.") from None
-    return rfc3339(time.astimezone(UTC))  # a time without a zone is in this machine's zone
+    return rfc3339(time.astimezone(UTC))  # `astimezone` takes a time without a zone as a time in this machine's zone
 
 
 def duration_of(text: str) -> timedelta | None:

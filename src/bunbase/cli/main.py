@@ -91,9 +91,9 @@ COMMANDS: Final = (
     (FUNCTIONS, "schedules", "schedules:app", "Show the functions that run on a schedule."),
 )
 
-# the disk that the output goes to is full or broken
+# these errors mean that the disk to which the output goes is full or broken
 UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-CUT_SHORT: Final = 1  # the exit code after a broken pipe; the library rich also exits with 1 in this case
+CUT_SHORT: Final = 1  # the exit code after a broken pipe, which is also the exit code of the library rich
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ def _run(words: Sequence[str]) -> int:
     drop_empty_size()
     json = "--json" in words
     try:
-        # raises an error if a word has a lone surrogate, before a message could contain the word
+        # if a word has a lone surrogate, this raises an error before a message could contain the word
         "".join(words).encode()
         result = command(words[0] if words else "")(
             words, result_action="return_value", exit_on_error=False, print_error=False
@@ -190,7 +190,7 @@ def command(chosen: str = "") -> App:
         name="bunbase",
         help=PURPOSE,
         version=f"bunbase {__version__}",
-        help_format="plaintext",  # markdown would need a library that takes 50 ms to import
+        help_format="plaintext",  # "markdown" would need a library whose import takes 50 ms
         help_formatter=FlowingHelp(),
         suppress_keyboard_interrupt=False,
     )

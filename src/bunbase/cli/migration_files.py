@@ -18,7 +18,8 @@ from bunbase.contracts.functions.walks import MIGRATION_NAME, Walk, Walks, WalkS
 
 FOLDER: Final = "migrations"
 NAME: Final = re.compile(MIGRATION_NAME)
-CONFIG: Final = {"access": "secret", "timeout_ms": 60_000}  # each call passes up to 100 documents to the function
+# a call may take long, because it passes up to 100 documents to the function
+CONFIG: Final = {"access": "secret", "timeout_ms": 60_000}
 
 
 class MigrationFile(msgspec.Struct, frozen=True):

@@ -161,7 +161,8 @@ def run(
 
     The server goes on if this command ends. A migration that is done does not run again. After errors, correct the
     code or the documents, and run it again: only the failed documents and the rest are visited.
-    --dry-run shows counts and some changes of the first 1,000 documents. It uploads the code, but changes no document.
+    --dry-run shows counts and some changes of the first 1,000 documents. The dry run uploads the code, but changes no
+    document.
 
     Example: bunbase migrations run --dry-run
     """

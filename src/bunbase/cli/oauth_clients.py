@@ -68,7 +68,7 @@ def create(
     kind = "confidential" if confidential else "public"
     body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "kind": kind, "first_party": first_party}
     with open_session(flags) as session:
-        # get the issuer first: if this failed after the creation, the secret would be lost
+        # get the issuer first: if this request failed after the creation, the secret would be lost
         issuer = "" if flags.json else _issuer(session)
         made = session.ask(OAuthClient, Call("POST", at("admin", PATH), json=body))
     _show(made, issuer, flags)

@@ -37,7 +37,7 @@ def list_orgs(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def create(name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Create an organisation. Its members have a role in all its projects.
+    """Create an organisation. The members of an organisation have a role in all its projects.
 
     Example: bunbase orgs create "Bakers' Guild"
     """
@@ -54,7 +54,7 @@ def create(name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def rename(org: Named, name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Rename an organisation. Its slug does not change.
+    """Rename an organisation. The slug does not change.
 
     Example: bunbase orgs rename guild "Guild of Bakers"
     """

@@ -9,7 +9,8 @@ from typing import Final
 
 from bunbase.cli.errors import Unreachable
 
-MAX_SECONDS: Final = 300.0  # the limit of an outage: a restart takes less, and a script must not wait forever
+# a command waits for at most this time: a restart takes less, and a script must not wait forever
+MAX_SECONDS: Final = 300.0
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 10.0
 
@@ -34,7 +35,7 @@ class Outage:
         self.max_seconds = max_seconds
         self.clock = clock
         self.pause = pause
-        self.began: float | None = None  # the time when the outage began, or None while there is a connection
+        self.began: float | None = None  # the time at which the outage began; None while the server answers
         self.pause_seconds = FIRST_PAUSE_SECONDS
         self.told = ""
 

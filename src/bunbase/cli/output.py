@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Shown = TypeVar("Shown", Status, "Progress")
 
-PIPE_WIDTH: Final = 100_000  # the width is so large that no line is cut off or wrapped in a pipe
+PIPE_WIDTH: Final = 100_000  # in a pipe, lines may be this wide, so that no line is cut off or wrapped
 
 _spinners: Final[list[Status | Progress]] = []  # the spinners that are on the screen now
 

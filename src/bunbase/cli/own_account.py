@@ -64,8 +64,8 @@ def status(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Set up an authenticator app on your phone, or change to another phone.
 
-    The command shows a secret for the app, and asks for the first code of the app. Then it shows recovery codes.
-    Without a terminal, send the code with `bunbase account second-factor confirm`.
+    The command shows a secret for the app, and asks for the first code of the app. Then the command shows recovery
+    codes. Without a terminal, send the code with `bunbase account second-factor confirm`.
 
     Example: bunbase account second-factor on
     """

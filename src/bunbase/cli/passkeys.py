@@ -45,8 +45,8 @@ def remove(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Remove a passkey, for example of a lost phone. It stops working at once; the sessions that it has opened stay
-    open.
+    """Remove a passkey, for example of a lost phone. The passkey stops working at once; the sessions that it has opened
+    stay open.
 
     Example: bunbase account passkeys remove psk_1
     """

@@ -10,7 +10,8 @@ from bunbase.cli.session import Session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.platform import Members
 
-# the limit of the addresses to search; they all begin with the given address, such as addresses of a longer domain
+# the command compares at most this number of addresses that begin with the given address, such as addresses in a longer
+# domain
 NEAR: Final = 20
 
 

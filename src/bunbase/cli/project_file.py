@@ -62,7 +62,8 @@ from bunbase.contracts.storage import BUCKET_NAME, BucketSpec
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
-SCHEMA: Final = "bunbase.schema.json"  # the JSON Schema for editors; the first line of bunbase.toml names this file
+# the file with the JSON Schema for editors, which the first line of bunbase.toml names
+SCHEMA: Final = "bunbase.schema.json"
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 

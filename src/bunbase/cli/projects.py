@@ -20,7 +20,8 @@ from bunbase.cli.prompts import confirm as confirm_yes
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
 
-DELETED: Final = "project_deleted"  # the error code for a project that is deleted, but can be restored
+# the server answers with this code for a project that is deleted, but can be restored
+DELETED: Final = "project_deleted"
 
 Named = Annotated[str, Parameter(help="The project's id or slug.")]
 

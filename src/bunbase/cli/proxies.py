@@ -1,7 +1,7 @@
 """Choose the proxy for a server: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the proxy of the system.
 
-httpx also reads these variables, but fails for IPv6 addresses in NO_PROXY. It also needs the Python packages for every
-proxy in the variables, even for a proxy that the server does not need.
+httpx also reads these variables, but fails for IPv6 addresses in NO_PROXY. httpx also needs the Python packages for
+every proxy in the variables, even for a proxy that the server does not need.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> Non
     """Write the collections, channels, buckets, settings of functions and settings for users to bunbase.toml.
 
     Comments and all other parts of the file stay. Afterwards, `bunbase diff` finds no difference. The command never
-    writes secrets: the file names environment variables instead. It does not write the source code of functions either.
+    writes secrets: the file names environment variables instead. The command does not write the source code of
+    functions either.
 
     Example: bunbase pull --dry-run
     """

@@ -32,7 +32,8 @@ MAIL_SENT: Final = 202
 EMAIL_TAKEN: Final = "email_taken"
 ACCOUNT_PAGE, MEMBERS_PAGE = PAGES
 PRODUCTION: Final = "production"
-DEAD: Final = (403, 404, 410)  # the statuses of pages for invitations that do not work
+# the page of an invitation answers with one of these statuses if the invitation does not work
+DEAD: Final = (403, 404, 410)
 INVITED: Final = "the invited address"
 
 
@@ -66,7 +67,7 @@ def register(
         if of_members(invite):
             join_with_a_new_account(session, invite, credentials, name, out)
             return
-        # this request comes first, because the server may not answer
+        # send this request before the first question, because the server may not answer
         setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)
         setup_token = setup_token or os.environ.get(SETUP_TOKEN, "")
         _check_possible(session, setup, setup_token, invite)  # check this before the person thinks of a password

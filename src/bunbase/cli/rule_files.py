@@ -31,7 +31,7 @@ from bunbase.contracts.bundoc.collections import Rules
 
 RULES: Final = "rules.toml"
 TESTS: Final = ("rules.test.toml", "rules.test.json", "rules/*.test.toml", "rules/*.test.json")
-MAX_CASES: Final = 1000  # the server's limit for one request
+MAX_CASES: Final = 1000  # one request may have at most this number of cases
 
 T = TypeVar("T")
 

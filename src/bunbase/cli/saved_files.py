@@ -1,8 +1,8 @@
 """Find the files that have changed on disk: the files of a project's functions, and all files that they import.
 
 This module polls the files. Polling a hundred files takes a millisecond and works on every file system, also on
-container mounts. It sees every change, whether an editor writes, renames or swaps files. Notifications would miss some
-changes.
+container mounts. The module sees every change, whether an editor writes, renames or swaps files. Notifications would
+miss some changes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SavedFiles:
     def _in_folders(self) -> Iterator[Path]:
         count = 0
         for folder in self.folders:
-            # a link may lead to a folder above, or to a folder that has already been visited
+            # a symbolic link may lead to a folder above, or to a folder that was already read
             seen = set[tuple[int, int]]()
             for place, folders, files in os.walk(folder, followlinks=True):
                 if not _is_new(place, seen):

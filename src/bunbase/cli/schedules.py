@@ -11,7 +11,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.session import open_session
 from bunbase.contracts.functions.triggers import Schedules
 
-MOST = 500  # the largest page; by default, a project cannot have more functions
+MOST = 500  # the size of the largest page; by default, a project cannot have more functions
 
 app = App(name="schedules", help="Show the functions that run on a schedule.")
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 TOKEN: Final = "BUNBASE_TOKEN"
-# a token is renewed this long before it expires, so that the server does not refuse a request
+# the command renews a token this long before the token expires, so that the server does not refuse a request
 EARLY_SECONDS: Final = 30
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
@@ -76,11 +76,11 @@ class Session:
         self.url = url
         self.file = file
         self.token = token
-        self.token_from = TOKEN  # the variable or flag that the token comes from
+        self.token_from = TOKEN  # the name of the variable or flag that contains the token
         self.http = Http(url, ca_file)
         self.attended = attended
-        self.project: NamedProject | None = None  # set as soon as a command has chosen its project
-        # false if the first change must print the project, because the command does not print it
+        self.project: NamedProject | None = None  # None until the command has chosen its project
+        # false if the session must print the project at the first change, because the command itself does not print it
         self.place_shown = True
         self.target = Target()
         self.named_by = ""  # the flag, variable or file that named the server
@@ -243,10 +243,10 @@ class Session:
 def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file.
 
-    `link`: the link in a mail. It names its server, unless a flag or the environment names one. If only a link names
-    the server, the session sends no token of the environment there, because anybody can send a link.
+    `link`: the link in a mail. The link names the server of the session, unless a flag or the environment names one. If
+    only a link names the server, the session sends no token of the environment there, because anybody can send a link.
     """
-    token = os.environ.get(TOKEN, "").strip()  # secrets of CI services and files often end with a newline
+    token = os.environ.get(TOKEN, "").strip()  # a secret from a CI service or a file often ends with a newline
     chosen = where(flags, "" if token else server_of_link(link))
     session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
     session.target, session.named_by, session.place_shown = chosen.target, chosen.server.origin, flags.json

@@ -57,7 +57,7 @@ def end(
     others: Annotated[bool, Parameter(negative="", help="End all sessions except the one of this command.")] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End one session, or all other sessions. Their tokens stop working everywhere within a second.
+    """End one session, or all other sessions. The tokens of the ended sessions stop working everywhere within a second.
 
     Example: bunbase sessions end --others
     """

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
+MAX_BYTES: Final = 10 << 20  # the server accepts a source map of at most this size
 CONTENT: Final = "sourcesContent"
 RESOLVED: Final = re.compile(rb'(?<=require\.resolve\(")/[^"\n]+(?="\))')
 HEADING: Final = re.compile(rb"(?<=\n// )\.\./[^\n]+")  # Bun writes the path of each file above the file's code
@@ -22,7 +22,7 @@ def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ..
     """Return the source map with paths relative to `folder`, and the paths of the source files.
 
     The result contains no other path of this machine. If the map is too large, its copies of the source text are left
-    out. If it is still too large, the function returns None instead of a map.
+    out. If the map is still too large, the function returns None instead of a map.
     """
     document: dict[str, Any] = msgspec.json.decode(file.read_bytes())
     sources = [Path(os.path.normpath(file.parent.resolve() / source)) for source in document["sources"]]

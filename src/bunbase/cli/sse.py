@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure
 
-MAX_LINE_BYTES: Final = 8 << 20  # the limit of a line; the result of a live query has at most 4 MiB
+MAX_LINE_BYTES: Final = 8 << 20  # a line may have at most this size; the result of a live query has at most 4 MiB
 
 
 class Event(msgspec.Struct, frozen=True):

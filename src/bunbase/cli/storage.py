@@ -16,6 +16,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at_v1
 from bunbase.cli.output import Output, counted, size_text
 from bunbase.cli.prompts import Yes, confirm
+from bunbase.cli.s3_credentials import app as s3_credentials
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.storage_buckets import app as buckets
 from bunbase.cli.storage_buckets import yes_or_no
@@ -28,6 +29,7 @@ from bunbase.contracts.storage import Bucket, Buckets, ObjectPage, StoredObject
 
 app = App(name="storage", help="List, copy, move, delete and synchronise files.")
 app.command(buckets)
+app.command(s3_credentials)
 
 SHOWN: Final = 1000
 TIMES: Final = "%Y-%m-%d %H:%M"

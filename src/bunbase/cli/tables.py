@@ -42,7 +42,7 @@ NARROWER: Final = (
     (Step.LEAVE_OUT, "application"),
     (Step.LEAVE_OUT, "in"),
 )  # the steps that make a table narrower: each step names a column, and changes this column in any list
-CUT_TO: Final = 14  # the minimum number of characters that remain of a cut text
+CUT_TO: Final = 14  # at least this number of characters remains of a text that is cut
 SHORT_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
 BETWEEN: Final = 3  # the number of spaces between two columns
 TURNS_TEXT_ROUND: Final = (
@@ -86,7 +86,7 @@ class Fitted(NamedTuple):
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Fitted:
-    """Return the rows as a table of at most `width` characters. If they do not fit, return blocks."""
+    """Return the rows as a table of at most `width` characters. If the rows do not fit, return blocks."""
     cells = [[cell(value) for value in row] for row in rows]
     every = [Column(name, tuple(row[at] for row in cells)) for at, name in enumerate(columns)]
     for fitting in _narrower(every):

@@ -19,7 +19,7 @@ from bunbase.cli.replaced_files import replace_file
 
 # each table inside of these tables gets its own heading
 HEADED: Final = frozenset({"collections", "functions", "target"})
-# the limit of characters of a line; a longer value is written on several lines, or below its own heading
+# a line has at most this number of characters; a longer value takes several lines, or gets its own heading
 LINE: Final = 100
 
 Json = dict[str, Any]
@@ -99,7 +99,7 @@ def edited(text: str, wanted: Json) -> str:
             if same(tomllib.loads(result), after):
                 return result
         except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, TypeError, KeyError, AttributeError):
-            continue  # the library cannot change this text in place
+            continue  # the library cannot change this table in place, so the loop continues with the next way
     raise Failure("project_file_unwritable", f"The tables {', '.join(wanted)} of the file cannot be changed in place.")
 
 

@@ -7,21 +7,16 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-from rich.text import Text
 
-from bunbase.cli.audit_follow import Follower
-from bunbase.cli.audit_follow import follow as followed
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.followed_log import follow_log
 from bunbase.cli.http import Call, at
 from bunbase.cli.logs import time_of
-from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output
 from bunbase.cli.project_users import ProjectUsers
 from bunbase.cli.session import Session, open_session
-from bunbase.cli.tables import visible
 from bunbase.contracts.tenant_auth.activity import ManagedActivity, ManagedActivityEntry, UserActOutcome
-from bunbase.pkg.clock import rfc3339
 
 MOST: Final = 500
 SHOWN: Final = 50
@@ -73,7 +68,7 @@ def activity(
         shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
         page = session.ask(ManagedActivity, Call("GET", path, params={"limit": shown, **params}))
         if follow:
-            _follow(session, path, params, page, out)
+            follow_log(session, Call("GET", path, params=params), page, _row, out)
             return
     if flags.json:
         out.document(page)
@@ -89,29 +84,6 @@ def _id_of(user: str | None, session: Session, flags: ProjectFlags) -> str:
     if user is None or "@" not in user:
         return user or ""
     return ProjectUsers(session, flags.project).one(user).id
-
-
-def _follow(session: Session, path: str, params: dict[str, Any], page: ManagedActivity, out: Output) -> None:
-    """Show the entries of a page and then new entries, until the user stops the command."""
-
-    def entries_since(since: datetime | None) -> tuple[ManagedActivityEntry, ...]:
-        later = max(rfc3339(since) if since else "", params.get("since", ""))
-        asked = {**params, "since": later} if later else params
-        return session.ask_all(ManagedActivity, Call("GET", path, params=asked)).items
-
-    follower = Follower(entries_since, page.items[0] if page.items else None)
-    for entry in reversed(page.items):
-        _show(entry, out)
-    for entry in followed(follower, Outage(session.url, out.warn)):
-        _show(entry, out)
-
-
-def _show(entry: ManagedActivityEntry, out: Output) -> None:
-    if out.json:
-        out.document(entry)
-        return
-    text = " ".join(visible(str(part)) for part in _row(entry)[1:] if part)
-    out.results.print(Text.assemble((f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S} ", "dim"), text), soft_wrap=True)
 
 
 def _row(entry: ManagedActivityEntry) -> tuple[Any, ...]:

@@ -45,7 +45,7 @@ def withdraw(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link stops working at once.
+    """Withdraw an invitation. The link of the invitation stops working at once.
 
     Example: bunbase users invites withdraw ivt_1
     """

@@ -17,7 +17,7 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.tenant_auth.bulk import MAX_USERS, BulkAction, BulkResult, NotChanged
 
 STDIN: Final = "-"
-MAX_SHOWN: Final = 20  # the limit of users that are listed with their errors
+MAX_SHOWN: Final = 20  # the command lists at most this number of users with their errors
 
 IdsFrom = Annotated[
     str,

@@ -26,7 +26,7 @@ from bunbase.pkg.user_imports.lines import CannotRead
 from bunbase.pkg.user_imports.systems import Options, System, read_users
 
 SILENCE_SECONDS: Final = 120.0
-# the same limit as for listed errors, so that the answer names every refused line
+# a block has at most as many lines as an answer lists errors, so that the answer names every refused line
 BLOCK_LINES: Final = MAX_LISTED_ERRORS
 BLOCK_BYTES: Final = 4 << 20
 SHOWN_ERRORS: Final = 20

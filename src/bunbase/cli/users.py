@@ -162,7 +162,7 @@ def invite(
     target: Annotated[str, Parameter(show_default=False, help="The thing that the person is invited to.")] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Invite a person by mail, and show the link once. The link creates the user. It works only once, within 7 days.
+    """Invite a person by mail, and show the link once. The link creates the user, and works only once, within 7 days.
 
     Example: bunbase users invite eve@example.com
     """

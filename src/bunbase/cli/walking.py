@@ -23,7 +23,8 @@ from bunbase.contracts.functions.walks import (
 )
 
 ASK_EVERY_SECONDS: Final = 1.0
-REHEARSAL_SECONDS: Final = 180.0  # a timeout; the last batch may run as long as the function's time limit
+# the command waits for a rehearsal for at most this time; its last batch may run as long as the function's time limit
+REHEARSAL_SECONDS: Final = 180.0
 FAILED: Final = 1
 
 DryRun = Annotated[

@@ -28,7 +28,7 @@ from bunbase.cli.watched_project import project_to_watch
 from bunbase.contracts.functions.logs import LogPage
 
 LOOK_SECONDS: Final = 0.05  # the pause between two checks of the disk; checking a hundred files takes a millisecond
-# a pause is at least 20 times as long as a check, so that watching uses at most a twentieth of a processor
+# a pause is at least 20 times as long as a check, so that watching uses at most a twentieth of a processor core
 REST: Final = 20
 SETTLE_SECONDS: Final = 0.01
 MAX_SETTLING: Final = 100  # after this many checks, a file that is still changing is built in its present state
@@ -180,5 +180,5 @@ def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
 
 
 def _wanted(parent: int) -> bool:
-    """True while the `bunbase dev` that started this process runs. Always True if `parent` is 0."""
+    """Return True while the `bunbase dev` that started this process runs, and always if `parent` is 0."""
     return parent in (0, os.getppid())

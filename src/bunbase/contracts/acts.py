@@ -15,7 +15,7 @@ from bunbase.contracts.roles import Role
 from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
 
 VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
-ACCOUNT: Final = None  # replaces a role: any signed-in developer may do the act, because it is not in a project
+ACCOUNT: Final = None  # acts outside of projects need no role: any signed-in developer may do them
 ANY_SCOPE: Final = ""
 SEES, CHANGES = False, True
 SERVERS: Final = True
@@ -60,18 +60,21 @@ class Act(StrEnum):
     TOTP_DELETE = "totp.delete", ACCOUNT, CHANGES, ADMIN
     RECOVERY_CODE_CREATE = "recovery_code.create", ACCOUNT, CHANGES, ADMIN
     PASSKEY_READ = "passkey.read", ACCOUNT, SEES, ADMIN
-    PASSKEY_BEGIN = "passkey.begin", ACCOUNT, SEES, ADMIN  # gets the options for a new passkey, or for a proof
+    # the caller gets the options for a new passkey, or for a proof with a passkey
+    PASSKEY_BEGIN = "passkey.begin", ACCOUNT, SEES, ADMIN
     PASSKEY_CREATE = "passkey.create", ACCOUNT, CHANGES, ADMIN
     PASSKEY_UPDATE = "passkey.update", ACCOUNT, CHANGES, ADMIN
     PASSKEY_DELETE = "passkey.delete", ACCOUNT, CHANGES, ADMIN
     IDENTITY_READ = "identity.read", ACCOUNT, SEES, ADMIN
-    IDENTITY_BEGIN = "identity.begin", ACCOUNT, SEES, ADMIN  # gets a ticket, with which a browser links an identity
+    # the caller gets a ticket with which a browser links an identity to the account
+    IDENTITY_BEGIN = "identity.begin", ACCOUNT, SEES, ADMIN
     IDENTITY_LINK = "identity.link", ACCOUNT, CHANGES, ADMIN
     IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
     DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
     AUTHORIZATION_READ = "authorization.read", ACCOUNT, SEES, ADMIN
-    AUTHORIZATION_CREATE = "authorization.create", ACCOUNT, CHANGES, ADMIN  # consents to an OpenID Connect client
+    # the developer allows the sign-in by an OpenID Connect client
+    AUTHORIZATION_CREATE = "authorization.create", ACCOUNT, CHANGES, ADMIN
     AUTHORIZATION_DELETE = "authorization.delete", ACCOUNT, CHANGES, WRITE
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
     TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN
@@ -92,7 +95,8 @@ class Act(StrEnum):
     ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
     ORG_AUDIT_READ = "org_audit.read", ACCOUNT, SEES, READ
-    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # an invitation to a project or an organisation
+    # the caller accepts an invitation to a project or an organisation
+    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE
 
     # projects
     PROJECT_CREATE = "project.create", ACCOUNT, CHANGES, WRITE
@@ -119,13 +123,16 @@ class Act(StrEnum):
     SERVICE_ACCOUNT_READ = "service_account.read", VIEWER, SEES, READ
     SERVICE_ACCOUNT_CREATE = "service_account.create", ADMINISTRATOR, CHANGES, ADMIN
     SERVICE_ACCOUNT_DELETE = "service_account.delete", ADMINISTRATOR, CHANGES, ADMIN
+    S3_CREDENTIAL_READ = "s3_credential.read", VIEWER, SEES, READ
+    S3_CREDENTIAL_CREATE = "s3_credential.create", ADMINISTRATOR, CHANGES, ADMIN
+    S3_CREDENTIAL_DELETE = "s3_credential.delete", ADMINISTRATOR, CHANGES, ADMIN
     DATA_KEY_READ = "data_key.read", VIEWER, SEES, READ, "settings"
     DATA_KEY_ROTATE = "data_key.rotate", ADMINISTRATOR, CHANGES, ADMIN
     USAGE_READ = "usage.read", VIEWER, SEES, READ
 
     AUDIT_READ = "audit.read", ADMINISTRATOR, SEES, READ  # the audit log has emails and addresses of all members
 
-    # the installation, for its administrators
+    # acts of the administrators of the installation
     INSTALLATION_READ = "installation.read", ACCOUNT, SEES, ADMIN
     ACCOUNT_INVITE_READ = "account_invite.read", ACCOUNT, SEES, ADMIN
     ACCOUNT_INVITE_CREATE = "account_invite.create", ACCOUNT, CHANGES, ADMIN
@@ -171,7 +178,8 @@ class Act(StrEnum):
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
     WALK_READ = "walk.read", VIEWER, SEES, READ, "logs:read"
     WALK_CREATE = "walk.create", DEVELOPER, CHANGES, WRITE, "functions:deploy"
-    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"  # a rehearsal runs the function
+    # a change, because a rehearsal runs the function
+    WALK_REHEARSE = "walk.rehearse", DEVELOPER, CHANGES, WRITE, "functions:deploy"
     WALK_UPDATE = "walk.update", DEVELOPER, CHANGES, WRITE, "functions:deploy"
 
     # end users
@@ -189,10 +197,12 @@ class Act(StrEnum):
     USER_IMPORT = "user.import", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_EXPORT = "user.export", DEVELOPER, SEES, READ, "users:read", SERVERS
     USER_EXPORT_HASHES = "user.export_hashes", ADMINISTRATOR, SEES, SECRETS, "", SERVERS
-    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # bans, deletes or signs out many users
+    # one request bans, deletes or signs out many users
+    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_LINK_CREATE = "user_link.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
-    PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
+    # an end user signs in, or uses the own profile
+    PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS
 
     # collections and documents
     COLLECTION_READ = "collection.read", VIEWER, SEES, READ, "data:read", SERVERS
@@ -219,7 +229,8 @@ class Act(StrEnum):
     BUCKET_DELETE = "bucket.delete", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
     OBJECT_READ = "object.read", VIEWER, SEES, READ, "files:read", SERVERS
     OBJECT_WRITE = "object.write", DEVELOPER, CHANGES, WRITE, "files:write", SERVERS
-    OBJECT_SIGN = "object.sign", DEVELOPER, SEES, READ, "files:read", SERVERS  # for an upload, also object.write
+    # a link for an upload also needs object.write
+    OBJECT_SIGN = "object.sign", DEVELOPER, SEES, READ, "files:read", SERVERS
 
 
 OF_ADMINISTRATORS: Final = frozenset(
@@ -242,8 +253,8 @@ OF_ADMINISTRATORS: Final = frozenset(
     }
 )
 
-# personal access tokens may not do these acts: they change the account itself, or an intruder could use them to keep
-# access
+# personal access tokens may not do these acts, because the acts change the account itself, or would let an intruder
+# keep access
 OF_SESSIONS: Final = frozenset(
     {
         Act.ACCOUNT_UPDATE,
@@ -284,7 +295,7 @@ OF_SESSIONS: Final = frozenset(
 
 
 def within(narrower: Iterable[str], scopes: tuple[str, ...]) -> bool:
-    """True if `scopes` allow every act that the scopes `narrower` allow."""
+    """True if `scopes` allow every act that `narrower` allows."""
     return all(scope in scopes or _is_covered(scope, scopes) for scope in narrower)
 
 

@@ -36,10 +36,10 @@ class ActorKind(StrEnum):
 
 class AuditOutcome(StrEnum):
     DONE = "done"
-    REFUSED = "refused"  # the caller may not do this: 403; or a sign-in failed: 401
-    CHALLENGED = "challenged"  # the caller must first prove to own the account: 401. Nothing was done
+    REFUSED = "refused"  # the caller may not do the act (403), or a sign-in failed (401)
+    CHALLENGED = "challenged"  # the act did not begin, because the caller must first prove to own the account (401)
     FAILED = "failed"  # the act failed with another error
-    UNKNOWN = "unknown"  # the server stopped, or lost the log, before the act ended
+    UNKNOWN = "unknown"  # the server stopped during the act, or could not store the outcome
 
 
 class AuditActor(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,7 +90,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 class AuditFilter(msgspec.Struct, frozen=True):
     """A filter of entries. A field that is left out does not restrict the entries.
 
-    `actor`: the id of an account or key. `since` is inclusive, `until` exclusive.
+    `actor`: the id of an account or key. `since` is inclusive, and `until` is exclusive.
     """
 
     actor: str | None = None
@@ -115,7 +115,7 @@ class AuditedAct(msgspec.Struct, frozen=True):
 
 class ActEnd(msgspec.Struct, frozen=True):
     """The outcome of an act. `target`, `project`: the id of a created thing, and its project. `org`: the organisation
-    that the act has created or entered, or that a project belongs to now.
+    that the act has created or entered, or to which a project now belongs.
     """
 
     status: int

@@ -28,7 +28,7 @@ MAX_PRESENCE_BYTES: Final = 2 << 10
 MAX_MESSAGES: Final = 100  # the maximum number of messages in one call of `publish`
 MAX_HISTORY_MESSAGES: Final = 1000
 MAX_HISTORY_SECONDS: Final = 3600
-MAX_KEY: Final = 200  # characters of the key of a message
+MAX_KEY: Final = 200  # the key of a message may have at most this number of characters
 SHOWN_MEMBERS: Final = 500  # if a channel has more members, only their number is sent
 BEAT_SECONDS: Final = 2.0  # the interval at which an edge calls `beat`
 LEASE_SECONDS: Final = 6.0  # after this time without a call of `beat`, an edge counts as dead
@@ -141,8 +141,8 @@ class NewMessage(msgspec.Struct, frozen=True):
 
     `key`: if the same caller repeats the message with this key within two minutes, Buncast publishes it only once; ""
     for no key.
-    `edge`, `number`: the edge that publishes, and a number that it chooses. If the edge listens to the channel, it gets
-    this number back with the message (`Message.source`).
+    `edge`, `number`: the edge that publishes, and a number that this edge chooses. If the edge listens to the channel,
+    it gets this number back with the message (`Message.source`).
     """
 
     channel: str
@@ -306,8 +306,8 @@ class Buncast(LiveUsage, Protocol):
     async def leave(self, edge: str, numbers: tuple[int, ...], closed: bool = False) -> None:
         """End these subscriptions. Idempotent; events that are on their way may still arrive.
 
-        `closed`: true if the connection was lost. Then its members leave after two seconds, if no new connection
-        resumes it.
+        `closed`: true if the connection was lost. Then the members of the connection leave after two seconds, if no new
+        connection resumes the subscriptions.
         """
         ...
 

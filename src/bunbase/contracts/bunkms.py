@@ -37,7 +37,7 @@ class DecryptionFailed(Problem):
 
 
 class DataKey(msgspec.Struct, frozen=True):
-    """`plaintext`: the 32 bytes of the key; never store them.
+    """`plaintext`: the 32 bytes of the key, which must never be stored.
 
     `wrapped`: the encrypted form to store, `bunkms:v<version>:<base64>`.
     """
@@ -175,7 +175,7 @@ class Kms(Protocol):
         ...
 
     async def rotate(self, owner: str) -> int:
-        """Add a key version, which all later wrapping and sealing uses. Return its number."""
+        """Add a key version, which all later wrapping and sealing uses. Return the number of the version."""
         ...
 
     async def destroy(self, owner: str) -> None:

@@ -53,7 +53,7 @@ Answering = Callable[[Any, Caller, FastRequest], Awaitable[Answer]]
 @dataclass(frozen=True)
 class FastRoute:
     """`answer(service, caller, asked)` may raise Problems. If the service is in this process, `answer` begins outside
-    of any task. Until its first wait, it must not use the current task, as `asyncio.timeout` does.
+    of any task. Until its first wait, `answer` must not use the current task, as `asyncio.timeout` does.
 
     `path`: the path, spelt as in the ordinary route. `query`: the parameters that the fast lane accepts, with patterns
     of their values; the ordinary lane handles a request with other parameters, and can refuse it with the right error.

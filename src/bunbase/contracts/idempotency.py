@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput, Problem
 
-MIN_VISITOR_KEY: Final = 16  # the smallest number of characters
+MIN_VISITOR_KEY: Final = 16  # the key of a visitor must have at least this number of characters
 
 
 class IdempotencyMismatch(Problem):

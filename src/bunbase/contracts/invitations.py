@@ -61,8 +61,8 @@ class PlaceKind(StrEnum):
 class Opening(StrEnum):
     """How a person with the link of an invitation may open an account for the address that was invited."""
 
-    HERE = "here"  # the link came by mail, so it has proved the mailbox
-    BY_MAIL = "by_mail"  # the link was passed on: a mail to the address must prove the mailbox first
+    HERE = "here"  # the link came by mail, so its holder reads the mailbox
+    BY_MAIL = "by_mail"  # the inviter passed the link on, so the person must first open a link in a mail to the address
     HAS_ACCOUNT = "has_account"  # the link came by mail, and the address has an account
     CLOSED = "closed"  # no account can be opened with the invitation here
 

@@ -37,7 +37,7 @@ class KeyChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UsedKey(msgspec.Struct, frozen=True):
-    """The last use of a key or service account. `at`: Unix seconds."""
+    """The last use of a key or service account. `at`: the time in Unix seconds."""
 
     id: str
     at: float

@@ -25,6 +25,7 @@ from bunbase.contracts.places import Organisation as Organisation
 from bunbase.contracts.places import Project as Project
 from bunbase.contracts.project_administration import ProjectAdministration
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.s3_credentials import S3CredentialMethods
 from bunbase.contracts.service_accounts import (
     NewServiceAccount,
     ServiceAccessToken,
@@ -207,7 +208,7 @@ class Members(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
+class Platform(AuditLog, MemberInvitations, ProjectAdministration, S3CredentialMethods, Protocol):
     """In methods about members and invitations, `org` is an organisation's id or slug, or None for the caller's
     project.
 
@@ -324,7 +325,7 @@ class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
         ...
 
     async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
-        """Store when keys were last used. Unknown ids are ignored. Only the gateway calls this."""
+        """Store when keys were last used. Unknown ids are ignored. Only the gateway calls this method."""
         ...
 
     async def revoke_key(self, caller: Caller, id: str) -> None: ...

@@ -1,8 +1,8 @@
 """bunbase.toml as Structs. The command `bunbase` reads the file with these Structs, and the JSON Schema for editors is
 generated from them.
 
-Each collection, function and setting has the form that the API takes, with three differences: a path may replace a long
-value, `false` removes a setting (TOML has no null), and the name of an environment variable replaces a secret.
+Each collection, function and setting has the form that the API takes, with three differences. A path may replace a long
+value. `false` removes a setting, because TOML has no null. The name of an environment variable replaces a secret.
 """
 
 from __future__ import annotations

@@ -14,13 +14,15 @@ class RevokedKind(StrEnum):
     SESSION = "session"
     TOKEN = "token"  # a personal access token
     KEY = "key"
-    MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
+    # the id is `<project>:<user>`, `<project>:` for all members of a project, or `:<user>` for all projects of a
+    # developer
+    MEMBERSHIP = "membership"
     PROJECT = "project"
-    SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
-    USER = "user"  # id: `user_version`; all access tokens of this version of the user
-    ACCOUNT = "account"  # a developer whose role has changed: personal tokens are still valid, with the new role
-    SETTINGS = "settings"  # id: a project whose settings for its users have changed
-    READY = "ready"  # all earlier revocations have been sent; new ones follow
+    SIGNING_KEY = "signing_key"  # the id is the key's `kid`; all tokens that the key has signed end
+    USER = "user"  # the id is `user_version(…)`; all access tokens of this version of the user end
+    ACCOUNT = "account"  # the role of a developer has changed; personal tokens stay valid, with the new role
+    SETTINGS = "settings"  # the id is a project whose settings for its users have changed
+    READY = "ready"  # all earlier revocations have been sent; new revocations follow
     ALIVE = "alive"  # a heartbeat: the feed is still connected
 
 

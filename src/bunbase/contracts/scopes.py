@@ -52,9 +52,9 @@ VOCABULARY: Final = (*INCLUDED, *FINE)
 IN_COLLECTION: Final = re.compile(r"data:([a-z][a-z0-9_]{0,62}):(?:read|write)")
 PROJECT_ID: Final = re.compile(r"prj_[a-z0-9]{1,60}")
 MAX_SCOPES: Final = 50
-KNOWN: Final = 4096  # the size of the cache of sets of scopes
+KNOWN: Final = 4096  # a cache holds at most this number of sets of scopes
 
-SOME_COLLECTION: Final = "*"  # stands for a collection that is not known yet; it is not a valid name of a collection
+SOME_COLLECTION: Final = "*"  # stands for a collection that is not known yet; no collection can have this name
 
 
 class InsufficientScope(Forbidden):

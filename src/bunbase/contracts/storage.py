@@ -1,7 +1,7 @@
 """The contract of Storage: files of any size, which are called objects, in buckets.
 
-A key is 1 to 1024 bytes of UTF-8. It is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and keys
-that differ in one byte are different objects. Lists are in the order of these bytes.
+A key is 1 to 1024 bytes of UTF-8. A key is data and never a path: `a//b`, `..` and a trailing `/` are ordinary, and
+keys that differ in one byte are different objects. Lists are in the order of these bytes.
 
 An upload is three steps, since a call of a contract has no stream of arguments: `begin_upload`, `feed_upload` for each
 piece, `finish_upload`. A download is a stream: one Opened, then Pieces.
@@ -16,19 +16,22 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.multipart import MultipartMethods
+from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
 from bunbase.contracts.storage_copies import FileCopies, FilesKey
 from bunbase.pkg.errors import Problem
 
 BUCKET_NAME: Final = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 MAX_BUCKETS: Final = 100
 MAX_KEY_BYTES: Final = 1024
-MAX_OBJECT_BYTES: Final = 5 << 30
+MAX_OBJECT_BYTES: Final = 5 << 40  # of an object that is uploaded in parts
+MAX_UPLOAD_BYTES: Final = 5 << 30  # of one upload, and of one part
 MAX_TYPES: Final = 50
 MAX_METADATA_BYTES: Final = 2 << 10
-MAX_HEADER: Final = 200  # characters of Cache-Control, Content-Type and a file name
-MAX_KEYS: Final = 1000  # keys of one call of `delete_objects`
+MAX_HEADER: Final = 200  # Cache-Control, Content-Type and a file name each have at most this number of characters
+MAX_KEYS: Final = 1000  # one call of `delete_objects` may have at most this number of keys
 MAX_LINK_SECONDS: Final = 7 * 24 * 3600
-PIECE_BYTES: Final = 1 << 20  # the largest piece of `feed_upload` and of `read`
+PIECE_BYTES: Final = 1 << 20  # a piece of `feed_upload` or `read` has at most this size
 
 Milliseconds = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -155,19 +158,41 @@ class BucketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 MimeType = Annotated[str, msgspec.Meta(max_length=100)]
 
 
+CorsText = Annotated[str, msgspec.Meta(max_length=256)]
+CorsTexts = Annotated[tuple[CorsText, ...], msgspec.Meta(max_length=100)]
+
+
+class CorsRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The pages that may use presigned URLs of the S3 port. `origins`, `headers`: texts with at most one `*`.
+    `expose`: the headers of answers that pages may read.
+    """
+
+    origins: CorsTexts
+    methods: tuple[Literal["GET", "PUT", "HEAD", "POST", "DELETE"], ...]
+    headers: CorsTexts = ()
+    expose: CorsTexts = ()
+    max_age_seconds: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] | None = None
+    id: CorsText = ""
+
+
+CorsRules = Annotated[tuple[CorsRule, ...], msgspec.Meta(max_length=100)]
+
+
 class BucketSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a bucket.
 
     `public`: true if everybody may read each object without a key. `max_bytes`: the limit of one object.
     `mime`: the accepted types, such as `image/*` or `application/pdf`; empty accepts every type. `cache_control`: the
-    header of objects that were stored without their own one; empty for `no-cache`.
+    header of objects that were stored without such a header; empty for `no-cache`. `cors`: the rules for pages that use
+    the S3 port.
     """
 
     public: bool = False
-    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] = MAX_OBJECT_BYTES
+    max_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_OBJECT_BYTES)] = MAX_UPLOAD_BYTES
     mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] = ()
     cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] = ""
     rules: BucketRules = BucketRules()
+    cors: CorsRules = ()
 
 
 class NewBucket(BucketSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -182,6 +207,7 @@ class BucketChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
     mime: Annotated[tuple[MimeType, ...], msgspec.Meta(max_length=MAX_TYPES)] | msgspec.UnsetType = msgspec.UNSET
     cache_control: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | msgspec.UnsetType = msgspec.UNSET
     rules: BucketRules | msgspec.UnsetType = msgspec.UNSET
+    cors: CorsRules | msgspec.UnsetType = msgspec.UNSET
 
 
 class Bucket(BucketSpec, frozen=True, kw_only=True):
@@ -197,7 +223,8 @@ class Buckets(msgspec.Struct, frozen=True):
 
 
 class StoredObject(msgspec.Struct, frozen=True):
-    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits. `owner`: the id of the user who
+    """An object without its bytes. `etag`: the MD5 of the bytes in hexadecimal digits; for an object that was uploaded
+    in parts, the MD5 of the MD5s of the parts, and the number of parts after a hyphen. `owner`: the id of the user who
     created the object; null if a server or member did.
     """
 
@@ -237,7 +264,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
     `md5`: the expected digest in hexadecimal digits, or empty. `owner`: the id of the user who owns a new object; only
-    servers and members of the project may set it.
+    servers and members of the project may set it. `extras`: the properties that only the S3 port sets.
     """
 
     content_type: str = ""
@@ -246,6 +273,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: dict[str, str] = {}
     conditions: Conditions = Conditions()
     md5: str = ""
+    extras: ObjectExtras = NO_EXTRAS
     owner: str = ""
 
 
@@ -257,8 +285,10 @@ class WrittenObject(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """A request for an object. `range`, `if_range`: the headers as they were sent. `head`: true if no bytes are
-    wanted.
+    """A request for an object.
+
+    `range`, `if_range`: the headers as they were sent. `head`: true if the caller wants only the headers. `part`: the
+    number of the only part that the caller wants, or 0 for all parts.
     """
 
     place: Place
@@ -266,13 +296,16 @@ class Reading(msgspec.Struct, frozen=True):
     range: str = ""
     if_range: str = ""
     head: bool = False
+    part: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The beginning of a download. `status`: 200, 206 or 304. The Pieces hold the bytes from `start` to before `end`.
 
     `public`: true if shared caches may keep the answer. `link_seconds`: the time for which a signed link is still
-    valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`.
+    valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`. `parts`: the
+    number of parts of an object that was uploaded in parts, otherwise 0. `part_checksum`: the checksum of the part that
+    was asked for, in base64, or empty.
     """
 
     status: int
@@ -282,6 +315,9 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     public: bool
     cache_control: str
     link_seconds: int | None = None
+    extras: ObjectExtras = NO_EXTRAS
+    parts: int = 0
+    part_checksum: str = ""
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
@@ -289,17 +325,22 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """A request for a list. `delimiter`: keys that have it after the prefix are grouped up to it."""
+    """A request for a list.
+
+    `delimiter`: keys that have this text after the prefix form groups. All keys of a group are equal up to the end of
+    the delimiter. `after`: the list begins after this key, or after the whole group with this name.
+    """
 
     prefix: str = ""
     delimiter: str = ""
     limit: int = 100
     cursor: str | None = None
+    after: str = ""
 
 
 class ObjectPage(msgspec.Struct, frozen=True):
-    """`prefixes`: the groups of this page. A page may have fewer items than the limit, also none, and still a next
-    page: a rule examines a limited number of objects for each page.
+    """`prefixes`: the groups of this page. If more pages follow, a page may still have few items or none, because
+    BunBase checks only a limited number of objects against the rule for each page.
     """
 
     items: tuple[StoredObject, ...]
@@ -327,8 +368,22 @@ class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
     metadata: dict[str, str] | None = None
 
 
+class CopyExtras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The part of a copy that only the S3 port sets. `source`, `target`: the conditions on both objects. `headers`,
+    `tags`: the new values of ObjectExtras; None to take those of the source.
+    """
+
+    source: Conditions = ALWAYS
+    target: Conditions = ALWAYS
+    headers: dict[str, str] | None = None
+    tags: dict[str, str] | None = None
+
+
+PLAIN_COPY: Final = CopyExtras()
+
+
 class DeletedObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`deleted`: true if there is no such object now. `code`: the code of the problem otherwise."""
+    """`deleted`: true if the object does not exist now. `code`: the code of the problem if it still exists."""
 
     key: str
     deleted: bool
@@ -343,7 +398,7 @@ class NewLink(KeptPlace, frozen=True, forbid_unknown_fields=True):
     method: Literal["GET", "PUT"] = "GET"
     expires_in: Annotated[int, msgspec.Meta(ge=1, le=MAX_LINK_SECONDS)] = 3600
     content_type: Annotated[str, msgspec.Meta(max_length=MAX_HEADER)] | None = None
-    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_OBJECT_BYTES)] | None = None
+    max_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_UPLOAD_BYTES)] | None = None
 
 
 class SignedLink(msgspec.Struct, frozen=True):
@@ -365,10 +420,10 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(FileCopies, Protocol):
-    """Every call takes the project from the Caller. Each may raise RuleDenied, Forbidden, InsufficientScope,
+class Storage(MultipartMethods, FileCopies, Protocol):
+    """Every call takes the project from the Caller. Each call may raise RuleDenied, Forbidden, InsufficientScope,
     StorageUnreadable, StorageBusy, ProjectRestoring and the problems of BunKMS. RuleDenied, DiskFull and
-    ProjectRestoring are of contracts.bundoc.
+    ProjectRestoring are defined in contracts.bundoc.
     """
 
     async def buckets(self, caller: Caller) -> Buckets: ...
@@ -390,7 +445,7 @@ class Storage(FileCopies, Protocol):
         ...
 
     async def begin_upload(self, caller: Caller, place: Place, new: NewObject) -> str:
-        """Return the id of a new upload, after all checks that need no bytes.
+        """Run all checks that need no bytes, and return the id of a new upload.
 
         Raises: BucketNotFound, InvalidObjectKey, InvalidInput, InvalidLink, ContentTypeRefused, ObjectTooLarge,
         ObjectChanged, StorageQuotaExceeded, DiskFull, TooManyUploads.
@@ -405,8 +460,9 @@ class Storage(FileCopies, Protocol):
         """
         ...
 
-    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
-        """Store the object. When this returns, its bytes and its row are on disk. An upload that fails leaves nothing.
+    async def finish_upload(self, caller: Caller, upload: str, checksum: Checksum | None = None) -> WrittenObject:
+        """Store the object, and the checksum that the S3 port has computed. When this returns, its bytes and its row
+        are on disk. An upload that fails leaves nothing.
 
         Raises: UploadNotFound, ContentDigestMismatch, ObjectChanged, ObjectConflict, BucketNotFound, DiskFull,
         StorageUnreachable.
@@ -436,7 +492,9 @@ class Storage(FileCopies, Protocol):
         """
         ...
 
-    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
+    async def copy_object(
+        self, caller: Caller, copying: Copying, moves: bool, extras: CopyExtras = PLAIN_COPY
+    ) -> WrittenObject:
         """Copy an object without copying its bytes. `moves`: also delete the source, in the same transaction.
 
         Raises: BucketNotFound, ObjectNotFound, ObjectChanged, ObjectConflict, InvalidObjectKey, ContentTypeRefused,

@@ -66,7 +66,7 @@ def assemble(
     event, and the runner waits for the event.
     """
     bundoc, job_added = rooms[Bundoc], asyncio.Event()
-    holder = new_id("process")  # the id of this process in the leases of jobs, of followed projects, and of walks
+    holder = new_id("process")  # Leases of jobs, of followed projects and of walks contain this id of the process.
 
     active = ActiveVersions(stores.functions.deployment)
     loadable = Loadable(stores.functions.loaded)

@@ -6,16 +6,16 @@ from bunbase.functions.service import FunctionsService
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
-LISTEN_AGAIN_SECONDS = 0.5  # the pause after the connection was lost, before the job listens again
-WATCH_SECONDS = 0.03  # the fastest worker allocates about 30 MB in this time
+LISTEN_AGAIN_SECONDS = 0.5  # After a lost connection, the job waits this long before it listens again.
+WATCH_SECONDS = 0.03  # The fastest worker allocates about 30 MB in this time.
 WRITE_LOGS_SECONDS = 0.2
 LOG_DAYS_SECONDS = 600.0
 THIN_OUT_SECONDS = 600.0
-RUN_AGAIN_SECONDS = 0.5  # the runner works forever; after an error, it starts again after this pause
-TICK_SECONDS = 0.5  # a schedule runs at most this late
-EXTEND_SECONDS = 8.0  # a lease of 30 s is extended three times before it ends
-WALK_SECONDS = 1.0  # a new walk begins at most this late; a lease of 15 s is extended often
-FOLLOW_SECONDS = 1.0  # a new trigger misses no change, but receives its first change at most this late
+RUN_AGAIN_SECONDS = 0.5  # The runner works forever. After an error, it starts again after this pause.
+TICK_SECONDS = 0.5  # A schedule runs at most this late.
+EXTEND_SECONDS = 8.0  # A lease of 30 s is extended three times before it ends.
+WALK_SECONDS = 1.0  # A new walk begins at most this late. A lease of 15 s is extended often.
+FOLLOW_SECONDS = 1.0  # A new trigger misses no change, but receives its first change at most this late.
 
 
 def jobs_of(service: FunctionsService) -> tuple[Job, ...]:

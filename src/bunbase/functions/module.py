@@ -37,13 +37,13 @@ from bunbase.pkg.resolver import Resolver
 log = logger("functions")
 
 PREWARMED_IN_DEV: Final = 2
-PREWARMED: Final = 8  # each prewarmed worker takes 9 MB
+PREWARMED: Final = 8  # Each prewarmed worker takes 9 MB.
 
 
 @asynccontextmanager
 async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) -> AsyncIterator[FunctionsService]:
     async with open_database(site.database_url, "functions", "bunbase.functions.migrations") as db:
-        # tests provide their own resolver
+        # Tests provide their own resolver.
         fetcher = open_fetcher(settings, rooms.services.get(Resolver), site.public_url)
         if settings.prewarmed is None:
             settings = msgspec.structs.replace(settings, prewarmed=PREWARMED_IN_DEV if site.dev else PREWARMED)
@@ -59,7 +59,10 @@ async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) 
 
 
 def bun_finder() -> functools._lru_cache_wrapper[Path]:
-    """Return a function that finds Bun. It caches only a success, so Bun may be installed while the server runs."""
+    """Return a function that finds Bun.
+
+    The returned function caches only a success, so Bun may be installed while the server runs.
+    """
 
     @functools.cache
     def find() -> Path:

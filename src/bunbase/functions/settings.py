@@ -19,7 +19,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `host`: a wildcard such as `*.fn.example.com`. Then the functions of a project answer at `<slug>.fn.example.com`,
     and browsers treat each project as another origin. If `host` is empty, all projects share the host of
     `gateway.public_url`, and each answer gets a header that makes browsers sandbox it.
-    `sandbox`: `off` runs functions without a sandbox. Use it only for trusted code.
+    `sandbox`: `off` runs functions without a sandbox. Use `off` only for trusted code.
     `confine_with`: the layer that confines files; `auto` means Landlock if the kernel has it, and otherwise bubblewrap.
     `max_workers`: the number of workers that may run at the same time.
     `max_workers_per_project`: the number of workers of one project that may run at the same time.
@@ -37,7 +37,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `max_worker_calls`: the number of calls after which a worker ends.
     `drain_seconds`: the time for which running calls may continue when the server stops.
     `request_silence_seconds`: the time after which an upload fails if the client sends nothing although the function
-    has room.
+    can take more.
     `max_request_body_bytes`: the limit for the body of a request to a function.
     `max_response_bytes`: the limit for the body of an answer of a function.
     `load_seconds`: the time for which the top level of a bundle may run.
@@ -49,8 +49,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `allow_private_networks`: the networks that functions may reach although they are not public, such as `10.1.0.0/16`.
     `ca_file`: a file of certificate authorities (PEM) that functions trust in addition to the public authorities.
     `max_functions_per_project`: the number of functions that a project may have.
-    `kept_versions`: the number of versions of a function that BunBase keeps: the newest versions and the active
-    version.
+    `kept_versions`: the number of newest versions of a function that BunBase keeps. The active version always stays.
     `max_variables_per_project`: the number of variables that a project may have.
     `log_retention_days`: the number of days for which BunBase keeps the log lines of functions.
     `stats_retention_days`: the number of days for which BunBase keeps the numbers of calls, errors and durations.

@@ -1,8 +1,8 @@
 """Requests in the place of a user: X-Bunbase-As together with a secret key, a service token or a member's token.
 
 The rules bind the caller that this file makes in the same way as they bind the user. The caller keeps the scopes of its
-credential, and `act` shows rooms who sends the request. docs/decisions/0073-acting-as-a-user-only-narrows.md has the
-reasons.
+credential, and its field `act` shows rooms who sends the request. docs/decisions/0073-acting-as-a-user-only-narrows.md
+has the reasons.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import InvalidInput
 
 HEADER: Final = AS_HEADER.title()
-NOBODY: Final = "-"  # the value for a visitor who is not signed in
-PROVIDER: Final = "impersonation"  # the same value as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
-TAKING: Final = frozenset({"accessor", "guest", "visitor"})  # the kinds of callers that may act as a user
+NOBODY: Final = "-"  # This value stands for a visitor who is not signed in.
+PROVIDER: Final = "impersonation"  # The tokens of `POST /v1/auth/users/{user_id}/impersonate` have the same value.
+TAKING: Final = frozenset({"accessor", "guest", "visitor"})  # These kinds of callers may act as a user.
 SERVERS: Final = frozenset({CallerKind.SECRET, CallerKind.DEVELOPER})
 KNOWN: Final = re.compile(USER_ID)
 
 
 def check_takes(kind: str, act: Act | None) -> Act:
-    """Return the act of a route that accepts the header. Otherwise a route could ignore it and use all rights.
+    """Return the act of a route that accepts the header. Other routes would ignore the header and use all rights.
 
     Raises: InvalidInput.
     """

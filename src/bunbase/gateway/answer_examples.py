@@ -89,7 +89,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     },
-    # clients of the OpenID Provider
+    # Clients of the OpenID Provider.
     "OAuthClient": {
         "id": "oac_01jd7qv8x2r4m6t0w9c3e5g7hb",
         "name": "Shop",
@@ -128,7 +128,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "iat": 1767678300,
     },
     "OAuthFailure": {"error": "invalid_grant", "error_description": "The code is wrong, or was used before."},
-    # developers and projects
+    # Developers and projects.
     "SignedIn": {"user": ACCOUNT, **TOKENS},
     "Me": {"user": ACCOUNT, "token": None},
     "SignupPending": {"status": "confirmation_sent"},
@@ -236,6 +236,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "client_secret": "scs_…",
     },
+    "S3Credential": {
+        "access_key_id": "BBAKABCDEFGHIJKLMNOP",
+        "name": "nightly sync",
+        "access": "write",
+        "created_at": AT,
+        "buckets": ["photos"],
+        "secret_access_key": "…",
+    },
     "ServiceAccessToken": {
         "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…",
         "expires_in": 600,
@@ -288,7 +296,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "hours": [{"hour": AT, **USED}],
         "monthly_active_users": [{"month": "2026-01", "users": 900, "anonymous": 40}],
     },
-    # backups, export and import
+    # Backups, export and import.
     "Backup": {
         "id": BACKUP,
         "project": PROJECT,
@@ -329,7 +337,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "unresolved": [],
         "seq": "9f2c41d0a3be.4711",
     },
-    # functions
+    # Functions.
     "Version": {
         "name": "resize",
         "version": 1,
@@ -417,9 +425,9 @@ ANSWERS: Final[dict[str, Any]] = {
         "next_at": LATER,
     },
     "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
-    # end users
+    # End users.
     **USER_ANSWERS,
-    # documents and collections
+    # Documents and collections.
     "Document": DOCUMENT,
     "FoundDocument": DOCUMENT,
     "DocumentPage": {"items": [DOCUMENT], "next": None},

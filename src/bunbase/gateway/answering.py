@@ -1,5 +1,6 @@
-"""The part of the fast lane that answers a request after its body was read: without a task if possible, and otherwise
-in a task.
+"""The part of the fast lane that answers a request after its body was read.
+
+This part avoids an asyncio task if possible.
 
 Both lanes (`fast_lane.py`) call the same function of the room, and send the same Problems and the same headers. The
 fast lane only skips the web framework.
@@ -48,7 +49,7 @@ NAMES_PASSED_ON: Final = frozenset(PASSED_ON)
 
 
 class AnsweringProtocol(Http1Protocol):
-    """The protocol of one connection that answers Turns. Its subclass FastLane decides which requests become Turns."""
+    """The protocol of one connection that answers Turns. The subclass FastLane decides which requests become Turns."""
 
     def __init__(
         self,
@@ -62,12 +63,12 @@ class AnsweringProtocol(Http1Protocol):
         super().__init__(open_connections, config, server_state, app_state, _loop)
         self.lane = lane
         self.recent = RecentCaller(lane)
-        self.own = contextvars.copy_context()  # the context of turns without a task; see _answer_in_task
+        self.own = contextvars.copy_context()  # Turns without a task run in this context (see _answer_in_task).
         self.dated: list[tuple[bytes, bytes]] | None = None
         self.date = b""
 
     def _answer(self, turn: Turn) -> None:
-        """Answer before this method returns if nothing has to wait; otherwise answer in a task.
+        """Answer the turn. If nothing has to wait, this method answers before it returns; otherwise a task answers.
 
         A task costs one more iteration of the event loop and a new context. Therefore the room's coroutine is first
         stepped outside of any task (`by_hand.py`). If the coroutine has to wait for something, it continues in a task.
@@ -91,7 +92,7 @@ class AnsweringProtocol(Http1Protocol):
                 self._answer_in_task(turn, _ready(answer))
 
     def _answer_in_task(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
-        """Continue in a task, in the context in which the coroutine began. The next turn gets a new context.
+        """Continue the coroutine in a task, in the same context. The next turn gets a new context.
 
         If two turns shared a context, both would set their request id in it, and log lines would show the wrong id.
         """
@@ -107,7 +108,7 @@ class AnsweringProtocol(Http1Protocol):
     async def _finish_in_task(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
         try:
             answer = await answering
-        except asyncio.CancelledError:  # either Turn.set cancelled the task, or the server stops
+        except asyncio.CancelledError:  # Either Turn.set cancelled the task, or the server stops.
             if turn.disconnected:
                 self._record(turn, ClientGone.status)
                 raise
@@ -135,7 +136,7 @@ class AnsweringProtocol(Http1Protocol):
                 async for part in rest:
                     if self.ended or self.transport.is_closing():
                         return
-                    if part:  # a chunk of length 0 would end the body
+                    if part:  # A chunk of length 0 would end the body.
                         self.transport.write(b"%x\r\n%b\r\n" % (len(part), part))
                     await self.flow.drain()
             if not self.ended and not self.transport.is_closing():
@@ -144,7 +145,8 @@ class AnsweringProtocol(Http1Protocol):
             log.warning("an answer was broken off", code=problem.code, request_id=turn.request_id)
             self.hang_up()
         except Exception as error:
-            problem_answer(error, turn.request, turn.request_id)  # only for the log entry: the status was already sent
+            # This is only for the log entry, because the status was already sent.
+            problem_answer(error, turn.request, turn.request_id)
             self.hang_up()
         finally:
             self._end(turn, status)
@@ -175,7 +177,7 @@ class AnsweringProtocol(Http1Protocol):
         self._record(turn, status)
         if self.pipeline or self.flow.read_paused:
             self.on_response_complete()
-        else:  # no request waits, so these two lines have the same effect as `on_response_complete`
+        else:  # No request waits, so the next two lines have the same effect as `on_response_complete`.
             self.since = self.loop.time()
             self.server_state.total_requests += 1
 
@@ -184,7 +186,7 @@ class AnsweringProtocol(Http1Protocol):
         record(route.method, route.path, status, seconds, turn.request_id, turn.caller)
 
     def _date_lines(self) -> bytes:
-        headers = self.server_state.default_headers  # uvicorn makes a new list every second
+        headers = self.server_state.default_headers  # uvicorn makes a new list every second.
         if headers is not self.dated:
             self.dated, self.date = headers, header_lines(headers)
         return self.date
@@ -214,7 +216,10 @@ async def _ready(answer: Answer) -> Answer:
 
 
 def problem_answer(error: Exception, request: HotRequest, request_id: str) -> Answer:
-    """Return the same answer to an error as the handlers behind the web framework (`problems.HANDLERS`)."""
+    """Return the answer to an error.
+
+    The handlers behind the web framework give the same answer (`problems.HANDLERS`).
+    """
     match error:
         case Problem():
             problem = for_the_public(error)

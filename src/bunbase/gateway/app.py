@@ -35,7 +35,7 @@ from bunbase.gateway.sharing import Cors, SharingApp
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import Forbidden
 
-PREFLIGHT_SECONDS: Final = 7200  # Chromium caches a preflight for at most this long
+PREFLIGHT_SECONDS: Final = 7200  # Chromium caches a preflight for at most this long.
 EXPOSED: Final = [
     "Content-Disposition",
     "Content-Range",

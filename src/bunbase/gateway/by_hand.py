@@ -1,4 +1,4 @@
-"""Run the first step of a coroutine without a task. Most reads never wait, so this step already finishes them."""
+"""Run the first step of a coroutine without a task. Most reads never wait, so they finish in this step."""
 
 from __future__ import annotations
 

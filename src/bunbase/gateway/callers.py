@@ -84,7 +84,7 @@ NEEDING_PROOF: Final = frozenset(
 )
 
 END_USERS: Final = "/v1/auth/"
-MAX_LANGUAGE: Final = 200  # characters of Accept-Language
+MAX_LANGUAGE: Final = 200  # The header Accept-Language is read up to this many characters.
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
 
 AnyRequest = Request[Any, Any, Any]
@@ -136,7 +136,10 @@ class Callers:
                 request.scope["state"][CALLER] = await acting_as(self.identity, caller, taken, asked)
 
     async def _check_proof(self, caller: Caller) -> None:
-        """Check that a session has a fresh proof. Raises: ReauthenticationRequired, Unreachable."""
+        """Check that the user of a session has recently reauthenticated.
+
+        Raises: ReauthenticationRequired, Unreachable.
+        """
         if caller.developer and caller.developer.session:
             await in_time(self.identity.bunauth.need_fresh_proof(caller))
 
@@ -192,7 +195,8 @@ class Callers:
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
         with_key = bool(project_key(request.headers, request.query_params))
-        token = bearer_token(request.headers) if with_key else ""  # without a key, it is a service token
+        # A token that comes without a key is a service token.
+        token = bearer_token(request.headers) if with_key else ""
         asked, ip = sent_once(request.headers, EXPLAIN_HEADER), client_ip(request, self.trusted_proxies)
         explain = (await self.clients.explaining.check(ip, asked, caller.project)).allowed
         user = await self.identity.end_user(caller.project, token) if token else None
@@ -226,7 +230,7 @@ class Callers:
         if project_key(request.headers, request.query_params) or bearer_token(request.headers):
             return await self.accessor(request)
         project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
-        if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
+        if not project.startswith("prj_"):  # After a project is deleted, another project can take its slug.
             raise Unauthenticated(
                 "Send the project's key as X-Bunbase-Key. A signed link and a public file need ?project=<id> (prj_…)."
             )
@@ -242,7 +246,7 @@ class Callers:
         project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
         if not project and _service_token(request):
             return await self.client(request)
-        if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
+        if not project.startswith("prj_"):  # After a project is deleted, another project can take its slug.
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
@@ -292,7 +296,7 @@ class Callers:
         sent = _cookies(request, caller)
         mode = await self.cookies.check_sign_in(caller.project, sent, _own_host(request))
         noted: Noted = request.scope["state"].get(NOTE) or Noted(caller.project, mode)
-        if request.scope["path_template"] == REFRESH:  # the route takes the value of the cookie itself
+        if request.scope["path_template"] == REFRESH:  # This route reads the value of the cookie itself.
             noted.value = sent.value(caller.project, self.cookies.public_url)
             if noted.value:
                 self.cookies.check_page(mode, sent, _own_host(request))
@@ -331,7 +335,7 @@ class Callers:
         return self._caller(request, CallerKind.DEVELOPER, **known)
 
     async def _inspected(self, developer: Developer, project: str) -> Membership:
-        """Return the membership of a viewer for an administrator with a fresh proof, or with the scope `admin`."""
+        """Return a viewer's membership, for an administrator who has just reauthenticated or has the scope `admin`."""
         administrator = Caller(CallerKind.DEVELOPER, developer=developer)
         if not administrator.may(Act.PROJECT_INSPECT):
             raise ProjectNotFound
@@ -358,7 +362,7 @@ class Callers:
         return await self._developer_of(request, token)
 
     async def _developer_of(self, request: AnyRequest, token: str) -> Developer:
-        """Raises: InvalidToken, TokenExpired, RateLimited, Unreachable."""
+        """Return the developer whose token was sent. Raises: InvalidToken, TokenExpired, RateLimited, Unreachable."""
         if self.identity.knows_developer(token):
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)

@@ -23,8 +23,9 @@ NO_COOKIES: Final = SentCookies("GET", "")
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """`shares`: true if pages of the request's origin may read the answer even though the request has a cookie.
-    `set_cookie`: a header of the answer; empty if there is none."""
+    """A caller that may proceed. `shares`: true if pages of the request's origin may read the answer even though the
+    request has a cookie. `set_cookie`: a header of the answer; empty if there is none.
+    """
 
     caller: Caller
     shares: bool = False
@@ -41,8 +42,10 @@ class Clients:
     def known_caller(
         self, sender: Sender, key: str, authorization: str | None, sent: SentCookies, origin: str | None = None
     ) -> Admitted | None:
-        """Return the caller if key, token and cookie are cached, else None: then `caller` looks them up or refuses
-        them. Raises: CsrfRefused, Malformed."""
+        """Return the caller if key, token and cookie are cached, else None.
+
+        `caller` then looks them up or refuses them. Raises: CsrfRefused, Malformed.
+        """
         holder = self.identity.known_holder(key)
         if holder is None or not is_welcome(holder, origin):
             return None
@@ -111,5 +114,5 @@ def caller_of(sender: Sender, holder: KeyHolder, user: EndUser | None = None) ->
 
 
 def of_key(sent: SentCookies, holder: KeyHolder) -> SentCookies:
-    """Return the sent cookies, after noting whether the key is a secret key."""
+    """Return the sent cookies, and record in them whether the key is a secret key."""
     return msgspec.structs.replace(sent, secret=holder.kind is CallerKind.SECRET)

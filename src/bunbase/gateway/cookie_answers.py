@@ -1,4 +1,4 @@
-"""The part of cookie mode that changes answers: tokens leave in the cookie, and never in the body.
+"""The part of cookie mode that changes answers. Tokens are in the cookie, and never in the body.
 
 `Callers` stores its findings about cookies in the state of a request (`Noted`). This app reads them when the answer
 begins, so routes do not have to handle cookies.
@@ -14,12 +14,12 @@ from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.caching import not_stored
 from bunbase.gateway.cookie_mode import SIGN_INS, CookieUsers
 
-NOTE: Final = "cookies"  # the key in the scope's state
+NOTE: Final = "cookies"  # The scope's state has the findings about cookies under this key.
 PARAMETER: Final = "cookies"
 WANTED: Final = "1"
 REFRESH: Final = "/v1/auth/refresh"
 ENDS: Final = frozenset({("POST", "/v1/auth/logout"), ("DELETE", "/v1/auth/me")})
-# these routes change the content of the session's tokens, so all processes must ask for new tokens
+# These routes change the content of the session's tokens, so all processes must ask for new tokens.
 CHANGES: Final = frozenset({"/v1/auth/reauthenticate"})
 TOKENS: Final = ("access_token", "refresh_token", "expires_in", "token_type")
 
@@ -46,7 +46,7 @@ class CookieAnswersApp:
 
 
 class _Answer:
-    """The answer to one request. `start` waits for the body if the body has tokens."""
+    """The answer to one request. If the body has tokens, the message `start` waits for the body."""
 
     def __init__(self, users: CookieUsers, scope: Any, send: Any) -> None:
         self.users = users

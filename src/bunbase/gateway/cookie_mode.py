@@ -10,7 +10,7 @@ Each process may ask separately: until the next cookie is used, the old cookie r
 within a second.
 
 Hard place: only tenant-auth knows whether a session has ended. While the keys of a project are replaced, tenant-auth
-may issue a token that this gateway refuses. Symptom: all users who were active at that moment lost their cookies. So
+may issue a token that this gateway refuses. Before, all users who were active at that moment lost their cookies. Now
 the gateway reads the keys again and asks once more. If it still refuses the token, it answers 503, and the browser
 keeps its cookie.
 """
@@ -42,7 +42,7 @@ ENDED: Final = (InvalidToken, TokenExpired, TokenReused, Unauthenticated)
 MODES_SECONDS: Final = 60.0
 ORIGINS_SECONDS: Final = 10.0
 MAX_SECONDS: Final = 86400.0
-ATTEMPTS: Final = 2  # the limit of attempts to get a token that this gateway accepts
+ATTEMPTS: Final = 2  # The gateway asks at most this often for a token that it accepts.
 
 SIGN_INS: Final = frozenset(
     {
@@ -62,7 +62,7 @@ SIGN_INS: Final = frozenset(
     }
 )
 
-Key = tuple[str, bytes]  # project, hash of the cookie
+Key = tuple[str, bytes]  # The project, and the hash of the cookie.
 
 
 class CookieModeOff(Problem):
@@ -122,7 +122,7 @@ class CookieUsers:
         return known
 
     async def is_origin(self, origin: str) -> bool:
-        """True if a project with cookie mode allows pages of this origin. Raises: Unreachable."""
+        """True if any project with cookie mode allows pages of this origin. Raises: Unreachable."""
         known = self.origins.get(origin)
         if known is None:
             known = await in_time(self.tenant_auth.is_cookie_origin(origin))
@@ -214,7 +214,7 @@ class CookieUsers:
         if held is not None:
             try:
                 return held, await self.identity.end_user(project, held.access_token)
-            # a change of the user has revoked this token, or the session has ended
+            # A change of the user has revoked this token, or the session has ended.
             except (InvalidToken, TokenExpired):
                 self.held.drop(key)
         for _ in range(ATTEMPTS):

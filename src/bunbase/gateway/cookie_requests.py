@@ -1,4 +1,4 @@
-"""The reading of a request in cookie mode: a pure function of its headers, the same for both lanes.
+"""Reads a request in cookie mode. For both lanes, the result depends only on the headers of the request.
 
 A browser sends a cookie with every request to this host, even if a page of another site has caused the request. So a
 cookie counts only if the request shows that a page of the app has sent it (`check_page`):
@@ -23,9 +23,10 @@ from bunbase.pkg.own_cookies import own_cookie
 
 CSRF_HEADER: Final = "x-bunbase-csrf"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-OURS: Final = frozenset({"", "same-origin", "none"})  # values of Sec-Fetch-Site; none: a typed URL, or a bookmark
+# These values of Sec-Fetch-Site are allowed. `none` means a typed URL or a bookmark.
+OURS: Final = frozenset({"", "same-origin", "none"})
 NAVIGATE: Final = "navigate"
-MAX_COOKIE: Final = 100  # characters; a value of BunBase has 47
+MAX_COOKIE: Final = 100  # A cookie has at most this many characters. A value of BunBase has 47.
 
 
 class CsrfRefused(Problem):
@@ -33,7 +34,7 @@ class CsrfRefused(Problem):
 
 
 class SentCookies(msgspec.Struct, frozen=True):
-    """The headers of a request that decide about its cookie; empty if the request does not have them.
+    """The headers of a request that decide about its cookie. A header is empty if the request does not have it.
 
     `secret`: true if the request has the secret key of the project, so a server has sent it.
     """
@@ -49,8 +50,8 @@ class SentCookies(msgspec.Struct, frozen=True):
     def value(self, project: str, public_url: str) -> str:
         """Return the value of the project's cookie, "" if there is no cookie. Raises: Malformed for two cookies.
 
-        Another host of the same domain can add a cookie with the same name. Then the gateway cannot know which cookie
-        is its own.
+        Another host of the same domain can add a cookie with the same name. With two such cookies, the gateway cannot
+        know which cookie is its own.
         """
         name = own_cookie(project, public_url)
         if name not in self.cookie:

@@ -1,4 +1,4 @@
-"""The check whether a page of another origin may read the response to a request with the cookie of a project."""
+"""Decides whether a page of another origin may read the response to a request with the cookie of a project."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProjectSharing:
         project = self._project(scope)
         try:
             return bool(project) and await self.cookies.shares(project, origin)
-        except Problem:  # a failed check must not make the response itself fail
+        except Problem:  # A failed check must not make the response itself fail.
             return False
 
     async def shares_preflight(self, scope: Any, origin: str) -> bool:

@@ -27,7 +27,7 @@ SECRET_PREFIX: Final = "sk_"
 KEY_PREFIXES: Final = ("pk_", SECRET_PREFIX)
 KNOWN_PEERS: Final = 4096
 MAX_AGENT: Final = 200
-MAX_LENGTH: Final = 8192  # the limit of characters of a token; longer texts would only fill caches
+MAX_LENGTH: Final = 8192  # A token has at most this many characters. Longer texts would only fill caches.
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -90,8 +90,9 @@ def sender_of(request: Request[Any, Any, Any], trusted_proxies: Container[str]) 
 
 
 def sender_in(headers: Mapping[bytes, bytes], peer: str, trusted_proxies: Container[str]) -> Sender:
-    """Return the sender of a request in the fast lane. `headers`: the headers, with names in lower case; each was
-    sent once.
+    """Return the sender of a request in the fast lane. `headers`: the headers, with names in lower case.
+
+    The request has each of them only once.
     """
     forwarded = [str(headers.get(b"x-forwarded-for", b""), "latin-1")]
     agent = str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]

@@ -32,7 +32,10 @@ Filter = Annotated[str, QueryParameter(max_length=300)]
 
 
 class SentMail(msgspec.Struct, frozen=True):
-    """`project`: the id of the project that sent the mail; empty for the installation. `html`: may be empty."""
+    """One mail. `project`: the id of the project that sent the mail; empty for the installation.
+
+    `html` may be empty.
+    """
 
     id: str
     to: str
@@ -60,8 +63,9 @@ async def get_dev_mail(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> SentMails:
-    """Returns the mails of the last day, newest first. Only programs on this machine may read them. `project`: id or
-    slug.
+    """Returns the mails of the last day, newest first. Only programs on this machine may read the mails.
+
+    `project`: the id or slug of a project.
     """
     check_local(anyone, request)
     if project and not project.startswith(ID_PREFIX):

@@ -83,6 +83,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("PATCH", f"{PROJECT}/keys/{{key_id}}"): {"name": "reports", "scopes": ["data:read"]},
     ("POST", f"{PROJECT}/keys/{{key_id}}/rotate"): {"grace_seconds": 3600},
     ("POST", f"{PROJECT}/service-accounts"): {"name": "nightly report", "scopes": ["data:read"]},
+    ("POST", f"{PROJECT}/storage/credentials"): {"name": "nightly sync", "access": "write", "buckets": ["photos"]},
     ("POST", "/api/admin/oauth-clients"): {
         "name": "Shop",
         "redirect_uris": ["https://shop.example/callback"],

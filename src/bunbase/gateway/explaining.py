@@ -17,9 +17,10 @@ NO_MEMBER = "Send a developer's access token in X-Bunbase-Explain: that of a mem
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """`allowed`: true if the caller may see the reasons. `credentials`: the ids under which this right may be revoked.
+    """The right to see why rules deny access.
 
-    `expires_at`: Unix seconds.
+    `allowed`: true if the caller may see the reasons. `credentials`: the ids under which this right may be revoked.
+    `expires_at`: the end of this right, in Unix seconds.
     """
 
     allowed: bool
@@ -34,7 +35,7 @@ class Explaining:
         self.dev = dev
 
     async def check(self, ip: str, asked: str, project: str) -> Explanation:
-        """Check the value of X-Bunbase-Explain; "" asks for nothing.
+        """Check the value of X-Bunbase-Explain. An empty value asks for nothing.
 
         Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Forbidden, InsufficientScope, Unreachable.
         """

@@ -1,7 +1,7 @@
 """The fast lane: FastLane answers requests to hot routes inside the HTTP protocol, without ASGI and its framework.
 
-FastLane is the asyncio protocol of one connection at the front door. Its base Http1Protocol limits time, bytes and
-connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
+FastLane is the asyncio protocol of one connection at the front door. The base class Http1Protocol limits time, bytes
+and connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
 
 The life of one request:
 
@@ -13,17 +13,17 @@ The life of one request:
    deadlines of `pkg/http1/timed.py`. If the body does not arrive in time, `_fail` answers.
 4. `on_message_complete` passes the Turn to `answering.py`, which finds the caller, calls the room's function, and
    writes the answer. If nothing has to wait, the answer is written before `data_received` returns.
-5. A request that has to wait continues in a task. Its Turn stays in `self.cycle` until the answer is written. Until
-   then later requests of the connection wait, so answers leave in the order of the requests.
+5. A request that has to wait continues in a task. The Turn of the request stays in `self.cycle` until the answer is
+   written. Until then later requests of the connection wait, so answers leave in the order of the requests.
 
-Hard place: one client can send many pipelined requests at once. Symptom: other connections would wait until all of
-them are answered. Cause: step 4 runs inside `data_received`, so the event loop does nothing else meanwhile. Therefore
-a request goes to the ordinary lane, which starts a task, if it begins later than TURN_SECONDS after the first request
-of the same data. The first request never goes there, because no other request waits for it, and a busy machine may
-pause the process at any moment. Rejected: a task for every request. The loop would then be fair by itself, but every
-short read would pay for a task.
+Hard place: one client can send many pipelined requests at once. Step 4 runs inside `data_received`, so the event loop
+does nothing else meanwhile, and other connections would wait until all of these requests are answered. Therefore a
+request goes to the ordinary lane, which starts a task, if it begins later than TURN_SECONDS after the first request of
+the same data. The first request never goes to the ordinary lane, because no other request waits for it, and a busy
+machine may pause the process at any moment. A task for every request was rejected. The loop would then be fair by
+itself, but every short read would pay for a task.
 
-Rejected for the whole file: ASGI with a faster framework. The measurements and the costs of this choice are in
+ASGI with a faster framework was rejected. The measurements and the costs of this choice are in
 docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
 """
 
@@ -43,20 +43,22 @@ from bunbase.pkg.errors import ClientGone, Problem
 from bunbase.pkg.http1.head import asks_to_close
 from bunbase.pkg.http1.switching import SWITCHING, switching_head
 
-TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
+TURN_SECONDS: Final = 0.01  # Requests of one slice of data that begin later than this go to the ordinary lane.
 
 
 class FastLane(AnsweringProtocol):
-    turn: Turn | None = None  # the request whose body is being read
-    opening: Opening | None = None  # the request for a WebSocket whose head was read
+    turn: Turn | None = None  # The request whose body is being read.
+    opening: Opening | None = None  # The request for a WebSocket whose head was read.
     turn_ends = (
-        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first request
+        # At this time of the loop, the fast lane stops taking requests of the slice. The time is 0 before the first
+        # request.
+        0.0
     )
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         turn, self.turn = self.turn, None
-        if turn is not None:  # the client left before it had sent the whole body
+        if turn is not None:  # The client left before it had sent the whole body.
             turn.response_complete = True
             self._record(turn, ClientGone.status)
 
@@ -64,7 +66,7 @@ class FastLane(AnsweringProtocol):
         self.turn_ends = 0.0
         super()._parse(data)
 
-    # called by the parser
+    # The parser calls these methods.
 
     def on_headers_complete(self) -> None:
         usual = self._is_usual()
@@ -73,7 +75,7 @@ class FastLane(AnsweringProtocol):
             if self.opening is not None:
                 self.in_head = False
                 return
-            usual = False  # an upgrade that is not an opening
+            usual = False  # This is an upgrade, but not an opening.
         request = self.lane.hot.request(self.parser.get_method(), self.url, self.headers) if usual else None
         if request is None:
             super().on_headers_complete()
@@ -116,7 +118,7 @@ class FastLane(AnsweringProtocol):
             self._leave_upgrade(nothing_behind)
 
     def _open(self, opening: Opening, started: float) -> None:
-        """Answer 101, and hand the connection over. If a limit is reached meanwhile, the ordinary lane refuses."""
+        """Answer 101, and hand the connection over. If a limit is reached meanwhile, let the ordinary lane refuse."""
         if self.ended or self.transport.is_closing():
             return
         if not self.lane.openings.has_room(opening):
@@ -140,7 +142,7 @@ class FastLane(AnsweringProtocol):
         self.hand_over(self.lane.openings.socket(opening))
 
     def _is_usual(self) -> bool:
-        """True if the fast lane may take the request that begins: nothing of the connection and the head is unusual.
+        """True if nothing about the connection and the head is unusual, so that the fast lane may take the request.
 
         `hot_routes.py` and `_opening` look at the Connection header, because the parser misses some forms of `close`.
         """
@@ -155,8 +157,8 @@ class FastLane(AnsweringProtocol):
         if not self.turn_ends:
             self.turn_ends = self.loop.time() + TURN_SECONDS
         elif self.since > self.turn_ends:
-            return False  # the ordinary lane starts a task, so other connections are served in between
-        # on the host of a project, all paths belong to its functions
+            return False  # The ordinary lane starts a task, so other connections are served in between.
+        # On the host of a project, all paths belong to its functions.
         return not self.lane.hosts.suffix or self.lane.hosts.slug(self.headers) is None
 
     def _opening(self) -> Opening | None:

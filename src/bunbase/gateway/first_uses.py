@@ -1,4 +1,4 @@
-"""Reports the first use of access tokens. Then the refresh token that was exchanged for such a token is spent.
+"""Reports the first use of access tokens. After this report, the refresh token that led to the access token is spent.
 
 A request must neither wait for this report nor fail because of it. Therefore uses are collected and sent a few times a
 second. If this process is killed in between, the report is lost, and a spent refresh token returns its pair once more.
@@ -20,9 +20,9 @@ log = logger("gateway")
 
 REPORT_SECONDS: Final = 0.25
 DEADLINE_SECONDS: Final = 5.0
-MOST: Final = 10_000  # the limit of waiting reports; beyond it, the oldest reports are dropped
+MOST: Final = 10_000  # At most this many reports wait. Beyond this limit, the oldest reports are dropped.
 BATCH: Final = 500
-GENERATION: Final = "gen"  # the claim that counts refreshes: 0 after a sign-in; tokens of older releases lack it
+GENERATION: Final = "gen"  # This claim counts refreshes: it is 0 after a sign-in. Tokens of older releases lack it.
 
 Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 
@@ -30,7 +30,7 @@ Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 class FirstUses:
     def __init__(self, report: Report) -> None:
         self.report = report
-        # project and session → newest generation, which includes the older ones
+        # The key is the project and the session. The value is the newest generation, which includes the older ones.
         self.waiting: dict[tuple[str, str], int] = {}
 
     def note(self, claims: dict[str, Any], project: str = "") -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bunbase.gateway.caching import caching
 from bunbase.gateway.record import record
 from bunbase.gateway.request_ids import request_id_from
+from bunbase.gateway.s3_door import S3Door
 from bunbase.pkg import context
 from bunbase.pkg.errors import ClientGone, Stopping
 
@@ -19,14 +20,18 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
-CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
-# the key for the Caller that acts in a user's place; under CALLER is then a Caller with the user's rights
+UNMATCHED: Final = "unmatched"  # All unknown paths share this label. Otherwise any caller could invent new labels.
+CALLER: Final = "caller"  # Under this key, `callers.py` stores the Caller in the scope's state.
+# Under this key is the Caller that acts in a user's place. In this case, CALLER has a Caller with the user's rights.
 ACTOR: Final = "actor"
 
 
 class Frame:
-    """`serving`: keyword arguments for `serving` in pkg/serve.py: the limits, and the fast lane if it is on."""
+    """`serving`: keyword arguments for `serving` in pkg/serve.py: the limits, and the fast lane if it is on. `s3_door`:
+    the part of the gateway that the S3 port uses.
+    """
+
+    s3_door: S3Door
 
     def __init__(self, app: App, serving: dict[str, Any] | None = None) -> None:
         self.app = app
@@ -54,7 +59,7 @@ class Frame:
 
         try:
             await self.app(scope, receive, framed)
-        except asyncio.CancelledError:  # only a stopping server cancels a request here
+        except asyncio.CancelledError:  # Only a stopping server cancels a request here.
             status = Stopping.status if status == ClientGone.status else status
             raise
         finally:

@@ -1,4 +1,6 @@
-"""Decide which requests the fast lane takes: a pure function from the bytes of a request head to a HotRequest or None.
+"""Decide which requests the fast lane takes.
+
+A pure function turns the bytes of a request head into a HotRequest or None.
 
 None does not refuse a request, but sends it to the ordinary lane, where all rules are implemented. So this file returns
 None for everything unusual: a header sent twice, an escaped path, a parameter with an unexpected value.
@@ -18,7 +20,8 @@ from bunbase.pkg.http1.head import is_host
 
 NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
 SEGMENT: Final = rb"[A-Za-z0-9_-][A-Za-z0-9._~-]*"
-REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # without ambiguous parts: no escapes, no //, no ..
+# The rest of a path without ambiguous parts: it has no escapes, no //, and no `..`.
+REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)
 PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
@@ -27,8 +30,8 @@ READ: Final = frozenset(
     b"x-bunbase-at-least".split()
 )
 UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
-NONE: Final = b"/"  # stands for a missing Host; it is not a valid host, so is_host rejects it
-OURS: Final = b"x-bunbase-"  # any such header that is not in READ asks for a feature of the ordinary lane
+NONE: Final = b"/"  # This stands for a missing Host. This text is not a valid host, so is_host rejects the request.
+OURS: Final = b"x-bunbase-"  # Any such header that is not in READ asks for a feature of the ordinary lane.
 WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 Headers = dict[bytes, bytes]
@@ -44,8 +47,9 @@ class Mounted(msgspec.Struct, frozen=True):
 
 
 class HotRequest(msgspec.Struct, frozen=True):
-    """The head of a request for the fast lane. `length`: bytes of the body that follows. `sent` and `search`: all
-    headers and the query string, as in `FastRequest`; only set if the route is `whole`."""
+    """The head of a request for the fast lane. `length`: the size of the body that follows, in bytes. `sent` and
+    `search`: all headers and the query string, as in `FastRequest`; only set if the route is `whole`.
+    """
 
     mounted: Mounted
     names: tuple[str, ...]
@@ -93,7 +97,7 @@ class HotRoutes:
                 return None
         elif headers.get(b"content-length", b"0") != b"0":
             return None
-        names = tuple(map(bytes.decode, match.groups()))  # NAME and REST match only ASCII
+        names = tuple(map(bytes.decode, match.groups()))  # NAME and REST match only ASCII.
         if not whole:
             return HotRequest(mounted, names, parameters, headers, length)
         as_sent = tuple([(str(name, "latin-1"), str(value, "latin-1")) for name, value in sent])
@@ -118,7 +122,10 @@ def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
 
 
 def _piece(piece: str) -> bytes:
-    """Return a pattern for a piece of a path. `{path}` matches the rest, any other placeholder matches one name."""
+    """Return a pattern for a piece of a path. `{path}` matches the rest of the path.
+
+    Any other placeholder matches one name.
+    """
     if not PLACEHOLDER.fullmatch(piece):
         return re.escape(piece).encode()
     return REST if piece == "{path}" else NAME

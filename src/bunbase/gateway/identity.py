@@ -1,4 +1,7 @@
-"""Check keys and tokens. Results are cached, so a repeated request asks no room; revocations arrive within a second."""
+"""Check keys and tokens. Results are cached, so a repeated request needs no other service.
+
+Revocations arrive within a second.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.s3_credentials import S3Holder
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -38,10 +42,10 @@ V = TypeVar("V")
 PERSONAL_PREFIX: Final = "bpt_"
 TTL_SECONDS: Final = 900.0
 MEMBERSHIP_TTL_SECONDS: Final = 60.0
-DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
-KEY: Final = "kid"  # in cached claims: the id of the key that signed the token
+DEVELOPERS: Final = "developers"  # This is the only signer of developers' tokens.
+KEY: Final = "kid"  # In cached claims, this is the id of the key that signed the token.
 READY_SECONDS: Final = 2.0
-CHECK_SECONDS: Final = 5.0  # the timeout of a check by a room, which usually takes milliseconds
+CHECK_SECONDS: Final = 5.0  # A check by a room may take this long. A check usually takes milliseconds.
 
 
 class Identity:
@@ -59,12 +63,15 @@ class Identity:
         self.key_use = KeyUse(platform)
         self.services: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.service_holders: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
+        self.s3_holders: Cache[str, S3Holder] = Cache(size, TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
-        self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
+        # These functions are called with a project whose settings have changed.
+        self.on_settings: list[Callable[[str], None]] = []
         self.on_revoked: list[Callable[[Revocation], None]] = []
-        self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
+        # The epoch grows with every revocation. A result that was looked up in an earlier epoch is not cached.
+        self.epoch = 0
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
         self.changed_projects = Revoked("platform", platform.revocations, self._drop)
@@ -75,7 +82,7 @@ class Identity:
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
         try:
-            with suppress(TimeoutError):  # until a room has started, each check calls that room
+            with suppress(TimeoutError):  # Until a room has started, each check calls that room.
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
             async with self.first_uses.reporting(), self.user_first_uses.reporting():
@@ -183,6 +190,19 @@ class Identity:
         self.key_use.note(holder.key_id)
         return holder, scopes
 
+    def known_s3_holder(self, access_key_id: str) -> S3Holder | None:
+        """Return the holder of a credential for S3 if it is cached, else None."""
+        holder = self.s3_holders.get(access_key_id) if self.changed_projects.live() else None
+        if holder is not None:
+            self.key_use.note(holder.access_key_id)
+        return holder
+
+    async def s3_holder(self, access_key_id: str) -> S3Holder:
+        """Return the holder of a credential for S3. Raises: InvalidKey, ProjectSuspended, Unreachable."""
+        holder = await self._cached(self.s3_holders, access_key_id, lambda: self.platform.s3_holder(access_key_id))
+        self.key_use.note(holder.access_key_id)
+        return holder
+
     async def membership(self, developer: str, project: str) -> Membership:
         """Return a developer's membership in a project. Raises: ProjectNotFound, ProjectDeleted, Unreachable."""
         return await self._cached(
@@ -240,7 +260,7 @@ class Identity:
             epoch = self.epoch
             claims = await self._verified(token) if personal else await self._checked(token)
             self.first_uses.note(claims)
-            if epoch == self.epoch:  # otherwise an account may have lost its role after the look-up
+            if epoch == self.epoch:  # Otherwise an account may have lost its role after the look-up.
                 self.developers.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         return claims
@@ -277,9 +297,11 @@ class Identity:
             case RevokedKind.ACCOUNT:
                 self.developers.drop_where(lambda claims: claims["sub"] == news.id)
             case RevokedKind.KEY:
+                self.s3_holders.drop(news.id)
                 self.holders.drop_where(lambda holder: holder.key_id == news.id)
                 self.service_holders.drop_where(lambda holder: holder.key_id == news.id)
             case RevokedKind.PROJECT:
+                self.s3_holders.drop_where(lambda holder: holder.project == news.id)
                 self.holders.drop_where(lambda holder: holder.project == news.id)
                 self.service_holders.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
@@ -287,19 +309,19 @@ class Identity:
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.SETTINGS:
-                self.user_keys.forget(news.id)  # a new algorithm means new keys
+                self.user_keys.forget(news.id)  # A new algorithm means new keys.
                 for forget in self.on_settings:
                     forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
                 self.user_keys.forget_key(news.id)
             case RevokedKind.MEMBERSHIP:
-                project, _, developer = news.id.partition(":")  # an empty part means all
+                project, _, developer = news.id.partition(":")  # An empty part means all.
                 self.memberships.drop_where(
                     lambda known: project in ("", known.project) and developer in ("", known.developer)
                 )
             case _:
-                pass  # every request checks sessions, user versions and personal tokens in Revoked
+                pass  # Every request checks sessions, user versions and personal tokens in Revoked.
         for tell in self.on_revoked:
             tell(news)
 

@@ -17,7 +17,7 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 FLUSH_SECONDS: Final = 60.0
-MAX_REPORTED: Final = 1000  # keys in one call
+MAX_REPORTED: Final = 1000  # One call reports at most this many keys.
 
 
 class KeyUse:

@@ -1,8 +1,8 @@
 """A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again.
 
-Hard place: a set that was requested before its keys were replaced may arrive after the replacement. Symptom: the old
-set stayed in the cache, and the gateway refused all new tokens until the next fetch was allowed. So the gateway does
-not store a set that arrives after a `forget`.
+Hard place: a set that was requested before its keys were replaced may arrive after the replacement. Before, the old set
+stayed in the cache, and the gateway refused all new tokens until the next fetch was allowed. So the gateway does not
+store a set that arrives after a `forget`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.pkg.cache import Cache
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
 
 TTL_SECONDS: Final = 600.0
-REFETCH_SECONDS: Final = 5.0  # the shortest interval between fetches, because of tokens with invented key ids
+REFETCH_SECONDS: Final = 5.0  # Fetches are at least this far apart, because tokens may have invented key ids.
 SIZE: Final = 10_000
 
 
@@ -25,7 +25,7 @@ class Keyring:
     def __init__(self, fetch: Callable[[str], Awaitable[Jwks]]) -> None:
         self.fetch = fetch
         self.verifiers: Cache[str, tuple[float, Verifier]] = Cache(SIZE, TTL_SECONDS)
-        self.forgotten = 0  # how often keys were forgotten
+        self.forgotten = 0  # This counts how often keys were forgotten.
 
     async def claims(self, signer: str, token: str) -> dict[str, Any]:
         """Return the claims of a token after checking its signature and expiry.

@@ -29,7 +29,7 @@ class Lane:
         self.cors = cors
 
     def known_caller(self, request: HotRequest, peer: str) -> Admitted | None:
-        """Return the caller if it is cached, else None: then `caller` looks it up."""
+        """Return the caller if it is cached, else None. In the second case, `caller` looks it up."""
         headers = request.headers
         authorization = str(headers[b"authorization"], "latin-1") if b"authorization" in headers else None
         return self.clients.known_caller(
@@ -37,7 +37,7 @@ class Lane:
         )
 
     async def caller(self, request: HotRequest, peer: str) -> Admitted:
-        """Return the caller. Raises: the same as `Clients.caller`."""
+        """Return the caller. Raises: the problems of `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
         route = request.mounted.route.path
@@ -52,7 +52,10 @@ class Lane:
         return mode is not None and origin in mode.origins
 
     def still_known(self, signed_in: bool) -> bool:
-        """True if this process receives new revocations. `signed_in`: true to require the feed of sessions too."""
+        """True if this process receives new revocations.
+
+        `signed_in`: true if the feed of revoked sessions must work too.
+        """
         identity = self.identity
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 

@@ -23,9 +23,10 @@ from bunbase.pkg.own_pages import is_own_page
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FUNCTIONS: Final = "/v1/functions/"
-NOBODY: Final = "null"  # the origin of sandboxed pages: pages of functions on the shared host, and pages of other sites
-DATA_PLANE: Final = "/v1/"  # its routes need a project key, which foreign pages do not have
-# nobody can register these names: RFC 6761, RFC 6762, and ICANN's .internal
+# Sandboxed pages have this origin: pages of functions on the shared host, and pages of other sites.
+NOBODY: Final = "null"
+DATA_PLANE: Final = "/v1/"  # These routes need a project key, which foreign pages do not have.
+# Nobody can register these names: see RFC 6761, RFC 6762, and ICANN's .internal.
 LOCAL_NAMES: Final = ("localhost", "local", "internal", "test")
 LOCAL_ORIGINS: Final = r"https?://((([a-z0-9_-]+\.)*localhost)|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 
@@ -39,7 +40,10 @@ class HostRefused(Problem):
 
 
 class LocalGuard:
-    """`allowed`: True for an origin that the CORS settings allow. `own`: the public URL of this installation."""
+    """`allowed`: a function that returns True for an origin that the CORS settings allow.
+
+    `own`: the public URL of this installation.
+    """
 
     def __init__(self, app: ASGIApp, allowed: Callable[[str], bool], own: str) -> None:
         self.app = app
@@ -67,7 +71,9 @@ class LocalGuard:
         if not origin or method in READING or self.allowed(origin):
             return
         if origin == NOBODY and path.startswith(FUNCTIONS) and not on_own_host:
-            return  # allow forms of sandboxed pages of functions: foreign pages know neither a key nor the project's id
+            # Forms of sandboxed pages of functions are allowed, because foreign pages know neither a key nor the
+            # project's id.
+            return
         if not (ours and is_own_page(origin, sent_to)):
             raise OriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
 
@@ -76,7 +82,9 @@ class LocalGuard:
 
 
 def is_local(host: str) -> bool:
-    """True if a host is an IP address, a name without a dot, or a name that nobody can register. `host`: lower case."""
+    """True if a host is an IP address, a name without a dot, or a name that nobody can register.
+
+    `host`: the host in lower case."""
     try:
         ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

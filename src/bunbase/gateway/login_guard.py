@@ -1,4 +1,7 @@
-"""A middleware that limits sign-ins, sign-ups and token refreshes. It applies LoginLimits before the room is called."""
+"""A middleware that limits sign-ins, sign-ups and token refreshes.
+
+The middleware applies LoginLimits before the room is called.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,24 @@ from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
 from bunbase.pkg.errors import TooLarge
 
 DEVICE_PAGE: Final = "/device"
-DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
+DEVICE_CODE_PAGE: Final = "/device/code"  # This page asks for the second factor.
 INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
-DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # the page after a sign-in by another service
+DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # This page follows a sign-in by another service.
 
 
 class Kind(Enum):
     """The misuse that a route invites. Counts are separate for each pool: a project's users, or the developers."""
 
     LOGIN = "login"  # failures are counted by the account that the body names, and by address
-    SIGN_UP = "sign_up"  # counted by address
+    SIGN_UP = "sign_up"  # sign-ups are counted by address
     MAIL = "mail"  # anybody may request a mail to any address: counted by IP address, in the same way as sign-ups
-    TRADE = "trade"  # the request sends a secret that nobody can guess: counted by address
-    START = "start"  # a link that opens a sign-in: counted by address, apart from TRADE, because any page can embed it
+    TRADE = "trade"  # the request sends a secret that nobody can guess; these requests are counted by address
+    # This is a link that opens a sign-in. Such a link is counted by address, but apart from TRADE, because any page can
+    # embed it.
+    START = "start"
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -68,7 +73,7 @@ GUARDED: Final = {
     "/account/sign-up": SIGN_UP,
     "/api/auth/device": TRADE,
     "/api/auth/login": LOGIN,
-    "/api/auth/login/passkey/options": TRADE,  # the room limits the attempts at each account
+    "/api/auth/login/passkey/options": TRADE,  # BunAuth and tenant-auth limit the attempts at each account.
     "/api/auth/login/passkey/verify": TRADE,
     "/api/auth/login/second-factor": TRADE,
     "/api/auth/oauth/exchange": TRADE,
@@ -145,8 +150,9 @@ GUARDED: Final = {
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }
-PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # codes of answers after a right password
-# people type a short code: requests for codes that do not exist are counted by address
+# Answers after a right password have these codes.
+PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)
+# People type a short code. Requests for codes that do not exist are counted by address.
 DEVICE_CODES: Final = (
     DEVICE_PAGE,
     DEVICE_CODE_PAGE,
@@ -157,7 +163,8 @@ DEVICE_CODES: Final = (
 
 OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE, INVITE_PAGE)
 MAX_FIELDS: Final = 20
-MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is refused, as its account would not be known
+# Sign-ins are shorter. A longer body is refused, because its account would not be known.
+MAX_PEEK_BYTES: Final = 64 << 10
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -165,7 +172,10 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class LoginGuard:
-    """The middleware. It runs after routing and compares route templates, so the spelling of a path does not matter."""
+    """The middleware.
+
+    The middleware runs after routing and compares route templates, so the spelling of a path does not matter.
+    """
 
     def __init__(self, app: ASGIApp, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.app = app
@@ -253,7 +263,7 @@ def _speaks_for_many(holder: KeyHolder | None) -> bool:
 
 
 async def _peeked(receive: Receive) -> list[Any]:
-    """Return the messages of the body. If they have more than MAX_PEEK_BYTES, return only the first of them."""
+    """Return the messages of the body. If the body has more than MAX_PEEK_BYTES, return only its first messages."""
     messages: list[Any] = []
     size = 0
     while size <= MAX_PEEK_BYTES:
@@ -301,7 +311,7 @@ def _failing_sign_in(send: Send, attempt: Attempt) -> Send:
 
 
 def _has_passed_the_first_step(body: bytes) -> bool:
-    """True if the answer asks for a second factor: the password was right. Pages ask for it with the status 200."""
+    """True if the answer asks for a second factor, because the password was right. Pages ask with the status 200."""
     try:
         return msgspec.json.decode(body, type=_Refusal).code in PASSED
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -312,12 +322,12 @@ def _form_fields(body: bytes) -> dict[str, str]:
     try:
         return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS))
     except ValueError:
-        return {}  # the room refuses this form and describes the error
+        return {}  # The room refuses this form and describes the error.
 
 
 def _json_fields(body: bytes) -> dict[str, str]:
     try:
         found = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}  # the room refuses this body and describes the error
+        return {}  # The room refuses this body and describes the error.
     return {name: value for name, value in found.items() if isinstance(value, str)}

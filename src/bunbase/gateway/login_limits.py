@@ -13,21 +13,21 @@ The life of one sign-in:
 4. Otherwise, if the account has too many failures, the attempt waits for its turn in the queue (`sign_in_queue.py`),
    and then continues.
 
-Hard place 1: the limit per account. Symptom: with 20 wrong passwords a minute, anybody could lock the owner out of an
-account, even the administrator. Cause: the count of an account contains the failures of strangers too. Therefore this
-limit never refuses an attempt but only delays it, and an attempt from a known address is not delayed. Rejected: a
-cookie for known devices (OWASP device cookies), because clients of an API have no cookies.
+Hard place 1: the limit per account. With 20 wrong passwords a minute, anybody could lock the owner out of an account,
+even the administrator, because the count of an account contains the failures of strangers too. Therefore this limit
+never refuses an attempt but only delays it, and an attempt from a known address is not delayed. A cookie for known
+devices (OWASP device cookies) was rejected, because clients of an API have no cookies.
 
-Hard place 2: attempts in parallel. Symptom: a thousand guesses, sent at once, would all pass before the first failure
-is counted. Cause: a failure is known only after the password was hashed. Therefore `under_way` counts attempts without
-a result. A new attempt waits if the limit would be exceeded in case all these attempts fail. Rejected: counting each
-attempt as a failure until it succeeds. An office whose people sign in at the same moment would then be refused,
+Hard place 2: attempts in parallel. A thousand guesses, sent at once, would all pass before the first failure is
+counted, because a failure is known only after the password was hashed. Therefore `under_way` counts attempts without a
+result. A new attempt waits if the limit would be exceeded in case all these attempts fail. To count each attempt as a
+failure until it succeeds was rejected. An office whose people sign in at the same moment would then be refused,
 although nobody typed a wrong password.
 
-Hard place 3: look-ups of unknown keys and tokens (`look_up`). Symptom: after too many invented keys from one address,
-valid clients behind the same proxy would be refused. Cause: if the proxy is not listed in `trusted_proxies`, all its
-clients have its address. Therefore a key that was valid before (`proven`) is looked up without a limit. Rejected: no
-limit on these look-ups, because each invented key would then cost a query of a room.
+Hard place 3: look-ups of unknown keys and tokens (`look_up`). After too many invented keys from one address, valid
+clients behind the same proxy would be refused, because all clients of a proxy that is not listed in `trusted_proxies`
+have its address. Therefore a key that was valid before (`proven`) is looked up without a limit. These look-ups need a
+limit, because each invented key would otherwise cost a query of a room.
 
 The reasons and costs of all limits: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """
@@ -57,11 +57,12 @@ from bunbase.pkg.phones import phone_or_none
 DEVELOPERS: Final = "developers"
 SERVICES: Final = "services"
 MINUTE, HOUR = 60.0, 3600.0
-MAX_WAITING: Final = 200  # attempts of one name that may wait until earlier attempts have a result
+MAX_WAITING: Final = 200  # At most this many attempts of one name wait until earlier attempts have a result.
 PATIENCE_SECONDS: Final = 10.0
 COME_BACK_SECONDS: Final = 5
 PROVEN_SECONDS: Final = 86_400.0
-STRANGERS_REMEMBERED: Final = 50  # counted failures of one address at one account; more would not change its rank
+# At most this many failures of one address at one account are counted. More would not change its rank.
+STRANGERS_REMEMBERED: Final = 50
 
 T = TypeVar("T")
 Asking = Callable[[], Awaitable[bool]]
@@ -132,8 +133,8 @@ class LoginLimits:
     async def attempt(self, place: Place, knows: Asking = nobody_known) -> AsyncIterator[Attempt]:
         """Limit the sign-in in the block. After a failure, the block sets `failed` on the yielded attempt.
 
-        `knows`: returns True if the account has signed in from this address before. If too many attempts have no result
-        yet, a new attempt waits.
+        `knows`: a function that returns True if the account has signed in from this address before. If too many
+        attempts have no result yet, a new attempt waits.
         Raises: RateLimited with `retry_after_seconds`, the same for accounts that exist and accounts that do not.
         """
         names = place.names
@@ -221,7 +222,7 @@ class LoginLimits:
     async def _pass_slowly(self, names: Names, knows: Asking) -> None:
         """Wait for a turn in the queue. Raises: RateLimited."""
         if await self._is_known(names, knows):
-            return  # `_may_try` may not have asked: other attempts have failed while this one waited
+            return  # `_may_try` may not have asked, because other attempts have failed while this attempt waited.
         try:
             await self.queue.turn(names.account, tuple(self.strangers.count(name) for name in names.stranger))
         except NoTurn:
@@ -231,7 +232,10 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """True if the address or the account has no failures left. Then it matters whether the address is known."""
+        """True if the address or the account has no failures left.
+
+        Without failures left, it matters whether the address is known.
+        """
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 
@@ -291,7 +295,7 @@ class LoginLimits:
 
 def _without(counter: Counter[Name], names: tuple[Name, ...]) -> Counter[Name]:
     counter.subtract(names)
-    return +counter  # drop the names whose count is zero
+    return +counter  # This drops the names whose count is zero.
 
 
 def _limited(what: str, seconds: int) -> RateLimited:

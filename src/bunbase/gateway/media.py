@@ -13,7 +13,9 @@ from bunbase.pkg.media import check_json
 
 
 async def check_media(request: Request[Any, Any, Any]) -> None:
-    """Check the type of a body that a route takes as `data`; routes that take its bytes check it themselves.
+    """Check the type of a body that a route takes as `data`.
+
+    A route that takes the bytes of the body checks the type itself.
 
     Raises: UnsupportedMedia.
     """

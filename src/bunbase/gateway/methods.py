@@ -44,7 +44,8 @@ class Methods:
         async def without_body(message: Any) -> None:
             nonlocal started
             if started:
-                await asyncio.sleep(0)  # let the loop run: only then does a stream learn that the client needs no more
+                # The loop must run here, because only then does a stream learn that the client needs no more.
+                await asyncio.sleep(0)
                 return
             started = True
             await sending(message)
@@ -53,7 +54,7 @@ class Methods:
         try:
             await self.app(asked, receive, without_body)
         finally:
-            if "path_template" in asked:  # Frame reads it for the log line and the metrics
+            if "path_template" in asked:  # Frame reads this for the log line and the metrics.
                 scope["path_template"] = asked["path_template"]
 
     def _with_allow(self, scope: Any, send: Any) -> Any:

@@ -33,6 +33,7 @@ from bunbase.gateway.project_hosts import project_hosts
 from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
+from bunbase.gateway.s3_door import S3Door
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sharing import Cors
 from bunbase.pkg.http1.limits import Limits, descriptors
@@ -79,6 +80,7 @@ async def open_gateway(
     async with identity.following(), auditor.refusals.counting(), running(flush_key_use), live.running():
         door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
+        door.s3_door = S3Door(identity, limits, proxies, auditor.entry, rooms[Platform])
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, live_door, site.dev)
             door.serving["protocol"] = partial(FastLane, lane)

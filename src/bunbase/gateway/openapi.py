@@ -1,4 +1,7 @@
-"""The OpenAPI document of all routes, served at /api/openapi.json. It describes every failure as a Problem."""
+"""The OpenAPI document of all routes, served at /api/openapi.json.
+
+The document describes every failure as a Problem.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +164,10 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
 
 
 def _complete_body(body: dict[str, Any]) -> None:
-    """Describe a body that may be left out as an optional body, in place. Litestar describes it as one that is null."""
+    """Describe a body that may be left out as optional, in place.
+
+    Litestar describes such a body as one that may be null.
+    """
     for media in body["content"].values():
         sent = without_null(media["schema"])
         body["required"] = sent == media["schema"]
@@ -172,7 +178,8 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
     """Shorten the description of a parameter, in place: Litestar repeats parts of the description."""
     schema = plain(without_null(parameter["schema"]))
     parameter["schema"] = {name: value for name, value in schema.items() if name != "description"}
-    if parameter["in"] == "path" and parameter["schema"].get("format") == "uri":  # Litestar's word for any path
+    # Litestar uses this word for any path.
+    if parameter["in"] == "path" and parameter["schema"].get("format") == "uri":
         parameter["schema"] = {"type": "string"}
     for name in ("deprecated", "required", "allowEmptyValue", "allowReserved"):
         if not parameter.get(name):
@@ -215,7 +222,10 @@ def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
 
 
 class DocumentOnly(Router):
-    """The router that serves only the document. It leaves out Litestar's HTML page for unknown paths below /api."""
+    """The router that serves only the document.
+
+    The router leaves out Litestar's HTML page for unknown paths below /api.
+    """
 
     def register(self, value: Any) -> list[BaseRoute]:
         return [] if NOT_FOUND_PATH in value.paths else super().register(value)

@@ -54,7 +54,7 @@ SECURITY: Final[dict[str, Security]] = {
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,
-    "person": [],  # only pages have this caller, and they are not in the document
+    "person": [],  # only pages have this caller, and pages are not in the document
     "accessor": [*CLIENT, *DEVELOPER],
     "listener": [*CLIENT, *DEVELOPER],
     "guest": [*CLIENT, *DEVELOPER, {}],
@@ -98,7 +98,7 @@ AS: Final = {
 HEADERS: Final = {
     "operator": [PROJECT_NAME],
     "client": [EXPLAIN],
-    "person": [],  # only pages have this caller, and they are not in the document
+    "person": [],  # only pages have this caller, and pages are not in the document
     "accessor": [PROJECT_NAME, EXPLAIN, AS],
     "listener": [PROJECT_NAME],
     "guest": [PROJECT_NAME, PROJECT_ID, EXPLAIN, AS],

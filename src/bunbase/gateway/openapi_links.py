@@ -1,6 +1,6 @@
 """The links of the OpenAPI document: from an answer that names a resource to the operations on this resource.
 
-Programs that explore an API follow them, such as a tool that creates a document, reads it and deletes it. The links
+Programs that explore an API follow these links, for example to create a document, read it and delete it. The links
 come from the paths: a `POST` to `/things` leads to `/things/{thing}` and to `/things/{thing}/action`, and a `PUT` to
 `/things/{thing}` leads to the other operations there. MORE lists the links that no path shows.
 """
@@ -15,9 +15,9 @@ Document = dict[str, Any]
 
 METHODS: Final = ("get", "put", "post", "patch", "delete")
 PARAMETER: Final = re.compile(r"\{(\w+)\}")
-CHILD: Final = re.compile(r"(?:/[a-z-]+)?")  # the resource itself, or one action or list below it
+CHILD: Final = re.compile(r"(?:/[a-z-]+)?")  # The resource itself, or one action or list below it.
 
-# by operation: the operations that a link leads to, with the parameters that no path shows
+# For each operation, these are the operations that a link leads to, with the parameters that no path shows.
 JOB: Final = {"getBackupJob": {"project": "$request.path.project", "job": "$response.body#/id"}}
 BUCKET: Final = {"bucket": "$response.body#/name"}
 MORE: Final[dict[str, dict[str, dict[str, str]]]] = {
@@ -30,7 +30,7 @@ MORE: Final[dict[str, dict[str, dict[str, str]]]] = {
     "createBucket": {"getBucket": BUCKET, "updateBucket": BUCKET, "deleteBucket": BUCKET},
     "restoreBackup": JOB,
 }
-LATER: Final = frozenset({"createBackup"})  # the answer names a resource that a job makes later
+LATER: Final = frozenset({"createBackup"})  # The answer names a resource that a job makes later.
 
 
 def add_links(document: Document) -> None:
@@ -55,7 +55,7 @@ def _operations(item: Document) -> dict[str, Document]:
 
 
 def _answers(document: Document, operation: Document) -> Iterator[tuple[Document, Document]]:
-    """Yield the good answers that are JSON objects, with the schemas of their fields."""
+    """Yield the successful answers that are JSON objects, with the schemas of their fields."""
     for status, answer in operation["responses"].items():
         schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
         fields = _resolved(document, schema).get("properties", {})

@@ -30,7 +30,7 @@ def components(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
 
 def schema_of(kind: Any) -> Any:
     """Return the schema of a type. Each Struct in it is a reference to its component."""
-    choices = get_args(kind) if isinstance(kind, UnionType) else (kind,)  # msgspec refuses a union of Structs
+    choices = get_args(kind) if isinstance(kind, UnionType) else (kind,)  # msgspec refuses a union of Structs.
     schemas, _ = msgspec.json.schema_components(choices, ref_template=REFERENCE)
     return plain(schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)})
 
@@ -93,7 +93,10 @@ def _nullable(schema: dict[str, Any], choice: str) -> dict[str, Any]:
 
 
 def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the keywords that msgspec leaves out: other fields are allowed, and these fields are always sent."""
+    """Return the keywords that msgspec leaves out.
+
+    These keywords tell that other fields are allowed, and which fields are always sent.
+    """
     if issubclass(struct, OpenObject):
         return {"additionalProperties": True}
     config = struct.__struct_config__

@@ -1,8 +1,8 @@
 """The check whether a web page may use a project key. Browsers send the origin of the page with requests to another
 origin.
 
-This does not protect data, because a program that is not a browser can send any Origin. It stops pages that copied a
-publishable key, and it shows developers at once that a secret key must not be in a page.
+The check does not protect data, because a program that is not a browser can send any Origin. The check stops pages that
+copied a publishable key, and shows developers at once that a secret key must not be in a page.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_welcome(holder: KeyHolder, origin: str | None) -> bool:
 
 
 def check_origin(holder: KeyHolder, origin: str | None) -> None:
-    """Raises: OriginNotAllowed, SecretKeyInBrowser."""
+    """Check that a page may use the key. Raises: OriginNotAllowed, SecretKeyInBrowser."""
     if is_welcome(holder, origin):
         return
     if holder.kind is CallerKind.SECRET:

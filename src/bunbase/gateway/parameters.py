@@ -32,13 +32,13 @@ EMPTY: Final = re.compile(rb"//|/$")
 NULL: Final = "null"
 MAX_NAME: Final = 100
 OF_THE_GATEWAY: Final = frozenset({KEY_PARAMETER, PROJECT_PARAMETER, COOKIES_PARAMETER})
-# documents and collections refuse unknown parameters themselves (`bundoc/routes`), as `invalid_query`
+# Documents and collections refuse unknown parameters themselves (`bundoc/routes`), as `invalid_query`.
 STRICT: Final = ("/api/", "/v1/auth/", "/v1/channels", "/v1/jobs", "/v1/storage/")
-# other services send browsers and probes to these, with parameters that they choose
+# Other services send browsers and probes to these paths, with parameters that they choose.
 OPEN: Final = frozenset(
     {"/api/auth/oauth/{provider}/callback", "/api/health", "/api/ready", "/v1/auth/oauth/{provider}/callback"}
 )
-HANDLERS: Final = 512  # more than there are routes
+HANDLERS: Final = 512  # There are fewer routes than this.
 
 
 def check_parameters(request: Request[Any, Any, Any]) -> None:
@@ -61,7 +61,10 @@ def check_parameters(request: Request[Any, Any, Any]) -> None:
 
 
 def _is_strict(request: Request[Any, Any, Any]) -> bool:
-    """True for a documented route of the API. Pages take every parameter: programs add some to links of mails."""
+    """True for a documented route of the API.
+
+    Pages accept every parameter, because some programs add parameters to the links in mails.
+    """
     route = request.scope["path_template"]
     return route.startswith(STRICT) and route not in OPEN and request.route_handler.resolve_include_in_schema()
 
@@ -121,7 +124,7 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
 def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
     """Return the types of each query parameter that takes one value, by its name in the URL.
 
-    Several routes may share parameters. Then their handlers depend on one function that declares the parameters.
+    Several routes may share parameters. In this case, the handlers depend on one function that declares the parameters.
     """
     found = {}
     used = handler.parsed_fn_signature.parameters

@@ -43,9 +43,9 @@ from bunbase.pkg.plain_messages import plain, sentence
 
 log = logger("gateway")
 
-RETRY_SECONDS: Final = 2  # a process waits this long for a connection to another process
-NO_BODY: Final = "'data'"  # the message of Litestar for a missing body
-LEFT: Final = "client disconnected prematurely"  # the message of Litestar when a client leaves before its body ends
+RETRY_SECONDS: Final = 2  # A process waits this long for a connection to another process.
+NO_BODY: Final = "'data'"  # Litestar has this message for a missing body.
+LEFT: Final = "client disconnected prematurely"  # Litestar has this message when a client leaves before its body ends.
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -59,7 +59,7 @@ def on_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[b
 
 
 def for_the_public(problem: Problem) -> Problem:
-    """Return the problem without internal details: only the log names the room, host or port that is unreachable."""
+    """Return the problem without internal details. Only the log names the room, host or port that is unreachable."""
     if not isinstance(problem, Unreachable):
         return problem
     log.error("a needed service did not answer", reason=problem.detail, request_id=context.request_id.get())
@@ -128,7 +128,10 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
 
 
 def _allowed(request: Request[Any, Any, Any], refusal: HTTPException) -> list[str]:
-    """Return the methods that the path of a refused request supports, sorted; none if the refusal does not name any."""
+    """Return the methods that the path of a refused request supports, sorted.
+
+    If the refusal names none, return none.
+    """
     named = (refusal.headers or {}).get("allow")
     if not named:
         return []

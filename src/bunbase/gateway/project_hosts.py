@@ -24,10 +24,10 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 class ProjectHosts:
     def __init__(self, suffix: str) -> None:
-        self.suffix = suffix  # for example `.fn.example.com`; empty if there are no project hosts
+        self.suffix = suffix  # For example `.fn.example.com`. The suffix is empty if there are no project hosts.
 
     def slug(self, headers: Headers) -> str | None:
-        """Return the slug in a project host, or None for any other host. There may be no such project."""
+        """Return the slug in a project host, or None for any other host. A project with this slug need not exist."""
         if not self.suffix:
             return None
         host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()
@@ -45,7 +45,8 @@ class ProjectHostsApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         slug = self.hosts.slug(scope["headers"]) if scope["type"] == "http" else None
         if slug is not None:
-            # do not copy the scope: the app writes values into the scope, and Frame reads these values afterwards
+            # The scope is not copied, because the app writes values into the scope, and Frame reads these values
+            # afterwards.
             scope.setdefault("state", {})[HOST_SLUG] = slug
             scope["path"] = FUNCTIONS + scope["path"]
             if scope.get("raw_path"):

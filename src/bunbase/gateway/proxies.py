@@ -30,7 +30,7 @@ class Proxies:
         try:
             parsed = ip_address(address)
         except ValueError:
-            return False  # a peer without an address, such as a Unix socket
+            return False  # A peer such as a Unix socket has no address.
         return any(parsed in network for network in self.networks)
 
 

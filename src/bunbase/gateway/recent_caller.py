@@ -11,7 +11,7 @@ from bunbase.gateway.lane import Lane
 from bunbase.pkg.own_cookies import PREFIX
 
 OWN_COOKIES: Final = PREFIX.encode()
-KEPT_SECONDS: Final = 1.0  # an expired token may be accepted for at most this much longer
+KEPT_SECONDS: Final = 1.0  # An expired token may be accepted for at most this much longer.
 
 SentCredentials = tuple[bytes | None, ...]
 
@@ -19,8 +19,9 @@ SentCredentials = tuple[bytes | None, ...]
 class RecentCaller:
     """Keeps one Caller and the headers that identified it. A request with the same headers gets the same Caller.
 
-    The Caller is kept for KEPT_SECONDS. It is dropped as soon as anything is revoked (`Identity.epoch`) or a revocation
-    feed is interrupted. This saves the look-ups in the caches of Identity: hashing key and token, comparing expiry.
+    The Caller is kept for KEPT_SECONDS. The Caller is dropped as soon as anything is revoked (`Identity.epoch`) or a
+    revocation feed is interrupted. This cache saves the look-ups in the caches of Identity, which hash key and token
+    and compare the expiry.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -31,7 +32,7 @@ class RecentCaller:
         self.last: Admitted | None = None
 
     def caller(self, request: HotRequest, peer: str) -> Admitted | None:
-        """Return the caller if it is cached, else None: then a room must be asked. Raises: CsrfRefused, Malformed."""
+        """Return the caller if it is cached. Return None if a room must be asked. Raises: CsrfRefused, Malformed."""
         headers, lane, last = request.headers, self.lane, self.last
         get = headers.get
         cookie = get(b"cookie")
@@ -39,7 +40,7 @@ class RecentCaller:
             cookie is not None and OWN_COOKIES in cookie
         ):  # the method of the request also decides whether a cookie counts
             return lane.known_caller(request, peer)
-        # a loop over the names would take 0.3 µs more for every read
+        # A loop over the names would take 0.3 µs more for every read.
         named = get(b"x-bunbase-key"), get(b"authorization"), get(b"x-forwarded-for")
         sent, now = (*named, get(b"user-agent"), get(b"origin")), time.monotonic()
         same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until

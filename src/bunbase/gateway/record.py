@@ -10,7 +10,7 @@ from bunbase.pkg import metrics
 from bunbase.pkg.log_lines import Line
 
 QUIET: Final = frozenset({"/api/health", "/api/ready", "/metrics"})
-KNOWN_LINES: Final = 4096  # size of the cache of prepared log lines: one per route, status and caller
+KNOWN_LINES: Final = 4096  # This many prepared log lines are cached: one per route, status and caller.
 
 
 def record(method: str, route: str, status: int, seconds: float, request_id: str, caller: Caller | None) -> None:
@@ -19,7 +19,7 @@ def record(method: str, route: str, status: int, seconds: float, request_id: str
         _line(method, route, status, *_who(caller)).write(round(seconds * 1000, 2), request_id)
 
 
-_answered: Final = cache(metrics.http_requests.of)  # the cache stays small because there are few labels
+_answered: Final = cache(metrics.http_requests.of)  # The cache stays small because there are few labels.
 
 
 @lru_cache(KNOWN_LINES)
@@ -35,9 +35,9 @@ def _line(method: str, route: str, status: int, kind: str, id: str, project: str
 
 
 def _who(caller: Caller | None) -> tuple[str, str, str, str]:
-    """Return what the log says about a caller: kind, id, project, and the one who acts in the caller's place.
+    """Return the values that the log has about a caller: kind, id, project, and the one who acts in the caller's place.
 
-    They contain ids, never an IP address or an email address.
+    The values contain ids, never an IP address or an email address.
     """
     if caller is None:
         return "", "", "", ""

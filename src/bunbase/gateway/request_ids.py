@@ -1,4 +1,4 @@
-"""The id of a request. It appears in the answer, in log lines, and in calls to rooms in other processes."""
+"""The id of a request. The id appears in the answer, in log lines, and in calls to rooms in other processes."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-STALE_SECONDS: Final = 3.0  # a feed sends a heartbeat every second
+STALE_SECONDS: Final = 3.0  # A feed sends a heartbeat every second, so a longer silence means that it is broken.
 RETRY_SECONDS: Final = 0.2
 SINCE_BOOT: Final = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-PURGE_ABOVE: Final = 1000  # shorter lists are not searched for expired entries
+PURGE_ABOVE: Final = 1000  # Shorter lists are not searched for expired entries.
 
 
 class Revoked:

@@ -29,7 +29,7 @@ DOCUMENT: Final = {
 }
 
 ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
-    # accounts of developers
+    # Accounts of developers.
     ("POST", "/api/auth/logout"): Act.SESSION_END,
     ("GET", "/api/auth/me"): Act.ACCOUNT_READ,
     ("PATCH", "/api/auth/me"): Act.ACCOUNT_UPDATE,
@@ -64,7 +64,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/api/auth/tokens"): Act.TOKEN_READ,
     ("POST", "/api/auth/tokens"): Act.TOKEN_CREATE,
     ("DELETE", "/api/auth/tokens/{token_id}"): Act.TOKEN_DELETE,
-    # projects
+    # Projects.
     ("GET", "/api/projects"): Act.PROJECT_LIST,
     ("POST", "/api/projects"): Act.PROJECT_CREATE,
     ("GET", P): Act.PROJECT_READ,
@@ -81,7 +81,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", f"{P}/invites/{{invite_id}}/resend"): Act.INVITE_RESEND,
     ("DELETE", f"{P}/invites/{{invite_id}}"): Act.INVITE_DELETE,
     ("POST", "/api/invites/accept"): Act.INVITE_ACCEPT,
-    # organisations
+    # Organisations.
     ("GET", "/api/orgs"): Act.ORG_LIST,
     ("POST", "/api/orgs"): Act.ORG_CREATE,
     ("GET", ORG): Act.ORG_READ,
@@ -96,7 +96,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("DELETE", f"{ORG}/invites/{{invite_id}}"): Act.ORG_INVITE_DELETE,
     ("GET", f"{ORG}/audit"): Act.ORG_AUDIT_READ,
     ("GET", f"{ORG}/audit/export"): Act.ORG_AUDIT_READ,
-    # keys and service accounts
+    # Keys and service accounts.
     ("GET", f"{P}/keys"): Act.KEY_READ,
     ("POST", f"{P}/keys"): Act.KEY_CREATE,
     ("PATCH", f"{P}/keys/{{key_id}}"): Act.KEY_UPDATE,
@@ -105,11 +105,14 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", f"{P}/service-accounts"): Act.SERVICE_ACCOUNT_READ,
     ("POST", f"{P}/service-accounts"): Act.SERVICE_ACCOUNT_CREATE,
     ("DELETE", f"{P}/service-accounts/{{client_id}}"): Act.SERVICE_ACCOUNT_DELETE,
+    ("GET", f"{P}/storage/credentials"): Act.S3_CREDENTIAL_READ,
+    ("POST", f"{P}/storage/credentials"): Act.S3_CREDENTIAL_CREATE,
+    ("DELETE", f"{P}/storage/credentials/{{access_key_id}}"): Act.S3_CREDENTIAL_DELETE,
     ("GET", f"{P}/data-key"): Act.DATA_KEY_READ,
     ("POST", f"{P}/data-key/rotate"): Act.DATA_KEY_ROTATE,
     ("GET", f"{P}/audit"): Act.AUDIT_READ,
     ("GET", f"{P}/audit/export"): Act.AUDIT_READ,
-    # the installation
+    # The installation.
     ("GET", "/api/invites"): Act.ACCOUNT_INVITE_READ,
     ("POST", "/api/invites"): Act.ACCOUNT_INVITE_CREATE,
     ("DELETE", "/api/invites/{invite_id}"): Act.ACCOUNT_INVITE_DELETE,
@@ -130,7 +133,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/api/admin/oauth-clients"): Act.OAUTH_CLIENT_CREATE,
     ("POST", "/api/admin/oauth-clients/{oauth_client}/rotate"): Act.OAUTH_CLIENT_ROTATE,
     ("DELETE", "/api/admin/oauth-clients/{oauth_client}"): Act.OAUTH_CLIENT_DELETE,
-    # backups
+    # Backups.
     ("GET", f"{P}/backups"): Act.BACKUP_READ,
     ("POST", f"{P}/backups"): Act.BACKUP_CREATE,
     ("GET", f"{P}/backups/schedule"): Act.BACKUP_READ,
@@ -143,7 +146,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", f"{P}/backups/{{backup}}/verify"): Act.BACKUP_VERIFY,
     ("GET", f"{P}/export"): Act.DOCUMENT_EXPORT,
     ("POST", f"{P}/import"): Act.DOCUMENT_IMPORT,
-    # functions, as their developers see them
+    # Functions, as their developers see them.
     ("GET", f"{P}/env"): Act.VARIABLE_READ,
     ("PUT", f"{P}/env/{{name}}"): Act.VARIABLE_SET,
     ("DELETE", f"{P}/env/{{name}}"): Act.VARIABLE_DELETE,
@@ -172,7 +175,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", f"{P}/walks/{{walk_id}}"): Act.WALK_READ,
     ("PATCH", f"{P}/walks/{{walk_id}}"): Act.WALK_UPDATE,
     **{(method, path): Act.FUNCTION_INVOKE for method in CALLING for path in (CALLED, f"{CALLED}/{{path}}")},
-    # end users
+    # End users.
     ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,
     ("PATCH", f"{P}/auth"): Act.AUTH_SETTINGS_UPDATE,
     ("GET", f"{P}/auth/activity"): Act.USER_READ,
@@ -280,7 +283,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/auth/users/{user_id}/links"): Act.USER_LINK_CREATE,
     ("POST", "/v1/auth/users/{user_id}/impersonate"): Act.USER_IMPERSONATE,
     ("POST", "/v1/auth/custom-token"): Act.USER_IMPERSONATE,
-    # collections and documents
+    # Collections and documents.
     ("GET", "/v1/collections"): Act.COLLECTION_READ,
     ("GET", "/v1/collections/{collection}"): Act.COLLECTION_READ,
     ("PUT", "/v1/collections/{collection}"): Act.COLLECTION_UPDATE,
@@ -291,17 +294,17 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", DATA): Act.DOCUMENT_WRITE,
     ("POST", f"{DATA}/query"): Act.DOCUMENT_READ,
     ("POST", f"{DATA}/aggregate"): Act.DOCUMENT_READ,
-    # `query` and `aggregate` are ids of documents, too
+    # `query` and `aggregate` are ids of documents, too.
     **{(verb, f"{DATA}/{id}"): act for verb, act in DOCUMENT.items() for id in ("{id}", "query", "aggregate")},
     ("POST", "/v1/commit"): Act.DOCUMENT_WRITE,
     ("GET", "/v1/changes"): Act.CHANGE_READ,
     ("GET", "/v1/export"): Act.DOCUMENT_EXPORT,
     ("POST", "/v1/import"): Act.DOCUMENT_IMPORT,
-    # channels
+    # Channels.
     ("GET", "/v1/channels"): Act.CHANNEL_READ,
     ("PUT", "/v1/channels"): Act.CHANNEL_UPDATE,
     ("POST", "/v1/channels/publish"): Act.CHANNEL_PUBLISH,
-    # files
+    # Files.
     ("GET", "/v1/storage/buckets"): Act.BUCKET_READ,
     ("POST", "/v1/storage/buckets"): Act.BUCKET_CREATE,
     ("GET", "/v1/storage/buckets/{bucket}"): Act.BUCKET_READ,

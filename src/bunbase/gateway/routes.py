@@ -37,7 +37,7 @@ class Instance(msgspec.Struct, frozen=True):
     """`sandbox.functions`: the layers that sandbox functions on this machine; empty if there is no sandbox.
 
     `confirms_signups`: true if a person who registers without an invitation chooses the password on a page to which a
-    mail links. The password in the request is not used then.
+    mail links. In this case, the server does not use the password in the request.
     """
 
     version: str
@@ -118,7 +118,7 @@ async def get_instance(bunauth: Injected[BunAuth], functions: Injected[Functions
     )
 
 
-CHARSET: Final = "; charset=utf-8"  # Litestar adds it to every type of text
+CHARSET: Final = "; charset=utf-8"  # Litestar adds this to every type of text.
 
 
 @get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain", cache_control=NO_STORE)

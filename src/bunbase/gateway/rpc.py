@@ -26,7 +26,7 @@ caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
 
 class AuthMethods:
-    """The methods `auth.…`. They have the same limits as the routes below `/api/auth`."""
+    """The methods `auth.…`. These methods have the same limits as the routes below `/api/auth`."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits, identity: Identity) -> None:
         self._bunauth = bunauth
@@ -48,7 +48,7 @@ class AuthMethods:
         recovery code.
         """
         by = caller.get()
-        self._limits.trade(DEVELOPERS, by.ip)  # the room limits the wrong codes for each account
+        self._limits.trade(DEVELOPERS, by.ip)  # BunAuth limits the wrong codes for each account.
         return await self._bunauth.login_with_second_factor(by, challenge, SecondFactor(code))
 
     async def register(
@@ -65,7 +65,10 @@ class AuthMethods:
         return await self._bunauth.refresh(by, refresh_token)
 
     async def logout(self, access_token: str) -> None:
-        """End the session of an access token. A batch may end several, so the token is a parameter, not a header."""
+        """End the session of an access token.
+
+        A batch may end several sessions, so the token is a parameter, not a header.
+        """
         by, identity = caller.get(), self._identity
         if identity.knows_developer(access_token):
             developer = await identity.developer(access_token)

@@ -31,13 +31,13 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     same.
     `max_connections`: the limit of open connections in total, without live connections (`live.max_connections`). If the
     process may open only few files, the limit is half of those files.
-    `max_connections_per_address`: the limit of open connections from one address (IPv6: one /64); it does not apply to
-    `trusted_proxies`. If the process may open only few files, the limit is an eighth of those files.
+    `max_connections_per_address`: the limit of open connections from one address (IPv6: one /64). The limit does not
+    apply to `trusted_proxies`. If the process may open only few files, the limit is an eighth of those files.
 
     `failed_logins_per_minute`: the limit of failed sign-ins from one address.
     `failed_logins_per_account_per_minute`: the limit of failed sign-ins to one account from one address.
-    `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above it, sign-ins to the account
-    from addresses that it never used before are slowed down to one at a time.
+    `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above this limit, the server
+    slows down sign-ins to the account from addresses that the account never used before, to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
     `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a
     sign-in by OpenID Connect or another service are counted separately, up to the same number. Invalid keys and tokens

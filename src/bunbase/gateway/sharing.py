@@ -22,9 +22,9 @@ from bunbase.pkg.errors import Problem
 PREFIX: Final = "access-control-"
 ALLOW_ORIGIN: Final = "access-control-allow-origin"
 ALLOW_CREDENTIALS: Final = "access-control-allow-credentials"
-OF_USERS: Final = "/v1/"  # only these paths take the cookies of end users
-# Pages of every origin may use these paths, whatever the settings are: they are for OpenID Connect clients in browsers.
-# They take no cookies, and a client gets nothing without its tokens.
+OF_USERS: Final = "/v1/"  # Only these paths take the cookies of end users.
+# Pages of every origin may use these paths, whatever the settings are, because OpenID Connect clients in browsers need
+# them. These paths take no cookies, and a client gets nothing without its tokens.
 FOR_CLIENTS: Final = frozenset(
     {
         "/oauth/token",
@@ -35,7 +35,7 @@ FOR_CLIENTS: Final = frozenset(
         "/.well-known/oauth-authorization-server",
     }
 )
-TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
+TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # Names of headers have this form (RFC 9110 §5.6.2).
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -93,12 +93,15 @@ class CookieSharing(Protocol):
         ...
 
     async def shares_preflight(self, scope: Any, origin: str) -> bool:
-        """True if the project lets pages of this origin use its cookie; if the request names none, any project."""
+        """True if the project of the request lets pages of this origin use its cookie.
+
+        Without a project, any project counts.
+        """
         ...
 
 
 class SharingApp:
-    """`cookies`: decides which pages may send cookies and read the answers."""
+    """Adds CORS headers. `cookies` decides which pages may send cookies and read the answers."""
 
     def __init__(self, app: Any, cors: Cors, cookies: CookieSharing) -> None:
         self.app = app

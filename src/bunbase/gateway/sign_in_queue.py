@@ -3,13 +3,13 @@
 An attempt enters the queue if its account had too many wrong passwords, and if the account has never signed in from
 the attempt's address (`login_limits.py`).
 
-Hard place: the order of the queue. Symptom: in the order of arrival, an owner at a new address would wait behind all
-guesses of the attacker, and would be refused after PATIENCE_SECONDS. Cause: an attacker can send guesses faster than
-the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If two addresses
-have the same number of failures, the networks around them are compared. Among equal attempts, the newest goes first. So
-an owner signs in within seconds. If the queue is full, the attempt that would be served last is refused.
-Rejected: locking the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
-attackers would then be enough to crowd out the owner. The costs: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
+Hard place: the order of the queue. In the order of arrival, an owner at a new address would wait behind all guesses of
+the attacker, and would be refused after PATIENCE_SECONDS, because an attacker can send guesses faster than the queue
+serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If two addresses have the
+same number of failures, the networks around them are compared. Among equal attempts, the newest goes first. So an owner
+signs in within seconds. If the queue is full, the attempt that would be served last is refused. To lock the account was
+rejected, because a stranger could then lock out its owner. Slower turns were rejected, because fewer attackers would
+then be enough to crowd out the owner. docs/decisions/0035-no-limit-shuts-an-owner-out.md describes the costs.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Final
 from bunbase.gateway.sliding_window import Name
 
 TURN_SECONDS: Final = 1.0
-PATIENCE_SECONDS: Final = 10.0  # an attempt that has waited this long for its turn is refused
-MAX_WAITING: Final = 2_000  # the limit of waiting attempts of all accounts together
-MAX_OF_ACCOUNT: Final = 32  # the limit of waiting attempts of one account
+PATIENCE_SECONDS: Final = 10.0  # An attempt that has waited this long for its turn is refused.
+MAX_WAITING: Final = 2_000  # At most this many attempts wait, for all accounts together.
+MAX_OF_ACCOUNT: Final = 32  # At most this many attempts of one account wait.
 
-Rank = tuple[int, ...]  # the attempt with the smallest rank goes first
+Rank = tuple[int, ...]  # The attempt with the smallest rank goes first.
 
 
 class NoTurn(Exception):
@@ -91,7 +91,7 @@ class SignInQueue:
 
 
 class _Account:
-    """The queue of one account. It exists from the first turn until `turn_seconds` after the last turn."""
+    """The queue of one account. The queue exists from the first turn until `turn_seconds` after the last turn."""
 
     def __init__(self) -> None:
         self.waiting: dict[Rank, asyncio.Future[None]] = {}

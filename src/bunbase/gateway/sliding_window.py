@@ -10,8 +10,9 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-MAX_NAMES: Final = 50_000  # about 15 MB with a few times each; above this, the least recently counted name is dropped
-MAX_TIMES: Final = 500_000  # 8 bytes each, over all names
+# This many names, with a few times each, take about 15 MB. Above this, the least recently counted name is dropped.
+MAX_NAMES: Final = 50_000
+MAX_TIMES: Final = 500_000  # All names together have at most this many times, at 8 bytes each.
 DIGEST_BYTES: Final = 16
 
 Name = tuple[str, ...]
@@ -21,7 +22,7 @@ class SlidingWindow:
     """Counts events by name over the last `seconds`. `limit`: the number of latest times that are stored for each name.
 
     A stranger who sends more than MAX_NAMES names causes other names to be dropped. This does not help the stranger,
-    because it takes as many attempts, and each of the invented names would have allowed attempts anyway.
+    because it takes equally many attempts, and each of the invented names would have allowed attempts anyway.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class SlidingWindow:
         self.most_names = names
         self.most_times = times
         self.clock = clock
-        self.times: OrderedDict[bytes, array[float]] = OrderedDict()  # the least recently counted name comes first
+        self.times: OrderedDict[bytes, array[float]] = OrderedDict()  # The least recently counted name comes first.
         self.size = 0
 
     def add(self, name: Name) -> None:

@@ -1,4 +1,7 @@
-"""The state of one request in the fast lane. It takes the place of the RequestResponseCycle that uvicorn expects."""
+"""The state of one request in the fast lane.
+
+This state takes the place of the RequestResponseCycle that uvicorn expects.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ class Turn:
     The protocol stores the Turn in `self.cycle`. Because of this, uvicorn queues pipelined requests behind the Turn,
     waits for the Turn when the server stops, and notifies the Turn when the client leaves. uvicorn uses only the fields
     `disconnected`, `keep_alive`, `response_complete` and `message_event`. Http1Protocol reads the four constants, in
-    the same way as from an Exchange. They set the ordinary deadline for the body, and not the deadline for streams.
+    the same way as from an Exchange. The constants choose the ordinary deadline for the body, and not the deadline for
+    streams.
     """
 
     problem: Final = None
@@ -40,7 +44,7 @@ class Turn:
         self.response_complete = False
 
     def admit(self, admitted: Admitted) -> Caller:
-        """Note who has sent the request. Return the caller."""
+        """Store the caller that has sent the request, and return it."""
         self.caller, self.shares, self.set_cookie = admitted.caller, admitted.shares, admitted.set_cookie
         return admitted.caller
 

@@ -1,4 +1,4 @@
-"""Access tokens of end users in the cache: everything that a repeated request needs is computed once."""
+"""Access tokens of end users, as the cache holds them. Everything that a repeated request needs is computed once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from bunbase.contracts.tenant_auth.tokens import end_user_of
 
 
 class UserToken(msgspec.Struct, frozen=True):
-    """A checked token. `version`: the version of the user. `user_version`: the id whose revocation ends all tokens of
-    this version.
-    `older_version`: this id in revocations of older releases. `key`: the id of the key that signed the token.
+    """A checked token. `version`: the version of the user.
+
+    `user_version`: the id whose revocation ends all tokens of this version. `older_version`: the form of this id in
+    revocations of older releases. `key`: the id of the key that signed the token.
     """
 
     user: EndUser
@@ -33,6 +34,6 @@ class UserToken(msgspec.Struct, frozen=True):
 def user_token(claims: dict[str, Any], key: str = "") -> UserToken:
     """Return the token with these checked claims (`is_user_token`)."""
     user = end_user_of(claims)
-    version = claims.get("ver", 0)  # tokens of older releases have no version: they count as version 0
+    version = claims.get("ver", 0)  # Tokens of older releases have no version, so they count as version 0.
     ended_as = user_version(claims["aud"], user.uid, version), older_user_version(user.uid, version)
     return UserToken(user, version, *ended_as, float(claims["exp"]), key)

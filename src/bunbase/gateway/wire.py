@@ -19,8 +19,8 @@ CLOSE: Final = b"connection: close\r\n"
 def answer_bytes(answer: Answer, date: bytes, more: bytes, request_id: str, keep_alive: bool) -> bytes:
     """Return the bytes of an answer, or the bytes of its head if the body is a stream.
 
-    `date` and `more`: complete header lines. The caching headers are the same as those of `caching.caching`, but made
-    together with the other lines, from text.
+    `date` and `more`: complete header lines. The function makes the same caching headers as `caching.caching`, but from
+    text, together with the other lines.
     """
     own, caching = "", PRIVATE_LINES
     for name, value in answer.headers:

@@ -14,11 +14,11 @@ from bunbase.pkg.rpc.admission import CLIENTS, Table
 
 NOBODY: Final = ""  # the caller of methods that no other process may call
 
-# called room → calling room → methods
+# for each called room: the methods that each calling room may call
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
-        "platform": "create_keys destroy public_keys sign",
+        "platform": "create_keys destroy public_keys seal sign unseal",
         "tenant_auth": "public_keys renew_signing_key replace_signing_keys seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "storage": "bind_directory generate_data_key rewrap_data_key unwrap_data_key",
@@ -82,8 +82,10 @@ MAY_CALL: Final = {
         "storage": "get",
     },
     "storage": {
-        GATEWAY: """abort_upload begin_upload bucket buckets copy_object create_bucket delete_bucket delete_object
-                    delete_objects feed_upload files_key finish_upload objects read rotate_files_key sign stored
+        GATEWAY: """abort_multipart abort_upload begin_multipart begin_part begin_upload bucket buckets
+                    complete_multipart copy_object create_bucket delete_bucket delete_object delete_objects feed_upload
+                    files_key finish_part finish_upload multiparts object_parts objects parts read rotate_files_key
+                    set_tags sign stored
                     update_bucket""",
         "platform": "drop_project",
         "bundoc": """abort_restore begin_restore commit_restore copied_blob copied_files feed_blob feed_list
@@ -105,16 +107,16 @@ MAY_CALL: Final = {
         "tenant_auth": "enqueue enqueue_hook hook_state refuse_hook_answer run_hook",
     },
     "platform": {
-        GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit
-                    begin_act change_member check_active create_invite create_key create_org create_project
-                    create_service_account custody delete_account delete_invite delete_org delete_project
-                    delete_service_account dev_mails end_act exchange_token export_audit export_installation_audit
-                    inspection installation_audit installation_projects installation_usage invitation invites key_holder
-                    keys keys_used managed_project members membership note_refusals open_account_by_invite
-                    open_account_by_pass org orgs project project_of projects register_by_invite remove_member
-                    rename_org resend_invite restore_project resume_project revocations revoke_key rotate_key
-                    send_invite_mail service_accounts service_holder suspend_project transfer_project update_key
-                    update_project""",
+        GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member
+                    audit begin_act change_member check_active create_invite create_key create_org create_project
+                    create_s3_credential create_service_account custody delete_account delete_invite delete_org
+                    delete_project delete_s3_credential delete_service_account dev_mails end_act exchange_token
+                    export_audit export_installation_audit inspection installation_audit installation_projects
+                    installation_usage invitation invites key_holder keys keys_used managed_project members membership
+                    note_refusals open_account_by_invite open_account_by_pass org orgs project project_of projects
+                    register_by_invite remove_member rename_org resend_invite restore_project resume_project
+                    revocations revoke_key rotate_key s3_credentials s3_holder send_invite_mail service_accounts
+                    service_holder suspend_project transfer_project update_key update_project""",
     },
 }
 

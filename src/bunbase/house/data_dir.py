@@ -1,4 +1,4 @@
-"""The data directory. Only its owner can read it, git ignores it, and only one process at a time uses it."""
+"""The data directory. Only its owner can read the directory, git ignores it, and only one process at a time uses it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class DataDirectory:
             new = not self.path.exists()
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             self._lock = hold_file(self.path / LOCK)
-            if new:  # git must ignore the keys in it: `bunbase dev` creates it inside the source tree of an app
+            # git must ignore the keys in the directory, because `bunbase dev` creates it inside the source tree of an
+            # app
+            if new:
                 create_secret_file(self.path / IGNORED, "*\n")
         except Held as held:
             raise DataDirectoryTaken(

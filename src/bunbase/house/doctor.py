@@ -127,7 +127,7 @@ def _port(host: str, port: int) -> Finding:
 def _postgres(house: HouseSettings) -> Finding:
     try:
         if not house.database_url:
-            account_for(house.data_path() / "postgres")  # raises CannotStart if initdb would fail
+            account_for(house.data_path() / "postgres")  # this raises CannotStart if initdb would fail
             return Finding("postgresql", Health.OK, f"{find_binaries().version}: BunBase runs it itself")
         asyncio.run(asyncio.wait_for(ping(house.database_url), PING_SECONDS))
     except TimeoutError:

@@ -12,7 +12,7 @@ from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness
 
 SEND_MAIL: Final = frozenset({"bunauth", "platform", "tenant_auth"})  # the rooms that send mail
-OWN_READY: Final = "/api/ready/own"  # a path of internal ports, with the checks of one process only
+OWN_READY: Final = "/api/ready/own"  # internal ports answer this path with the checks of their own process only
 
 
 def readiness(house: House, database_url: str, mail: MailSettings | None = None) -> Readiness:

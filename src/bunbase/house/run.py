@@ -27,17 +27,18 @@ from bunbase.bunkms.master_key import load_master_key
 from bunbase.bunkms.module import MODULE as BUNKMS
 from bunbase.bunkms.settings import KmsSettings
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.storage import Storage
 from bunbase.functions.module import MODULE as FUNCTIONS
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.gateway.live.settings import LiveSettings
-from bunbase.gateway.module import open_gateway
+from bunbase.gateway.module import limits_of, open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.build import House, open_rooms
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.internal import internal_app, internal_limits
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
 from bunbase.house.ready import SEND_MAIL, readiness
-from bunbase.house.settings import HOUSE, LIVE, MAIL, HouseSettings, load_settings
+from bunbase.house.settings import HOUSE, LIVE, MAIL, S3, HouseSettings, load_settings
 from bunbase.house.terminal import Terminal
 from bunbase.house.trust import room_keys
 from bunbase.pkg.clock import SystemClock
@@ -50,6 +51,8 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
 from bunbase.pkg.rpc.tokens import ServiceTokens
 from bunbase.pkg.serve import base_url, listen, serving
+from bunbase.storage.routes.s3.app import S3App
+from bunbase.storage.routes.s3.settings import S3PortSettings
 
 log = logger("house")
 
@@ -57,9 +60,12 @@ DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
-GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
+# garbage is collected after this number of new objects; with Python's default of 700, a busy process spent 10 % of its
+# time on it
+GARBAGE_AFTER: Final = 20_000
 
 HOW_PORT: Final = "--port or BUNBASE_PORT"
+HOW_S3_PORT: Final = "--set s3.port=… or BUNBASE_S3__PORT"
 HOW_INTERNAL_PORT: Final = "--set house.internal_port=… or BUNBASE_HOUSE__INTERNAL_PORT"
 
 Beside = Callable[[str], AbstractContextManager[None]]
@@ -169,7 +175,7 @@ def _stoppable() -> Iterator[Early]:
 
 
 class _StoppedEarly(BaseException):
-    """SIGTERM arrived before the event loop started. No `except Exception` may catch this."""
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch this exception."""
 
 
 def _check_rooms(targets: Sequence[str]) -> None:
@@ -190,6 +196,9 @@ def _prepare(plan: Plan, stack: ExitStack, early: Early) -> None:
     listeners = {}
     if plan.front:
         listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port, HOW_PORT))
+    s3 = plan.config.of(S3, S3PortSettings)
+    if plan.front and s3.enabled:
+        listeners[S3] = stack.enter_context(listen(s3.host, s3.port, HOW_S3_PORT))
     if plan.internal:
         internal = listen(plan.house.internal_host, plan.house.internal_port, HOW_INTERNAL_PORT)
         listeners[HOUSE] = stack.enter_context(internal)
@@ -332,6 +341,10 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
             opening_door = open_gateway(plan.gateway, house.rooms, site, MODULES, checks, live)
             door = await stack.enter_async_context(opening_door)
             await stack.enter_async_context(serving(door, listeners[GATEWAY], **door.serving))
+            if S3 in listeners:
+                port = S3App(house.rooms[Storage], door.s3_door, plan.config.of(S3, S3PortSettings).base_host)
+                url = await stack.enter_async_context(serving(port, listeners[S3], limits_of(plan.gateway)))
+                log.info("the S3 port is open", url=url)
         yield house
 
 

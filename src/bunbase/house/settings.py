@@ -12,10 +12,12 @@ from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.config.load import Config, load_config
 from bunbase.pkg.mail.settings import MailSettings
+from bunbase.storage.routes.s3.settings import S3PortSettings
 
 HOUSE: Final = "house"
 MAIL: Final = "mail"
 LIVE: Final = "live"
+S3: Final = "s3"
 FILE: Final = "bunbase.toml"
 
 # short names for settings that people set often
@@ -64,11 +66,12 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def kinds() -> dict[str, type[msgspec.Struct]]:
-    """Return the settings of the house, the gateway, live connections, mail and every room, by name."""
+    """Return the settings of the house, the gateway, live connections, the S3 port, mail and every room, by name."""
     found: dict[str, type[msgspec.Struct]] = {
         HOUSE: HouseSettings,
         GATEWAY: GatewaySettings,
         LIVE: LiveSettings,
+        S3: S3PortSettings,
         MAIL: MailSettings,
     }
     return found | {module.name: module.settings for module in MODULES}

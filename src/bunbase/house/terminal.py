@@ -1,6 +1,6 @@
 """Messages in the terminal: progress, then the address, the data directory, and the next command to type.
 
-People get text, and programs (`--json`) get one JSON object per line. Both forms go to standard output.
+People get text, and programs (`--json`) get one JSON object per line. The text and the JSON go to standard output.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Libraries that all rooms share. They contain no knowledge of the product, so any server could use them."""
+"""Libraries that all rooms share. These libraries contain no knowledge of the product, so any server could use them."""

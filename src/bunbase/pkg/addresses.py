@@ -25,14 +25,15 @@ import idna
 from bunbase.pkg.errors import InvalidInput
 
 ENCODED: Final = "xn--"
-MAX_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
-MAX_MAILBOX: Final = 64  # bytes: RFC 5321 §4.5.3.1.1
-MAX_SENT: Final = 4 * MAX_LENGTH  # characters; a longer text is no address, and is not parsed
-MAX_LABEL: Final = 63  # bytes of a label in ASCII: RFC 1035 §2.3.4. Python decodes longer labels in quadratic time.
+MAX_LENGTH: Final = 254  # See RFC 5321 §4.5.3.1.3, without the angle brackets.
+MAX_MAILBOX: Final = 64  # The limit is in bytes (RFC 5321 §4.5.3.1.1).
+MAX_SENT: Final = 4 * MAX_LENGTH  # A text with more characters is no address, and is not parsed.
+# A label in ASCII has at most this many bytes (RFC 1035 §2.3.4). Python decodes longer labels in quadratic time.
+MAX_LABEL: Final = 63
 WORDS: Final = re.compile(r"[^.]+(\.[^.]+)*")
 SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789#$&'*+-/=?^_`{}~.")
 LETTERS: Final = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})
-# letters and marks that are not shown (Unicode: Default_Ignorable_Code_Point)
+# These letters and marks are not shown (Unicode: Default_Ignorable_Code_Point).
 UNSEEN: Final = re.compile(r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 OLDER: Final = re.compile(r"[^\s@<>\"(),:;\\]{1,64}@[^\s@<>\"(),:;\\.]+(\.[^\s@<>\"(),:;\\.]+)*")
@@ -95,10 +96,10 @@ def ascii_domain(domain: str) -> str:
 
 
 def _is_mailbox(mailbox: str) -> bool:
-    # some programs would read "-" as an option
+    # Some programs would read "-" as the beginning of an option.
     if WORDS.fullmatch(mailbox) is None or "=?" in mailbox or mailbox.startswith("-"):
         return False
-    if unicodedata.category(mailbox[0])[0] == "M":  # a combining mark with no character before it
+    if unicodedata.category(mailbox[0])[0] == "M":  # A combining mark has no character before it.
         return False
     if not all(one in SIGNS if one.isascii() else unicodedata.category(one) in LETTERS for one in mailbox):
         return False
@@ -124,7 +125,10 @@ def _label(label: str) -> str | None:
 
 
 def _in_unicode(label: str) -> str:
-    """Return the label in Unicode, or unchanged if `lower` would change it: IDNA has capitals of Cherokee."""
+    """Return the label in Unicode.
+
+    Return the label unchanged if `lower` would change it, because IDNA has capitals of Cherokee.
+    """
     try:
         found = idna.ulabel(label)
         settled = unicodedata.normalize("NFC", found.lower()) == found

@@ -11,7 +11,10 @@ from bunbase.pkg.clock import rfc3339
 
 
 def api_json(value: Any) -> bytes:
-    """Return Structs and builtin values as JSON. Documents are JSON already: do not pass them to this function."""
+    """Return Structs and builtin values as JSON.
+
+    Do not pass documents to this function, because documents are JSON already.
+    """
     return msgspec.json.encode(api_builtins(value))
 
 

@@ -1,7 +1,7 @@
 """Prepare the answers of authenticators for the library that checks them (WebAuthn Level 3 §6.1, §7).
 
 The bytes come from a stranger. So this file checks their size and form first. The library checks some properties at a
-high cost or not at all; this file handles them as follows:
+high cost or not at all. This file handles these properties as follows:
 
     CBOR         must have no tags (`plain_cbor.py`).
     attestation  is dropped. BunBase does not ask for it, so it proves nothing, but some authenticators send it
@@ -27,12 +27,14 @@ from webauthn.helpers.decode_credential_public_key import DecodedRSAPublicKey
 from bunbase.pkg.plain_cbor import check_plain
 from bunbase.pkg.rsa_limits import is_usable_rsa
 
-MAX_BYTES: Final = 32 << 10  # limit for one member of an answer; attestations have certificates of up to 6 kB
-# the fixed part of the authenticator data: the hash of the relying party, the flags, the counter
+# One member of an answer has at most this size. Attestations have certificates of up to 6 kB.
+MAX_BYTES: Final = 32 << 10
+# The fixed part of the authenticator data has this size: the hash of the relying party, the flags, the counter.
 FIXED_BYTES: Final = 37
-FLAGS: Final = 32  # the index of the byte with the flags
+FLAGS: Final = 32  # The byte with this index has the flags.
 HAS_KEY: Final = 0x40
-KEY_HEAD_BYTES: Final = 18  # the id of the authenticator's model, and the length of the credential's id
+# This is the size of the id of the authenticator's model, and of the length of the credential's id.
+KEY_HEAD_BYTES: Final = 18
 
 
 class UnsuitableAnswer(ValueError): ...
@@ -64,7 +66,7 @@ def check_sign_in_answer(credential: dict[str, Any]) -> None:
 
 
 def check_public_key(cose: bytes) -> None:
-    """Raises: UnsuitableAnswer for an RSA key whose checks are weak or expensive."""
+    """Check a public key. Raises: UnsuitableAnswer for an RSA key whose checks are weak or expensive."""
     key = decode_credential_public_key(cose)
     if isinstance(key, DecodedRSAPublicKey) and not is_usable_rsa(int.from_bytes(key.n), int.from_bytes(key.e)):
         raise UnsuitableAnswer("the RSA key is too short or too long")
@@ -77,7 +79,7 @@ def _check_client_data(response: dict[str, Any]) -> None:
 
 
 def _check_authenticator_data(data: bytes) -> None:
-    """Check that everything after the fixed part is plain CBOR: the key of a registration, then extensions."""
+    """Check that everything after the fixed part is plain CBOR: first the key of a registration, then extensions."""
     if not FIXED_BYTES <= len(data) <= MAX_BYTES:
         raise UnsuitableAnswer("the authenticator data are too short or too long")
     place = FIXED_BYTES

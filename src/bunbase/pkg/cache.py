@@ -32,7 +32,7 @@ class Cache(Generic[K, V]):
         return entry[1]
 
     def put(self, key: K, value: V, ttl_seconds: float | None = None) -> None:
-        """Store `value` for `ttl_seconds`. The lifetime of the cache is the default and the maximum."""
+        """Store `value` for `ttl_seconds`. The lifetime of the cache is the default and the maximum of this time."""
         lifetime = self.ttl_seconds if ttl_seconds is None else min(ttl_seconds, self.ttl_seconds)
         self.entries[key] = (self.clock() + lifetime, value)
         self.entries.move_to_end(key)

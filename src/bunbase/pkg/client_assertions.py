@@ -17,8 +17,8 @@ from bunbase.pkg.public_keys import is_private, read_public_jwk, read_public_pem
 from bunbase.pkg.rsa_limits import MAX_BITS, MIN_BITS
 
 CURVE: Final = "P-256"
-LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
-LEEWAY_SECONDS: Final = 60  # the allowed difference between the clocks of client and server
+LONGEST_SECONDS: Final = 600  # An assertion must expire within this time.
+LEEWAY_SECONDS: Final = 60  # The clocks of client and server may differ by this much.
 MAX_ID_LENGTH: Final = 256
 
 
@@ -29,7 +29,10 @@ class UnsuitableKey(Exception): ...
 
 
 class Assertion(msgspec.Struct, frozen=True):
-    """A valid assertion. `id`: its `jti`. A client may use the assertion once, until `expires_at` (Unix seconds)."""
+    """A valid assertion. `id`: its claim `jti`.
+
+    A client may use the assertion once, until `expires_at` (Unix seconds).
+    """
 
     id: str
     expires_at: float
@@ -60,7 +63,7 @@ def check_assertion(assertion: str, jwk: dict[str, Any], client: str, audience: 
     """
     try:
         key = _key_of(jwk)
-    except UnsuitableKey:  # the key was registered when BunBase still allowed this kind of key
+    except UnsuitableKey:  # The key was registered when BunBase still allowed this kind of key.
         raise BadAssertion("its key is not accepted any more: register another one") from None
     try:
         _, claims = verified(assertion, key, ["RS256" if isinstance(key, RSAKey) else "ES256"])

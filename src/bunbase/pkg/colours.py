@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 ACCENT: Final = re.compile(r"#[0-9a-f]{6}")
-READABLE: Final = 4.5  # the minimum contrast of text and its background, WCAG 2.2 at level AA
-SAME_CONTRAST: Final = 0.179  # the luminance at which black and white text have the same contrast
+READABLE: Final = 4.5  # Text and its background must have this contrast (WCAG 2.2 at level AA).
+SAME_CONTRAST: Final = 0.179  # At this luminance, black and white text have the same contrast.
 
 
 def text_on(ground: str) -> str:

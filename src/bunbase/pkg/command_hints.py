@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# the command uses one of these if it gets no URL
+# The command uses one of these URLs if it gets no URL.
 DEFAULT_SERVERS: Final = ("http://127.0.0.1:7070", "http://localhost:7070")
 
 

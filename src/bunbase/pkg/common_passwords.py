@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_TAIL: Final = 5  # characters, such as a year and a sign, that are ignored at the end of a password
+MAX_TAIL: Final = 5  # At most this many characters at the end of a password are ignored, such as a year and a sign.
 TAIL: Final = "0123456789!.?*#@$_-+"
 
 WORDS: Final = """

@@ -11,15 +11,15 @@ from bunbase.pkg.http1.incoming import Incoming
 
 T = TypeVar("T")
 
-# ASGI's `receive`. The body has been read already, so the next message is the disconnect.
+# This is ASGI's `receive`. The body has been read already, so the next message is the disconnect.
 Receive = Callable[[], Awaitable[Any]]
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], ends: Incoming | None = None) -> T:
     """Return the result of the work. If the client closes the connection first, cancel the work.
 
-    `ends`: the request; pass it only if the work waits for a change. If the server stops, the work is then cancelled
-    too. Otherwise the server would wait for work that may never end.
+    `ends`: the request. Pass it only if the work waits for a change, which may never come. The work is then also
+    cancelled if the server stops.
     Raises: ClientGone if the client closes the connection; Stopping if the server stops; the exception of `receive` if
     a body does not arrive.
     """
@@ -67,7 +67,7 @@ async def until_stopping(request: Incoming, news: AsyncIterator[T]) -> AsyncGene
             return
         except asyncio.CancelledError:
             if task is None or not stopped.is_set() or task.uncancel():
-                raise  # the request itself was cancelled
+                raise  # The request itself was cancelled.
             return
         finally:
             waiting = None

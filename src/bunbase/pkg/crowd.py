@@ -1,9 +1,9 @@
-"""Connections by their address, to find one that makes room when there is no place left.
+"""Groups connections by their address, to find a connection that must end when no place is free.
 
-Concern: a limit in total refuses everybody as soon as it is reached, and a few addresses can reach it: each may have a
-share of it, and whoever has an IPv6 network has many addresses. So a newcomer takes the place of the oldest member of
-the most crowded address, if that address has more members than the newcomer's own. A flood from some addresses then
-only displaces itself.
+Concern: a limit in total refuses everybody as soon as it is reached, and a few addresses can reach it. Each address may
+have a part of the limit, and the owner of an IPv6 network has many addresses. So a newcomer takes the place of the
+oldest member of the most crowded address, if that address has more members than the newcomer's own. A flood from some
+addresses then only displaces itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ M = TypeVar("M")
 
 
 class Crowd(Generic[M]):
-    """`groups`: the members of each address, the oldest first. `levels`: the addresses by their number of members, so
-    that the most crowded address is found without a search. `highest`: the largest number of members of one address.
+    """The members of all addresses. `groups`: the members of each address, the oldest first. `levels`: the addresses by
+    their number of members, so that the most crowded address is found without a search. `highest`: the largest number
+    of members of one address.
     """
 
     def __init__(self) -> None:
@@ -51,8 +52,9 @@ class Crowd(Generic[M]):
             self.highest -= 1
 
     def displaceable(self, newcomer: str, most: int) -> Iterator[M]:
-        """Yield the oldest members of the most crowded address, at most `most`; none if the address of the newcomer has
-        as many.
+        """Yield at most `most` members of the most crowded address, oldest first.
+
+        Yield none if the newcomer's address has equally many members.
         """
         crowded = self.levels.get(self.highest)
         if not crowded or len(self.groups.get(newcomer, ())) >= self.highest:

@@ -13,7 +13,9 @@ from bunbase.pkg.errors import Problem
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 500
-MAX_CURSOR = 16_384  # characters; our cursors are shorter, even with the longest values in every field of the sort
+# A cursor has at most this many characters. Our cursors are shorter, even with the longest values in every field of the
+# sort.
+MAX_CURSOR = 16_384
 
 UNCHANGED: Final = "Send back `next` from the last page unchanged, or start without a cursor."
 
@@ -37,7 +39,7 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
         from_query, where = msgspec.json.decode(packed, type=tuple[str, position])  # type: ignore[valid-type]  # known at run time
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise InvalidCursor(UNCHANGED) from None
-    if _has_nul(where):  # PostgreSQL does not accept NUL in texts, and BunBase makes no such cursor
+    if _has_nul(where):  # PostgreSQL does not accept NUL in texts, and BunBase makes no such cursor.
         raise InvalidCursor(UNCHANGED)
     if from_query != query:
         raise InvalidCursor("This cursor came from another query: start again without a cursor.")

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-# The work for one byte or character, in this unit.
-AT_EVERY_LEVEL: Final = 4  # per byte of a document that is read and written at every level: at most 65 µs per KiB
-FOR_A_CHARACTER_OF_RULES: Final = 250  # compiling a rule to a closure takes 10 µs per character
+# Each number is the work for one byte or character, in this unit. AT_EVERY_LEVEL is for a byte of a document that is
+# read and written at every level: at most 65 µs per KiB.
+AT_EVERY_LEVEL: Final = 4
+FOR_A_CHARACTER_OF_RULES: Final = 250  # Compiling a rule to a closure takes 10 µs per character.
 FOR_A_CHARACTER_OF_SCHEMAS: Final = 50
 
 counting: Callable[[int], None] | None = None

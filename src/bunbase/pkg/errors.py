@@ -42,9 +42,9 @@ RESERVED = frozenset({"type", "title", "status", "code", "detail", "request_id"}
 
 
 class Problem(Exception):
-    """An expected failure with a stable code. It contains no secrets, so the caller may see it.
+    """An expected failure with a stable code. A Problem contains no secrets, so the caller may see it.
 
-    `detail`: describes the error and the next step. `extra`: additional members of the JSON body.
+    `detail`: a text that describes the error and the next step. `extra`: additional members of the JSON body.
     """
 
     status: ClassVar[int]
@@ -92,7 +92,7 @@ class Problem(Exception):
         headers = {}
         if "retry_after_seconds" in self.extra:
             headers["retry-after"] = str(self.extra["retry_after_seconds"])
-        if "invocation" in self.extra:  # the call of a function that failed
+        if "invocation" in self.extra:  # The call of a function has failed.
             headers["x-bunbase-invocation"] = str(self.extra["invocation"])
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"

@@ -1,6 +1,6 @@
 """A lock file that one process holds at a time. The kernel releases the lock when that process dies.
 
-Symptom: a new server is refused right after `kill -9` of the old server, although no server seems to run.
+Symptom: right after `kill -9` of the old server, a new server is refused, although no server seems to run.
 Cause: the lock (flock) belongs to the open file, and the kernel closes the files of a killed process only at the end of
     that process. Until then the killed process still holds the lock. (A zombie process holds no lock, because its files
     are closed already.)

@@ -23,13 +23,14 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-TURNS_PER_SIGN_UP: Final = 4  # every fourth turn belongs to a sign-up
+TURNS_PER_SIGN_UP: Final = 4  # Every fourth turn belongs to a sign-up.
 
-Waiter = asyncio.Future[bool]  # True: the request may hash now. False: it is refused to make room for another pool.
+# True means that the request may hash now. False means that it is refused, so that another pool gets the place.
+Waiter = asyncio.Future[bool]
 
 
 class Purpose(Enum):
-    """The reason for a hash. `SIGN_UP`: every request that sets a password, also one from the project's own server."""
+    """The reason for a hash. `SIGN_UP` means every request that sets a password, also from the project's own server."""
 
     SIGN_IN = "sign-in"
     SIGN_UP = "sign-up"
@@ -48,7 +49,7 @@ class TurnQueue:
     def __init__(self, of_pool: int, of_all: int) -> None:
         self.of_pool = of_pool
         self.of_all = of_all
-        self.pools: OrderedDict[str, deque[Waiter]] = OrderedDict()  # in the order of their turns
+        self.pools: OrderedDict[str, deque[Waiter]] = OrderedDict()  # The pools are in the order of their turns.
         self.length = 0
 
     def join(self, pool: str, waiter: Waiter) -> None:
@@ -72,7 +73,7 @@ class TurnQueue:
             self.pools.move_to_end(pool)
             waiter = waiting.popleft()
             self._shorter(pool)
-            if not waiter.done():  # a cancelled waiter is still in the queue until its task runs again
+            if not waiter.done():  # A cancelled waiter is still in the queue until its task runs again.
                 return pool, waiter
         return None
 
@@ -99,7 +100,7 @@ class TurnQueue:
 class HashTurns:
     """Distributes the permissions to hash ("turns") to requests.
 
-    `threads`: the number of requests that may hash at the same time. `of_pool`: the number of them that may
+    `threads`: the number of requests that may hash at the same time. `of_pool`: the number of these requests that may
     belong to one pool; by default all. Sign-ins and sign-ups have separate queues with separate limits, so sign-ups
     never take the places of sign-ins.
     """
@@ -113,7 +114,7 @@ class HashTurns:
 
     async def take(self, pool: str, purpose: Purpose) -> None:
         """Wait for a turn. The caller must end the turn with `give_back`. Raises: NoRoom."""
-        if self.free > 0 and self._may_start(pool):  # a free thread means that no request that may start is waiting
+        if self.free > 0 and self._may_start(pool):  # A free thread means that no request that may start is waiting.
             self._start(pool)
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
@@ -124,14 +125,14 @@ class HashTurns:
         except asyncio.CancelledError:
             line.leave(pool, waiter)
             if waiter.done() and not waiter.cancelled() and waiter.result():
-                self.give_back(pool)  # the turn arrived at the same moment as the cancellation, so pass it on
+                self.give_back(pool)  # The turn arrived at the same moment as the cancellation, so it is passed on.
             raise
         if not its_turn:
             raise NoRoom
 
     def give_back(self, pool: str) -> None:
-        """End a turn of a pool. Then at most one waiting request may start: a request of any pool, or the next request
-        of this pool if it was at its limit.
+        """End a turn of a pool. After that, at most one waiting request may start: a request of any pool, or the next
+        request of this pool if it was at its limit.
         """
         self.free += 1
         self.hashing[pool] -= 1

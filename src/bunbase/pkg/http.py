@@ -13,17 +13,17 @@ from bunbase.pkg.idempotency import KEY
 
 T = TypeVar("T")
 
-# The key in a scope's state for the slug of the project, if the request was sent to the project's own host.
+# If the request was sent to the project's own host, the scope's state has the slug of the project under this key.
 HOST_SLUG: Final = "host_slug"
 
-# The key in a scope's state that is there if the request is HEAD. A route itself sees GET (gateway/methods.py).
+# The scope's state has this key if the request is HEAD. A route itself sees GET (gateway/methods.py).
 IS_HEAD: Final = "is_head"
 
 # A parameter that the gateway fills in by its name: a Caller, or the service of a room. Litestar does not check its
 # type. The type is a Protocol, so a check would look up all its methods, which costs more than the call itself.
 Injected = SkipValidation[NamedDependency[T]]
 
-# For answers with secrets or with quickly changing values. All other answers are `private, no-cache`
+# This value is for answers with secrets or with quickly changing values. All other answers are `private, no-cache`
 # (gateway/caching.py).
 NO_STORE: Final = CacheControlHeader(no_store=True)
 

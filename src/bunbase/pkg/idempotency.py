@@ -1,8 +1,8 @@
 """Keys of requests that may arrive several times but act once: the header Idempotency-Key.
 
 A client makes a random key for each act and sends it again with each attempt. The receiver stores only two hashes and
-the first answer. It finds the row by the hash `act`. The hash `request` shows whether the same key came with another
-request.
+the first answer. The receiver finds the row by the hash `act`. The hash `request` shows whether the same key came with
+another request.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ REPLAYED: Final = "idempotency-replayed"
 MAX_KEY: Final = 200
 KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_KEY}}}")
 KEPT_FOR: Final = timedelta(hours=24)
-HASH_BYTES: Final = 16  # a collision would only confuse the keys of the caller who makes it
-LARGE_BYTES: Final = 256 << 10  # hashing this takes 0.3 ms; a longer request is hashed in a thread
+HASH_BYTES: Final = 16  # A collision would only confuse the keys of the caller who makes it.
+LARGE_BYTES: Final = 256 << 10  # Hashing this much takes 0.3 ms. A longer request is hashed in a thread.
 
 
 class Attempt(msgspec.Struct, frozen=True):

@@ -8,8 +8,9 @@ from typing import Final
 import uuid_utils
 
 CROCKFORD: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-ID: Final = "^[a-z0-9_]{1,64}$"  # the pattern of all ids; it also keeps out NUL, which PostgreSQL cannot store
-LENGTH: Final = 26  # 128 bits in groups of five
+# All ids have this pattern. The pattern also keeps out NUL, which PostgreSQL cannot store.
+ID: Final = "^[a-z0-9_]{1,64}$"
+LENGTH: Final = 26  # An id has 128 bits in groups of five.
 PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)
 
 

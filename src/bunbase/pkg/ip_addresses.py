@@ -6,8 +6,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-MAX_LENGTH: Final = 64  # an address with brackets, a zone and a port is never longer
-IPV6_PREFIX_BITS: Final = 64  # a household or a virtual machine owns at least a /64 (RFC 6177)
+MAX_LENGTH: Final = 64  # An address with brackets, a zone and a port is never longer.
+IPV6_PREFIX_BITS: Final = 64  # A household or a virtual machine owns at least a /64 (RFC 6177).
 
 
 def canonical_address(text: str) -> str | None:

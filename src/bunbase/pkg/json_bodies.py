@@ -28,13 +28,14 @@ from bunbase.pkg.plain_messages import MISSING, UNKNOWN, plain, sentence
 
 T = TypeVar("T")
 
-# parts of msgspec's messages
+# Messages of msgspec contain these texts.
 CUT_OFF: Final = "Input data was truncated"
 MALFORMED: Final = "JSON is malformed: "
 ANY: Final = "[...]"
 PLACE: Final = " - at `$"
 NOT_A_CHOICE: Final = "Invalid enum value"
-MAX_TYPO: Final = 64  # characters of a name that is compared with other names, which takes time for long names
+# At most this many characters of a name are compared with other names, because this takes time for long names.
+MAX_TYPO: Final = 64
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
@@ -65,9 +66,9 @@ def read_input(headers: Mapping[str, str], body: bytes, kind: type[T]) -> T:
 
 
 def check_readable(body: bytes) -> None:
-    """Raises: Malformed if the body is not JSON."""
+    """Check that the body is JSON. Raises: Malformed."""
     try:
-        msgspec.json.decode(body)  # with the type Raw, msgspec would accept invalid UTF-8
+        msgspec.json.decode(body)  # With the type Raw, msgspec would accept invalid UTF-8.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
 
@@ -160,7 +161,7 @@ def _choices(kind: Type) -> list[Any]:
 
 
 def _escaped(name: str) -> str:
-    """Return a name as a part of a JSON Pointer (RFC 6901)."""
+    """Return a name with the escapes that a JSON Pointer needs (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 

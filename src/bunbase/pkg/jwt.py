@@ -30,8 +30,9 @@ from bunbase.pkg.cache import Cache
 ALGORITHM: Final = "RS256"
 KEY_KINDS: Final[dict[str, type[RSAKey | ECKey | OKPKey]]] = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
 KEY_BITS: Final = 2048
-MAX_LENGTH: Final = 8192  # characters; no token of BunBase is longer
-MAX_DATE: Final = 2**53  # Unix seconds; JSON cannot carry larger numbers exactly (RFC 8259 §6)
+MAX_LENGTH: Final = 8192  # A token has at most this many characters. No token of BunBase is longer.
+# Dates are Unix seconds up to this number, because JSON cannot carry larger numbers exactly (RFC 8259 §6).
+MAX_DATE: Final = 2**53
 DATES: Final = ("exp", "nbf", "iat")
 REMEMBER_SECONDS: Final = 3600.0
 
@@ -68,9 +69,10 @@ def verified(
     except InvalidKeyIdError as error:
         raise UnknownKey(str(error)) from None
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        # TypeError: `crit` is not a list of names; AttributeError: the header is not an object
+        # A TypeError means that `crit` is not a list of names. An AttributeError means that the header is not an
+        # object.
         raise BadToken(str(error)) from None
-    if "crit" in header or "b64" in header:  # no extension is understood here (RFC 7515 §4.1.11)
+    if "crit" in header or "b64" in header:  # This code understands no extension (RFC 7515 §4.1.11).
         raise BadToken("the header has an extension")
     for name in DATES:
         if not _is_date(claims.get(name)) and (name in claims or name == "exp"):
@@ -130,7 +132,8 @@ def unverified_header(token: str) -> dict[str, Any]:
 class Verifier:
     """Checks tokens against a set of public keys (RFC 7517), each named by its `kid`.
 
-    `remember`: the number of valid tokens in a cache. The signature of a cached token is not checked again (45 µs).
+    `remember`: the number of valid tokens that the cache may hold. The signature of a cached token is not checked again
+    (45 µs).
     """
 
     def __init__(
@@ -180,8 +183,8 @@ def key_id(token: str) -> str:
 def _read(text: bytes) -> dict[str, Any]:
     """Return an object in strict JSON. Two programs must not read different values from it (RFC 8725 §2.6).
 
-    A name that occurs twice, NaN, Infinity and other encodings than UTF-8 raise ValueError: Python's decoder accepts
-    them, and NaN is never later than any time.
+    A name that occurs twice, NaN, Infinity and other encodings than UTF-8 raise ValueError, because Python's decoder
+    accepts them, and NaN is never later than any time.
     """
     found = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     if not isinstance(found, dict):

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-MAX_HEADER: Final = 1000  # characters; what a browser sends is shorter
+MAX_HEADER: Final = 1000  # The header is read up to this many characters. Browsers send less.
 MAX_LANGUAGES: Final = 20
-MAX_TAG: Final = 35  # characters (RFC 5646 §4.4.1)
+MAX_TAG: Final = 35  # A tag has at most this many characters (RFC 5646 §4.4.1).
 
 TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,4}")
 RANGE: Final = re.compile(
@@ -27,23 +27,24 @@ def is_language(tag: str) -> bool:
 def asked_for(accept_language: str) -> tuple[str, ...]:
     """Return the languages of the header `Accept-Language` (RFC 9110 §12.5.4), the preferred one first.
 
-    Parts that are not languages are left out, because a request should not fail because of them. So is `*`.
+    The result leaves out `*` and parts that are not languages, because a request should not fail because of them.
     """
     weighed: list[tuple[float, str]] = []
     for part in accept_language[:MAX_HEADER].split(",")[:MAX_LANGUAGES]:
         found = RANGE.fullmatch(part.strip())
         if found and is_language(found[1]) and (weight := float(found[2] or 1)) > 0:
             weighed.append((weight, found[1]))
-    return tuple(tag for _, tag in sorted(weighed, key=lambda one: -one[0]))  # the sort keeps the order of equal values
+    # The sort keeps the order of equal values.
+    return tuple(tag for _, tag in sorted(weighed, key=lambda one: -one[0]))
 
 
 def chosen(wanted: Iterable[str], offered: Iterable[str]) -> str | None:
-    """Return the offered language that fits best, as it is written in `offered`; None if none fits.
+    """Return the offered language that fits best, in the spelling of `offered`. Return None if none fits.
 
     `wanted`: the wanted languages, the preferred one first. Each language is looked up whole, then without its last
     part: `de-CH`, then `de` (RFC 4647 §3.4). Somebody who reads `pt-PT` also gets `pt-BR`, if there is no `pt`.
     """
-    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # if tags are equal, the first tag wins
+    known = {tag.lower(): tag for tag in reversed(tuple(offered))}  # If tags are equal, the first tag wins.
     tags = [tag.lower() for tag in wanted]
     for tag in tags:
         parts = tag.split("-")

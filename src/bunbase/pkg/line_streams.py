@@ -17,7 +17,10 @@ SILENCE_SECONDS: Final = 60.0
 
 
 async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awaitable[None]]) -> None:
-    """Pass each piece of the body to `feed` as soon as it arrives. Raises: DeadlineExceeded, and what `feed` raises."""
+    """Pass each piece of the body to `feed` as soon as it arrives.
+
+    Raises: DeadlineExceeded, and the errors of `feed`.
+    """
     silent = DeadlineExceeded(
         f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
     )
@@ -27,8 +30,9 @@ async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awa
 
 
 async def lines_answer(parts: AsyncIterator[ExportPart]) -> Stream:
-    """Return an answer that streams the lines. If the first part fails, raise its error: the status can then still be
-    chosen.
+    """Return an answer that streams the lines.
+
+    If the first part fails, raise its error, because the status can then still be chosen.
     """
     return ClosingStream(_lines(await anext(parts, None), parts), NDJSON)
 

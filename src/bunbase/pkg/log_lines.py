@@ -1,5 +1,5 @@
-"""Log lines for events that happen thousands of times a second. They look like the lines of pkg/logger.py, but take
-less time.
+"""Log lines for events that happen thousands of times a second. These lines look like the lines of pkg/logger.py, but
+take less time.
 
 structlog needs 60 µs for a line, while a document is read in 20 µs. So this module formats the common part of all lines
 of one kind only once, and writes many lines together, at most FLUSH_SECONDS late. If stderr is a terminal, or logging
@@ -23,19 +23,21 @@ from bunbase.pkg import logger as ordinary
 from bunbase.pkg.logger import Form
 
 FLUSH_SECONDS: Final = 0.02
-MOST_LINES: Final = 2000  # as soon as this many lines wait, they are written
-EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width
+MOST_LINES: Final = 2000  # If this many lines wait, they are written at once.
+EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width.
 PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 
 Fields = Mapping[str, Any]
 
-GAP: Final = "\0"  # marks the place in a layout where each line has its own value
+GAP: Final = "\0"  # This character marks the place in a layout where each line has its own value.
 
 encode: Final = msgspec.json.Encoder().encode
 
 
 class Line:
-    """One kind of log line. Its common part is formatted once; each line adds a duration and a request id.
+    """One kind of log line.
+
+    The common part of such lines is formatted once, and each line adds a duration and a request id.
 
     `request_id` must not contain a character that JSON has to escape.
     """
@@ -85,7 +87,7 @@ class _Out:
     def _flush_soon(self) -> None:
         try:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        except RuntimeError:  # no event loop runs that could flush later
+        except RuntimeError:  # No event loop runs that could flush later.
             self.flush()
 
 

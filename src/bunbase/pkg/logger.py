@@ -76,13 +76,13 @@ def _for_people() -> list[Any]:
     return [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # shows no local variables
+            exception_formatter=structlog.dev.plain_traceback,  # This function shows no local variables.
         )
     ]
 
 
 def _for_machines() -> list[Any]:
-    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # local variables may hold passwords
+    traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # Local variables may hold passwords.
     return [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
 
 

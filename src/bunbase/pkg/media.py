@@ -1,8 +1,8 @@
 """The check of the Content-Type of JSON bodies, for all routes and both lanes of the gateway (ARCHITECTURE.md).
 
-Web pages must send the Content-Type. Without this rule, a foreign page could use a user's browser to write here: a
-browser sends a body without a Content-Type to any site, without a preflight request. The Fetch standard (§3.2.5)
-requires a preflight only for types that a form cannot send. Programs other than browsers may leave out the
+Web pages must send the Content-Type. Without this rule, a foreign page could use a user's browser to write here,
+because a browser sends a body without a Content-Type to any site, without a preflight request. The Fetch standard
+(§3.2.5) requires a preflight only for types that a form cannot send. Programs other than browsers may leave out the
 Content-Type.
 """
 

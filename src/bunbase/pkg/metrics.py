@@ -130,6 +130,7 @@ bundoc_backups_without_files = Counter(
 )
 storage_swept = Counter("bunbase_storage_swept_total", "Blobs that the sweeper deleted, by the reason", ["why"])
 storage_uploads = Gauge("bunbase_storage_uploads", "Uploads that run now")
+s3_requests = Counter("bunbase_s3_requests_total", "Requests to the S3 port", ["command", "code"])
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])
 live_connections = Gauge("bunbase_live_connections", "Live connections now", ["transport"])
 live_messages = Counter("bunbase_live_messages_total", "Messages written to live connections")
@@ -213,7 +214,7 @@ class Counted:
             self.counter.labels(*self.labels, _outcome(error)).inc()
 
 
-counted: Final = cache(Counted)  # arguments: the counter, and all its labels except the last one, `outcome`
+counted: Final = cache(Counted)  # The arguments are the counter, and all its labels except the last label, `outcome`.
 
 
 def _outcome(error: BaseException) -> str:

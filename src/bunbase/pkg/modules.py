@@ -44,9 +44,11 @@ class Rooms:
 
 
 class LaterRoom:
-    """A room that may open later than the room that calls it: each call looks it up. So two rooms may call each other.
+    """A room that may open later than the room that calls it.
 
-    `find`: returns the service, or raises Unreachable if it has not opened yet.
+    Each call looks the room up, so two rooms may call each other.
+
+    `find` returns the service, or raises Unreachable if the room has not opened yet.
     """
 
     def __init__(self, find: Callable[[], Any]) -> None:
@@ -69,12 +71,12 @@ class Site:
     """The values that a process passes to each of its rooms.
 
     `database_url`: empty if no room of the process needs PostgreSQL.
-    `tell_setup_token`: shows the token for the first account to the person who started the process.
+    `tell_setup_token`: a function that shows the token for the first account to the person who started the process.
     `functions_host`: the wildcard for the hosts of projects, or empty.
     `mail`: the settings with which the rooms send mail.
     """
 
-    mode: str  # "dev" or "production"
+    mode: str  # This is "dev" or "production".
     data_dir: Path
     database_url: str
     public_url: str
@@ -99,7 +101,8 @@ class Module:
     `provides`: the contract of its service. `needs`: the contracts of the rooms that must open before this room.
     `calls`: the contracts of rooms that may open later, because this room calls them only while it serves.
     `open(settings, rooms, site)`: returns a context manager that yields the service.
-    `routes`: the handlers that the gateway mounts. They use only the contract, so the room may run in any process.
+    `routes`: the handlers that the gateway mounts. The handlers use only the contract, so the room may run in any
+    process.
     `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
     `scope`: checks the arguments of calls from other processes, in addition to the check of the method's name.
     """

@@ -56,7 +56,7 @@ class Lines:
         return lines
 
     def end(self) -> list[ImportLine]:
-        """Return the last line, if it does not end with a newline."""
+        """Return the last line if it does not end with a newline."""
         return self.feed(b"\n") if self.rest or self.dropping else []
 
     def _line(self, text: bytes) -> ImportLine | None:
@@ -67,5 +67,5 @@ class Lines:
             return None
         text = (
             text.removeprefix(BOM_UTF8) if self.number == 1 else text
-        ).strip()  # some editors write a BOM at the start of a file
+        ).strip()  # Some editors write a BOM at the start of a file.
         return ImportLine(self.number, text) if text else None

@@ -7,7 +7,7 @@ from bunbase.pkg.passwords import Passwords, check_password
 
 
 class NewPasswords:
-    """The new passwords of one pool. `pool`: the same as in `passwords.py`."""
+    """The new passwords of one pool. `pool` has the same meaning as in `passwords.py`."""
 
     def __init__(self, passwords: Passwords, rules: PasswordRules, pool: str) -> None:
         self.passwords = passwords

@@ -10,10 +10,11 @@ import re
 from typing import Final
 
 OBJECTS: Final = "/v1/storage/objects"
-BEFORE_KEY: Final = re.compile(rb"/+[^/]+/+[^/]+/+[^/]+/+[^/]+/")  # the four segments up to the bucket, and one slash
+# Matches the four segments up to the bucket, and one slash.
+BEFORE_KEY: Final = re.compile(rb"/+[^/]+/+[^/]+/+[^/]+/+[^/]+/")
 
 
 def object_key(sent: bytes) -> bytes:
-    """Return the escaped key. `sent`: the path as it was sent, without the query. Empty if there is no key."""
+    """Return the escaped key, or nothing if the path has no key. `sent`: the path as it was sent, without the query."""
     found = BEFORE_KEY.match(sent)
     return sent[found.end() :] if found else b""

@@ -11,7 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ALPHABET: Final = string.digits + string.ascii_letters
-LENGTH: Final = 43  # 62^43 > 2^256
+LENGTH: Final = 43  # A secret has this many characters, because 62^43 > 2^256.
 HINT_LENGTH: Final = 4
 NONCE_BYTES: Final = 12
 
@@ -25,7 +25,10 @@ def new_secret(prefix: str) -> str:
 
 
 def fingerprint(secret: str) -> bytes:
-    """Return the hash that is stored instead of a secret. A fast hash is enough: 256 random bits cannot be guessed."""
+    """Return the hash that is stored instead of a secret.
+
+    A fast hash is enough, because nobody can guess 256 random bits.
+    """
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -42,7 +45,7 @@ def seal_with(secret: str, plaintext: bytes) -> bytes:
 
 
 def open_with(secret: str, sealed: bytes) -> bytes:
-    """Return the plaintext. Raises: cryptography.exceptions.InvalidTag, if `secret` is wrong."""
+    """Return the plaintext. Raises: cryptography.exceptions.InvalidTag if `secret` is wrong."""
     return AESGCM(_key(secret)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
 
 

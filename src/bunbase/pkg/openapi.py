@@ -19,7 +19,10 @@ SIGNED_IN_USER: Final[Security] = [{"projectKey": [], "endUser": []}]
 
 
 class OpenObject(msgspec.Struct):
-    """The base of objects that may have any other fields. Its subclasses only describe: no code parses with them."""
+    """The base of objects that may have any other fields.
+
+    The subclasses of this base are only descriptions, because no code parses with them.
+    """
 
 
 class DescribedBody(Operation):

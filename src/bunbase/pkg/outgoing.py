@@ -3,7 +3,7 @@
 The deadline covers the whole request. Redirects are not followed, proxies of the environment are not used, and an
 answer that is too long is an error. A document of such a server may name other servers (OpenID Connect Discovery does).
 Such servers may only have public addresses, so that a document cannot direct requests into the private network of this
-server. The address is checked when the connection is made. So it does not help an attacker to change the address of a
+server. The address is checked when the connection is made. So an attacker gains nothing by changing the address of a
 name after the check (DNS rebinding).
 """
 
@@ -23,7 +23,7 @@ from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver, S
 
 MAX_ANSWER_BYTES: Final = 1 << 20
 LOOK_UP_SECONDS: Final = 10.0
-COMPATIBLE: Final = IPv6Network("::/96")  # IPv4 addresses in an outdated form (RFC 4291 §2.5.5.1)
+COMPATIBLE: Final = IPv6Network("::/96")  # These are IPv4 addresses in an outdated form (RFC 4291 §2.5.5.1).
 NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
@@ -37,7 +37,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Outgoing:
-    """`trusted`: the hosts that the operator has named. They may have private addresses, and may use plain http.
+    """`trusted`: the hosts that the operator has named. These hosts may have private addresses, and may use plain http.
 
     `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
     `turns`: the limit of concurrent look-ups of names, which several objects may share.
@@ -60,11 +60,11 @@ class Outgoing:
         )
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
-        """Raises: RequestFailed."""
+        """Send a GET request. Raises: RequestFailed."""
         return await self._send("GET", url, headers, b"")
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Raises: RequestFailed."""
+        """Send a POST request. Raises: RequestFailed."""
         return await self._send("POST", url, headers, body)
 
     async def close(self) -> None:
@@ -85,7 +85,7 @@ class Outgoing:
             raise RequestFailed(f"{host}: {type(error).__name__}: {error}") from None
 
     def _checked_host(self, url: str) -> str:
-        """Return the host of a URL, if requests to the URL are allowed. Raises: RequestFailed."""
+        """Return the host of a URL if requests to the URL are allowed. Raises: RequestFailed."""
         try:
             parts = urlsplit(url)
             host, usable = parts.hostname or "", parts.username is None and (parts.port is None or parts.port > 0)
@@ -126,7 +126,7 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
         await self.below.sleep(seconds)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
-        """Raises: httpcore.ConnectError."""
+        """Return the addresses of a host to which this object may connect. Raises: httpcore.ConnectError."""
         try:
             return await resolver().addresses(host, port, self.turns)
         except NameNotFound as error:
@@ -135,7 +135,7 @@ class CheckedAddresses(httpcore.AsyncNetworkBackend):
 
 @functools.cache
 def resolver() -> Resolver:
-    """Return the resolver of this process. Its threads start at the first look-up."""
+    """Return the resolver of this process. The threads of the resolver start at the first look-up."""
     return SystemResolver(LOOK_UP_SECONDS, "outgoing-dns")
 
 
@@ -153,7 +153,10 @@ def _public(host: str, found: Iterable[str]) -> str:
 
 
 def is_public(address: str) -> bool:
-    """True for an address of the internet. An IPv6 address that stands for an IPv4 address counts as that address."""
+    """True for an address of the internet.
+
+    An IPv6 address that stands for an IPv4 address counts as this IPv4 address.
+    """
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or _translated(found)

@@ -37,7 +37,7 @@ from bunbase.pkg.authenticator_answers import MAX_BYTES, check_public_key, check
 CHALLENGE_BYTES: Final = 32
 TIMEOUT_MS: Final = 300_000
 MAX_HANDLE_BYTES: Final = 64
-MAX_CREDENTIAL_ID_BYTES: Final = 1023  # WebAuthn Level 3 §4
+MAX_CREDENTIAL_ID_BYTES: Final = 1023  # A credential id has at most this many bytes (WebAuthn Level 3 §4).
 LOCALHOST: Final = "localhost"
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class NewPasskey(msgspec.Struct, frozen=True):
 class PublicPasskey(msgspec.Struct, frozen=True):
     """The stored data of a passkey that a check needs.
 
-    `backup_eligible`: None for a passkey of an earlier version of BunBase that has not signed in since; then the next
+    `backup_eligible`: None for a passkey that was last used with an earlier version of BunBase. In this case, the next
     sign-in decides.
     """
 
@@ -112,7 +112,7 @@ def relying_party(name: str, public_url: str) -> RelyingParty | None:
             return None
         host = LOCALHOST
     except ValueError:
-        pass  # it is a host name
+        pass  # The text is a host name.
     if not host or (parts.scheme != "https" and host != LOCALHOST and not host.endswith(f".{LOCALHOST}")):
         return None
     return RelyingParty(host, name, (f"{parts.scheme}://{host}{port}",))
@@ -184,9 +184,9 @@ def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[byt
 def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, stored: PublicPasskey) -> UsedPasskey:
     """Check a signature, and return the present state of the passkey. Raises: CounterWentBack, BadPasskey.
 
-    The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
-    that only a right signature can raise CounterWentBack. Synced passkeys always count 0. A passkey that could not be
-    backed up never becomes one that can, and the reverse (WebAuthn Level 3 §7.2, step 18): such an answer comes from
+    The library would compare the counters before it checks the signature. The library gets 0 instead of the stored
+    counter, so that only a right signature can raise CounterWentBack. Synced passkeys always count 0. A passkey never
+    changes whether it can be backed up (WebAuthn Level 3 §7.2, step 18), so an answer with such a change comes from
     another authenticator.
     """
     _parsed(lambda: check_sign_in_answer(credential))
@@ -217,7 +217,7 @@ def challenge_in(credential: dict[str, Any]) -> bytes:
 
 
 def credential_id_in(credential: dict[str, Any]) -> bytes:
-    """Raises: BadPasskey."""
+    """Return the id of the credential in an answer. Raises: BadPasskey."""
     return _parsed(lambda: _bytes_in(credential["rawId"]))
 
 

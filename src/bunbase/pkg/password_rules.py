@@ -43,15 +43,15 @@ log = logger("passwords")
 class WeakReason(StrEnum):
     """The reason to refuse a new password."""
 
-    BREACHED = "breached"  # it was found in a data breach
+    BREACHED = "breached"  # the password was found in a data breach
     COMMON = "common"
-    NAME = "name"  # the address of the account, or the name of the service
+    NAME = "name"  # the password is the address of the account, or the name of the service
     SEQUENCE = "sequence"
-    USED = "used"  # an earlier password of the account
+    USED = "used"  # the password is an earlier password of the account
 
 
 class WeakPassword(InvalidInput):
-    """`reason`: a WeakReason."""
+    """The new password is too weak. `reason`: a WeakReason."""
 
     status, code, title = 422, "weak_password", "This password is easy to guess"
 
@@ -68,7 +68,7 @@ class Breached(Protocol):
 
 class BreachedFile:
     def __init__(self, path: str) -> None:
-        """Raises: CannotStart, if the file is not a sorted list of SHA-1 hashes."""
+        """Open the file. Raises: CannotStart if the file is not a sorted list of SHA-1 hashes."""
         try:
             self.size = Path(path).stat().st_size
             self.file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -98,7 +98,7 @@ class BreachedFile:
         return self._line_from(low) == hash
 
     def _line_from(self, offset: int) -> bytes:
-        """Return the hash in the first line that begins at this byte or after it; empty if there is no such line."""
+        """Return the hash in the first line that begins at this byte or later; an empty hash if there is none."""
         start = max(0, offset - 1)
         read = os.pread(self.file, 2 * MAX_LINE_BYTES, start)
         if offset:
@@ -108,10 +108,10 @@ class BreachedFile:
 
 
 class BreachedServer:
-    """Speaks the range API of haveibeenpwned. `url`: the first five digits of a hash are appended to it."""
+    """Uses the range API of haveibeenpwned. `url`: the URL to which the first five digits of a hash are appended."""
 
     def __init__(self, url: str, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        """Raises: CannotStart."""
+        """Check the URL. Raises: CannotStart."""
         host = urlsplit(url).hostname if url.isascii() and url.startswith(("https://", "http://")) else None
         if not host:
             raise CannotStart("breached_passwords_url must be a URL such as https://api.pwnedpasswords.com/range/")
@@ -119,14 +119,14 @@ class BreachedServer:
         self.outgoing = Outgoing([host], deadline_seconds)
 
     async def contains(self, hash: str) -> bool:
-        """Raises: RequestFailed."""
+        """True if the server knows the password with this hash. Raises: RequestFailed."""
         start, rest = hash[:PREFIX_LENGTH], hash[PREFIX_LENGTH:]
         answer = await self.outgoing.get(self.url + start, {"add-padding": "true"})
         if answer.status != 200:
             raise RequestFailed(f"the server of breached passwords answered {answer.status}")
         for line in answer.body.decode("ascii", "replace").splitlines():
             ending, _, times = line.partition(":")
-            if ending.strip().upper() == rest and times.strip() != "0":  # "0" is padding
+            if ending.strip().upper() == rest and times.strip() != "0":  # A count of "0" means padding.
                 return True
         return False
 
@@ -155,8 +155,9 @@ async def opened_breached(file: str, url: str) -> AsyncIterator[Breached | None]
 
 
 class PasswordRules:
-    """`product`: the name of the product, which is refused as a password. `breached`: the list of breached passwords;
-    None if there is no list.
+    """The rules for new passwords. `product`: the name of the product, which is refused as a password.
+
+    `breached`: the list of breached passwords, or None.
     """
 
     def __init__(self, product: str, breached: Breached | None) -> None:

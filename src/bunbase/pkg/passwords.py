@@ -34,8 +34,8 @@ from bunbase.pkg.sent_texts import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH
 
 MIN_LENGTH, MAX_LENGTH = MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH
 POOL_THREADS = 2
-# Added to the nice value of the threads. With 20 sign-ins a second on one busy core, the p99 of reads beside them was
-# 290 ms instead of 5,000 ms (`bench/run auth`), and as many sign-ins were answered.
+# This is added to the nice value of the threads. With 20 sign-ins a second on one busy core, the p99 of concurrent
+# reads was 290 ms instead of 5,000 ms (`bench/run auth`), and equally many sign-ins were answered.
 NICENESS = 10
 MAX_NICENESS = 19
 # A hash takes 19 ms, and there are two threads. So the last sign-in of a pool waits for half a second if only this pool
@@ -44,17 +44,19 @@ SIGN_INS_OF_POOL = 50
 SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
 SIGN_UPS = 100
-# A check of a foreign hash takes up to a second. The queue is short: a user waits in it only until the first right
-# password.
+# A check of a foreign hash takes up to a second. The queue is short, because a user waits in it only until the first
+# right password.
 FOREIGN_THREADS = 2
-FOREIGN_AT_ONCE = 1  # the threads that one pool may use at the same time
+FOREIGN_AT_ONCE = 1  # One pool may use this many threads at the same time.
 FOREIGN_OF_POOL = 10
 FOREIGN = 40
-FOREIGN_NICENESS = 19  # lower priority than our hashes: the lanes of an argon2 hash are up to eight threads at once
+# These threads have a lower priority than our hashes, because the lanes of an argon2 hash are up to eight threads at
+# once.
+FOREIGN_NICENESS = 19
 
 _T = TypeVar("_T")
 
-# the parameters that OWASP recommends; 19 ms per hash
+# These are the parameters that OWASP recommends. A hash takes 19 ms.
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 OURS: Final = "$argon2id$"
 COSTS: Final = re.compile(r"\$argon2id\$(?:v=[0-9]{1,3}\$)?m=([0-9]{1,9}),t=([0-9]{1,9}),p=([0-9]{1,9})\$")
@@ -89,7 +91,7 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_UP, functools.partial(HASHER.hash, password))
 
     async def matches(self, pool: str, password: str, hash: str | None) -> bool:
-        """True if `password` has this hash. False if `hash` is None, which means that the account does not exist.
+        """True if `password` has this hash. `hash` is None if the account does not exist; then the result is False.
 
         Both cases take the same time, so that the time does not reveal whether an account exists: without a hash, the
         password is compared with a decoy. Only the hash of another system takes a different time, until the first right
@@ -103,11 +105,10 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
     async def upgraded(self, pool: str, password: str, hash: str) -> str | None:
-        """Return a new hash of a password that has just matched `hash`; None if `hash` has the parameters of today.
-
-        Return None too if too many requests wait, or if passwords of this length are no longer accepted. The sign-in
-        must not fail for these reasons; the next sign-in tries again. The hash of another system is replaced at every
-        length, because it is often weaker.
+        """Return a new hash of a password that has just matched `hash`. Return None if `hash` has the parameters of
+        today, if too many requests wait, or if passwords of this length are no longer accepted. The sign-in must not
+        fail for these reasons; the next sign-in tries again. The hash of another system is replaced at every length,
+        because it is often weaker.
         """
         if not needs_upgrade(hash):
             return None
@@ -129,8 +130,9 @@ class Passwords:
         return await _in_turn(self.turns, self.threads, pool, purpose, work)
 
     async def _matches_foreign(self, pool: str, password: str, composed: str, hash: str) -> bool:
-        """Check the password as it was sent, because other systems do not normalise passwords; then check the form
-        that we would store.
+        """First check the password as it was sent, because other systems do not normalise passwords.
+
+        After that, check the form that BunBase would store.
 
         Each check waits for its own turn. Raises: SignInBusy.
         """
@@ -175,7 +177,7 @@ def may_be_slow(hash: str) -> bool:
     ours.
     """
     if not hash.startswith("$"):
-        return False  # the text is not a hash, so nothing is computed
+        return False  # The text is not a hash, so nothing is computed.
     found, ours = COSTS.match(hash), (HASHER.memory_cost, HASHER.time_cost, HASHER.parallelism)
     return found is None or any(int(its) > our for its, our in zip(found.groups(), ours, strict=True))
 
@@ -187,7 +189,7 @@ def decoy() -> str:
 
 def _step_back(niceness: int) -> None:
     """Let this thread run after the event loop, which has to answer all other requests meanwhile."""
-    if sys.platform == "linux":  # only Linux has a priority for each thread
+    if sys.platform == "linux":  # Only Linux has a priority for each thread.
         me = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, me, min(os.getpriority(os.PRIO_PROCESS, me) + niceness, MAX_NICENESS))
 
@@ -195,7 +197,7 @@ def _step_back(niceness: int) -> None:
 def _composed(password: str) -> str:
     if (
         len(password) > MAX_LENGTH * 4
-    ):  # normalising a huge text would block the event loop; the callers refuse the text
+    ):  # normalising a huge text would block the event loop, and the callers refuse such a text
         return password
     return unicodedata.normalize("NFKC", password)
 
@@ -228,5 +230,5 @@ def _matches_foreign(password: str, hash: str) -> bool:
 def _matches(password: str, hash: str) -> bool:
     try:
         return HASHER.verify(hash, password)
-    except (VerificationError, InvalidHashError, ValueError):  # ValueError: not ASCII
+    except (VerificationError, InvalidHashError, ValueError):  # A ValueError means that the hash is not ASCII.
         return False

@@ -1,4 +1,7 @@
-"""Regular expressions that callers send. They run in RE2, whose time is linear in the length of the text."""
+"""Regular expressions that callers send.
+
+These expressions run in RE2, whose time is linear in the length of the text.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,19 @@ import re2
 
 from bunbase.pkg import effort
 
-MAX_PATTERN: Final = 1000  # characters
-# memory of RE2 for a pattern; RE2 refuses a larger pattern, or matches it slowly without a cache of its automaton
+MAX_PATTERN: Final = 1000  # A pattern has at most this many characters.
+# RE2 uses at most this much memory for a pattern. RE2 refuses a larger pattern, or matches it slowly without a cache of
+# its automaton.
 MAX_BYTES: Final = 1 << 20
-MAX_SENT_BYTES: Final = 256 << 10  # memory of RE2 for a pattern in a query; larger patterns take 8 ms to compile
-SECONDS_FOR_AN_INSTRUCTION: Final = 5e-9  # per byte of the text, if no automaton is used; measured: 3.7 to 5.6 ns
-INSTRUCTIONS_FOR_A_BYTE: Final = 8  # this many instructions take as long as reading one byte of JSON
-KEPT: Final = 64  # compiled patterns in the cache
+# RE2 uses at most this much memory for a pattern in a query. Larger patterns take 8 ms to compile.
+MAX_SENT_BYTES: Final = 256 << 10
+# An instruction takes this time per byte of the text, if no automaton is used. Measured: 3.7 to 5.6 ns.
+SECONDS_FOR_AN_INSTRUCTION: Final = 5e-9
+INSTRUCTIONS_FOR_A_BYTE: Final = 8  # This many instructions take the same time as reading one byte of JSON.
+KEPT: Final = 64  # The cache holds this many compiled patterns.
 FLAGS: Final = "ims"
 
-QUANTIFIERS: Final = "?*{"  # the character before one of these is optional
+QUANTIFIERS: Final = "?*{"  # The character before one of these signs is optional.
 META: Final = frozenset(".^$|()[]+?*{}\\")
 
 
@@ -55,7 +61,7 @@ def pattern(text: str, max_bytes: int = MAX_BYTES) -> Pattern:
     options = re2.Options()
     options.max_mem = max_bytes
     options.log_errors = False
-    options.never_capture = True  # only the fact of a match is needed; this saves a third of the work
+    options.never_capture = True  # Only the fact of a match is needed. This saves a third of the work.
     try:
         return Pattern(re2.compile(text.encode(), options))
     except re2.error as error:

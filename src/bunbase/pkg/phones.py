@@ -13,9 +13,9 @@ from bunbase.pkg.errors import InvalidInput
 MAX_TEXT: Final = 40
 EXAMPLE: Final = "Send a mobile number with + and the code of the country, such as +49 170 1234567."
 WRITTEN: Final = re.compile(r"\+[0-9 ()./\-\u00a0]{6,}")
-# Numbers of the other types cannot get text messages, or are expensive, and are used for fraud with text messages.
+# Numbers of the other types cannot get text messages, or are expensive and used for fraud with text messages.
 REACHABLE: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
-NO_COUNTRY: Final = "001"  # satellite and other networks without a country, which are expensive
+NO_COUNTRY: Final = "001"  # This means satellite and other networks without a country, which are expensive.
 
 
 def phone_or_none(text: str) -> str | None:

@@ -1,7 +1,8 @@
 """Splits large data into pieces, each of which has its own memory.
 
-A transport holds an object in memory until the last byte of the object is sent, but it counts only the bytes that are
-left. The memory of a piece is freed as soon as the piece is sent, so the counted bytes are about the bytes in memory.
+A transport holds an object in memory until the last byte of the object is sent, but counts only the unsent bytes. The
+memory of a piece is freed as soon as the piece is sent, so the counted bytes are nearly the same as the bytes in
+memory.
 """
 
 from __future__ import annotations

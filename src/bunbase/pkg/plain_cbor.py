@@ -3,15 +3,16 @@
 Concern: cbor2 computes the values of tags. For a number of 200 kB in a decimal fraction (tag 4) this took 12 seconds,
     during which the process answered no requests. Authenticators only send numbers, texts, bytes, lists, maps and
     simple values.
-Decision: everything else is refused here: tags, items of unknown length, deep or many items. This file decodes nothing.
-Rejected: an option of the library, because cbor2 has none; a thread, because the computation would take just as long.
+Decision: this file refuses everything else: tags, items of unknown length, deep or many items. This file decodes
+nothing. Rejected: an option of the library, because cbor2 has none; and a thread, because the computation would take
+the same time.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-MAX_DEPTH: Final = 8  # an attestation object has four levels
+MAX_DEPTH: Final = 8  # An attestation object has four levels.
 MAX_ITEMS: Final = 1000
 BYTES, TEXT, LIST, MAP, TAG, SIMPLE = 2, 3, 4, 5, 6, 7
 ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
@@ -23,7 +24,8 @@ class NotPlain(ValueError): ...
 def check_plain(data: bytes) -> None:
     """Check a sequence of plain items, which may be empty. Raises: NotPlain."""
     place = items = 0
-    open_items = [0]  # how many items each open list or map still needs; the first entry is the sequence itself
+    # Each open list or map has the number of items that it still needs. The first entry is the sequence itself.
+    open_items = [0]
     while place < len(data) or len(open_items) > 1:
         if len(open_items) > 1 and open_items[-1] == 0:
             open_items.pop()

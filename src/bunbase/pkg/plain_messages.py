@@ -31,7 +31,7 @@ def plain(message: str) -> str:
 
 
 def sentence(message: str) -> str:
-    """Return the message with a full stop, unless it ends like a sentence already."""
+    """Return the message with a full stop if it does not yet end like a sentence."""
     return message if message.endswith((".", "!", "?")) or not message else f"{message}."
 
 

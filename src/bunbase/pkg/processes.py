@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, NamedTuple
 
-PF_EXITING: Final = 0x4  # include/linux/sched.h: the kernel is ending the process
+PF_EXITING: Final = 0x4  # The kernel is ending a process with this flag (include/linux/sched.h).
 SIGKILL_PENDING: Final = 1 << 8
 ENDED: Final = ("Z", "X")
-MAX_PID: Final = 1 << 22  # include/linux/threads.h: PID_MAX_LIMIT
+MAX_PID: Final = 1 << 22  # This is PID_MAX_LIMIT of include/linux/threads.h.
 
 
 class Process(NamedTuple):
@@ -45,7 +45,7 @@ def process(pid: int, proc: Path = Path("/proc")) -> Process | None:
         text = (proc / str(pid) / "stat").read_text("utf-8", "replace")
     except OSError:
         return None
-    before, _, behind = text.rpartition(")")  # the name may contain any character, including brackets
+    before, _, behind = text.rpartition(")")  # The name may contain any character, including brackets.
     fields = behind.split()
     name = before.partition("(")[2]
     return Process(pid, name, fields[0], started=int(fields[19]), flags=int(fields[6]), pending=int(fields[28]))

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 AFTER: Final = (
-    "\x01"  # the smallest text: no other id sorts between the id of a project and the same id with this suffix
+    "\x01"  # This is the smallest text: no other id sorts between the id of a project and the same id with this suffix.
 )
 
 
@@ -23,7 +23,10 @@ class Turn:
         self.smallest = ""
 
     async def next(self, find: Callable[[str], Awaitable[T | None]], project_of: Callable[[T], str]) -> T | None:
-        """Return the row of the next project, or None. `find`: returns the first row from a smallest project on."""
+        """Return the row of the next project, or None.
+
+        `find`: a function that returns the first row of the given project or a later project.
+        """
         asked = self.smallest
         found = await find(asked)
         if found is None and asked:

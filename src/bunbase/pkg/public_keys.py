@@ -5,7 +5,7 @@ Concern: the sender of a key decides how long its import takes. When the library
     requests.
 Decision: only public numbers of a bounded size reach the library, and the size of RSA keys is checked first
     (`rsa_limits.py`).
-Rejected: reading in a thread, because the library would compute for just as long, once for each request.
+Rejected: reading in a thread, because the library would compute for the same time, once for each request.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from bunbase.pkg.rsa_limits import is_usable_rsa
 PublicKey = RSAKey | ECKey | OKPKey
 
 KINDS: Final[dict[str, type[PublicKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)  # the curves of JOSE; the library has no names for other curves
+# These are the curves of JOSE. The library has no names for other curves.
+CURVES: Final = (SECP256R1, SECP384R1, SECP521R1)
 NAMES: Final = ("kty", "crv", "n", "e", "x", "y")
-PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6
-MAX_NUMBER: Final = 1400  # characters; a modulus of 8,192 bits has 1,366
-MAX_PEM: Final = 4000  # characters; a key of 8,192 bits has 1,500
+# Private keys have these members (RFC 7518 §6).
+PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+MAX_NUMBER: Final = 1400  # A number has at most this many characters. A modulus of 8,192 bits has 1,366.
+MAX_PEM: Final = 4000  # A PEM text has at most this many characters. A key of 8,192 bits has 1,500.
 
 
 def is_private(sent: Mapping[str, Any] | str) -> bool:

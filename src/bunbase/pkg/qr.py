@@ -18,8 +18,8 @@ def qr_lines(text: str) -> list[str]:
 def qr_svg(text: str, label: str) -> str:
     """Return a QR code as an image for a page.
 
-    It is black on white, even in dark mode, because phones could not read other colours. `label`: the text for screen
-    readers. The image needs neither a script nor another file, and has no inline style.
+    The code is black on white, even in dark mode, because phones could not read other colours. `label`: the text for
+    screen readers. The image needs neither a script nor another file, and has no inline style.
     """
     drawn = segno.make_qr(text, error="M")
     image = drawn.svg_inline(omitsize=True, svgclass=None, lineclass=None, dark="#000", light="#fff")

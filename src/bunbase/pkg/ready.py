@@ -11,8 +11,8 @@ from typing import Any
 from bunbase.pkg.errors import Problem
 
 OWN_SECONDS = 2.0
-OTHERS_SECONDS = 3.0  # longer than OWN_SECONDS, so that another process can report an unreachable PostgreSQL
-SHARED_SECONDS = 1.0  # an answer is reused for this long
+OTHERS_SECONDS = 3.0  # This is longer than OWN_SECONDS, so that another process can report an unreachable PostgreSQL.
+SHARED_SECONDS = 1.0  # An answer is used again for this long.
 
 Check = Callable[[], Awaitable[Any]]
 Answer = dict[str, str]
@@ -21,8 +21,9 @@ Answer = dict[str, str]
 class Readiness:
     """The readiness checks of a process. A check raises if its dependency is unavailable, and may return details.
 
-    `own`: the checks of this process. `others`: for each room in another process, a check that asks that process for
-    its own checks only. Otherwise two processes that call each other would send each other checks without end.
+    `own`: the checks of this process. `others`: one check for each room in another process. Such a check asks the other
+    process only for the other's own checks, because two processes that call each other would otherwise send each other
+    checks without end.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class Readiness:
     async def report(self, details: bool = True) -> tuple[dict[str, Any], bool]:
         """Return `{"status", "checks": {name: {"status", "detail"?}}}`, and True if all checks have passed.
 
-        `details`: true to include details and the reasons of failures. They contain addresses, so do not publish them.
+        `details`: true to include details and the reasons of failures. Do not publish details, because they contain
+        addresses.
         """
         own, others = await asyncio.gather(self.own.answers(), self.others.answers())
         return _report({**own, **others}, details)

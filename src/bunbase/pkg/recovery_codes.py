@@ -1,4 +1,4 @@
-"""Recovery codes: each replaces a code of the authenticator app once, if the phone is lost.
+"""Recovery codes. If the phone is lost, each of them replaces a code of the authenticator app once.
 
 A code has 80 random bits. So a fast hash is enough, as for all opaque secrets, because 2^80 codes cannot be tried. The
 hash contains the owner, so that one guess cannot be compared with the codes of all accounts.
@@ -13,9 +13,10 @@ from typing import Final
 from bunbase.pkg.ids import CROCKFORD
 
 COUNT: Final = 10
-LENGTH: Final = 16  # characters of 5 bits
+LENGTH: Final = 16  # A code has this many characters of 5 bits.
 GROUP: Final = 4
-ALIKE: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})  # Crockford's base 32
+# These letters look like digits (Crockford's base 32).
+ALIKE: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 
 
 def new_recovery_codes() -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 MAX_LOOK_UPS: Final = 64
-LOOK_UPS_PER_PROJECT: Final = 4  # a slow name server occupies threads; no project may occupy all of them
+# A project runs at most this many look-ups, because a slow name server occupies threads.
+LOOK_UPS_PER_PROJECT: Final = 4
 
 
 class NameNotFound(Exception):
@@ -56,7 +57,8 @@ class SystemResolver:
 
         def on_done(look_up: asyncio.Future[list[str]]) -> None:
             turns.release()
-            # Read the exception. If the caller has left, asyncio would otherwise log an exception that nobody has read.
+            # This reads the exception. If the caller has left, asyncio would otherwise log an exception that nobody has
+            # read.
             _ = look_up.cancelled() or look_up.exception()
 
         look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)

@@ -1,17 +1,17 @@
 """Limits for the RSA keys of strangers. The person who chooses a key decides how long a check of its signatures takes.
 
-A check is one power modulo `n`. OpenSSL allows exponents as long as a modulus of 3,072 bits. Then one check takes 24 to
-41 ms, during which the process answers no requests. With the limits below, it takes at most 4 ms (measured with 8,192
-bits).
+A check is one power modulo `n`. OpenSSL allows exponents as long as a modulus of 3,072 bits. With such an exponent, one
+check takes 24 to 41 ms, during which the process answers no requests. With the limits below, it takes at most 4 ms
+(measured with 8,192 bits).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-MIN_BITS: Final = 2048  # RFC 7518 §3.3, RFC 8812 §2
+MIN_BITS: Final = 2048  # See RFC 7518 §3.3 and RFC 8812 §2.
 MAX_BITS: Final = 8192
-MAX_EXPONENT_BITS: Final = 32  # the usual exponents are 3, 17 and 65,537
+MAX_EXPONENT_BITS: Final = 32  # The usual exponents are 3, 17 and 65,537.
 
 
 def is_usable_rsa(n: int, e: int) -> bool:

@@ -18,7 +18,7 @@ def create_secret_file(path: Path, text: str) -> bool:
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
     try:
-        os.link(draft, path)  # unlike a rename, a link never replaces a file that another process has just created
+        os.link(draft, path)  # Unlike a rename, a link never replaces a file that another process has just created.
     except FileExistsError:
         return False
     finally:
@@ -34,7 +34,7 @@ def replace_secret_file(path: Path, text: str) -> None:
         write_synced(draft, text)
         draft.replace(path)
     except BaseException:
-        draft.unlink(missing_ok=True)  # nothing else would ever delete this copy of the secret
+        draft.unlink(missing_ok=True)  # Nothing else would ever delete this copy of the secret.
         raise
     sync_directory(path.parent)
 
@@ -49,7 +49,7 @@ def write_synced(path: Path, text: str) -> None:
 
 def sync_directory(path: Path) -> None:
     """Write the entries of a directory to disk, so that new and renamed files survive a crash."""
-    if sys.platform == "win32":  # directories cannot be opened there
+    if sys.platform == "win32":  # Windows cannot open directories.
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

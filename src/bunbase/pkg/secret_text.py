@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.pkg.errors import CannotStart
 
 MIN_BYTES: Final = 32
-MIN_DIFFERENT: Final = 8  # one in 900,000 texts of 32 random hexadecimal digits has fewer different digits
+MIN_DIFFERENT: Final = 8  # One in 900,000 texts of 32 random hexadecimal digits has fewer different digits.
 HOW_TO_MAKE_ONE: Final = 'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 

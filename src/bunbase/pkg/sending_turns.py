@@ -11,14 +11,15 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
-SLOW_SECONDS: Final = 3.0  # a function that takes longer is slow
+SLOW_SECONDS: Final = 3.0  # A function that takes longer is slow.
 SLOW_FOR: Final = timedelta(minutes=2)
 MAX_SLOW: Final = 1000
 
 
 class SendingTurns:
-    """`places`: the number of places. `together`: the limit of places of one project. `slow`: when the function of a
-    project was last slow.
+    """`places`: the number of places. `together`: the limit of places of one project.
+
+    `slow`: for each project, the time at which its function was last slow.
     """
 
     def __init__(self, places: int, together: int) -> None:
@@ -27,7 +28,7 @@ class SendingTurns:
         self.slow: dict[str, datetime] = {}
 
     def note(self, project: str, began: datetime, now: datetime) -> None:
-        """Note how long the function of a project has taken."""
+        """Record how long the function of a project has taken."""
         self.slow.pop(project, None)
         if (now - began).total_seconds() > SLOW_SECONDS and len(self.slow) < MAX_SLOW:
             self.slow[project] = now

@@ -18,10 +18,12 @@ from bunbase.pkg.http1.connections import Connections
 from bunbase.pkg.http1.limits import Limits, descriptors
 from bunbase.pkg.http1.protocol import Http1Protocol
 
-BACKLOG = 16_384  # connections that wait to be accepted while the server starts; Linux allows net.core.somaxconn, 4,096
+# This many connections may wait to be accepted while the server starts. Linux allows net.core.somaxconn, 4,096.
+BACKLOG = 16_384
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
-DRAIN_SECONDS = 10  # at the end, current requests have this time to finish; then their connections are closed
+# At the end, current requests have this time to finish. After this time, the connections of these requests are closed.
+DRAIN_SECONDS = 10
 
 
 class PortTaken(CannotStart):
@@ -66,7 +68,7 @@ def base_url(host: str, port: int) -> str:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only if the protocol is given here
+    # asyncio sets TCP_NODELAY only if the protocol is given here.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,7 +102,7 @@ async def serving(
         lifespan="off",
         backlog=BACKLOG,
         ws="none",
-        proxy_headers=False,  # the app decides which proxies it believes
+        proxy_headers=False,  # the app decides which proxies it trusts
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = Server(config)

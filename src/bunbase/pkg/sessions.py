@@ -8,12 +8,13 @@ Every refresh token is exchanged for only one new pair of tokens, its child (RFC
     Decision: until its child is used, the old token returns the same child. If either token of the child is used, the
     answer has arrived. After that, the old token ends the session: two parties hold it, and the server cannot tell
     which of them is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child even if the
-    child was used, because two tabs of a browser may refresh at once. Rejected: returning a different pair to the
-    second request. Thief and user would then each hold a valid pair. Rejected: only the grace period. It signed out
-    every client whose answer was lost and that sent the next request later.
+    child was used, because two tabs of a browser may refresh at once. Two alternatives were rejected. If the second
+    request got a different pair, thief and user would each hold a valid pair. A grace period alone signed out every
+    client whose answer was lost, and that sent the next request later.
 
-The child must be stored until it is used. It is encrypted with the old token, and the database contains only a hash of
-that token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted (`pkg/upkeep.py`).
+The child must be stored until it is used. The child is encrypted with the old token, and the database contains only a
+hash of that token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted
+(`pkg/upkeep.py`).
 
 A room that does not record the first use of a child has only the grace period.
 """
@@ -34,8 +35,8 @@ from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
 from bunbase.pkg.phones import phone_or_none
 
 DAY_SECONDS: Final = 86400
-LATEST_SESSIONS: Final = 500  # `knows_address` searches only this many of an account's latest sessions
-SKEW_SECONDS: Final = 60  # allowed difference between the clocks of two processes
+LATEST_SESSIONS: Final = 500  # `knows_address` searches only this many of an account's latest sessions.
+SKEW_SECONDS: Final = 60  # The clocks of two processes may differ by this much.
 
 Addresses = Callable[[str, int], Awaitable[list[str]]]
 Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
@@ -46,7 +47,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     `access_ttl_seconds`: the lifetime of an access token. `refresh_ttl_seconds`: the lifetime of a refresh token; each
     refresh returns a new refresh token. `session_ttl_seconds`: the time after which a session ends, even if it is
-    refreshed. `reuse_grace_seconds`: after its use, a refresh token still returns the same pair for this time, even if
+    refreshed. `reuse_grace_seconds`: for this time after its use, a refresh token still returns the same pair, even if
     that pair was used.
     """
 
@@ -70,7 +71,7 @@ class RefreshToken(msgspec.Struct, frozen=True):
 
     `sealed_pair`: the encrypted pair for which it was exchanged. `child_used`: true if that pair was used, or if the
     room does not record the use.
-    `generation`: the number of exchanges before this one in the session.
+    `generation`: the number of earlier exchanges in the session.
     """
 
     session: str
@@ -84,7 +85,7 @@ class RefreshToken(msgspec.Struct, frozen=True):
     generation: int = 0
 
     def traded_for(self, token: str) -> Pair:
-        """Return the pair for which this token was exchanged. `token`: its text.
+        """Return the pair for which this token was exchanged. `token`: the text of the token.
 
         Call this only for a token whose standing is RETRY.
         """
@@ -102,8 +103,8 @@ class NewRefreshToken(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """An access token and a refresh token.
 
-    `access_expires_at`: Unix seconds. `version`: the user version that the access token contains; 0 if users of
-    the room have no versions.
+    `access_expires_at`: the expiry of the access token, in Unix seconds. `version`: the user version that the access
+    token contains; 0 if users of the room have no versions.
     """
 
     access_token: str
@@ -162,7 +163,8 @@ def new_pair(
 async def knows_address(account: str, ip: str, addresses: Addresses) -> bool:
     """True if one of the latest sessions of the account was opened from the neighbourhood of `ip`.
 
-    `account`: its address or phone number. `addresses(account, limit)`: returns the addresses of the latest sessions.
+    `account`: the address or phone number of the account. `addresses(account, limit)` returns the addresses of the
+    latest sessions.
     """
     normal = known_email(account) or phone_or_none(account)
     if normal is None or not ip:

@@ -1,6 +1,6 @@
 """Calls whose result several callers wait for together, such as a request to a slow server.
 
-Rejected: a lock around the call. If the server does not answer, each caller then waits for all callers before it, and
+A lock around the call was rejected. If the server did not answer, each caller would wait for all earlier callers, and
 so for several times the deadline of one call.
 """
 
@@ -17,8 +17,8 @@ T = TypeVar("T")
 class SharedCalls(Generic[K, T]):
     """At most one call for each key is under way.
 
-    If a call fails, all callers that wait for it get the exception, and the next caller starts a new call. A caller
-    that leaves does not stop the call for the others. The call must have its own deadline.
+    If a call fails, all callers that wait for it get the exception, and the next caller starts a new call. If a caller
+    leaves, the call continues for the other callers. The call must have its own deadline.
     """
 
     def __init__(self) -> None:
@@ -37,6 +37,6 @@ class SharedCalls(Generic[K, T]):
         def over(task: asyncio.Task[T]) -> None:
             del self.under_way[key]
             if not task.cancelled():
-                task.exception()  # the waiting callers get it; if there are none, asyncio would log it
+                task.exception()  # The waiting callers get the exception. If there are none, asyncio would log it.
 
         return over

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 
 class Shares:
-    """An amount of something, up to `most`. After each grant, the rest that is free must be at least as large as the
-    amount of the user.
+    """Shares an amount of something, up to `most`.
+
+    After each grant, the free rest must be at least equal to the amount of the user.
 
     So a single user gets half of it, two users get a third each, and something is always left for another user.
     """
@@ -79,7 +80,7 @@ class Turns:
             turn = self.waiting[following][0]
             self._forget(following, turn)
             if following in self.waiting:
-                self.waiting[following] = self.waiting.pop(following)  # move this user to the end
+                self.waiting[following] = self.waiting.pop(following)  # This moves the user to the end.
             if not turn.done():
                 self.places.add(following)
                 turn.set_result(None)

@@ -1,7 +1,7 @@
 """Codes of an authenticator app: TOTP (RFC 6238) with SHA-1, 6 digits and 30 seconds, which every app supports.
 
 A code is valid for one step before and after the present step, because clocks differ. A code must work only once (RFC
-6238 §5.2), so the caller stores the step of the last good code, under a lock, and passes it as `after`.
+6238 §5.2), so the caller stores the step of the last right code, under a lock, and passes it as `after`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 import pyotp
 
 STEP_SECONDS: Final = 30
-WINDOW: Final = 1  # the number of steps that are allowed before and after the present step
+WINDOW: Final = 1  # This many steps are allowed before and after the present step.
 DIGITS: Final = 6
-BEFORE_ALL: Final = -1  # no code was used yet
+BEFORE_ALL: Final = -1  # This value means that no code was used yet.
 
 
 def new_totp_secret() -> str:
@@ -40,7 +40,8 @@ def is_totp_code(code: str) -> bool:
 def matching_step(secret: str, code: str, now: datetime, after: int) -> int | None:
     """Return the step to which a code belongs, or None if the code is wrong or was used.
 
-    `after`: the step of the last good code. Compare all steps of the window, so that the duration reveals nothing.
+    `after`: the step of the last right code. The function compares all steps of the window, so that the duration
+    reveals nothing.
     """
     if not is_totp_code(code):
         return None
@@ -55,13 +56,14 @@ def matching_step(secret: str, code: str, now: datetime, after: int) -> int | No
 def wait_seconds(failed: int) -> int:
     """Return the seconds in which no code is checked, after a number of wrong codes in a row.
 
-    There is no wait after the first wrong codes. Then the wait doubles from one minute to one hour. So an attacker who
-    knows the password has about 8,800 guesses in a year, and each guess is right with a probability of 3 in a million.
+    There is no wait after the first wrong codes. After these codes, the wait doubles from one minute to one hour. So an
+    attacker who knows the password has about 8,800 guesses in a year, and each guess is right with a probability of 3
+    in a million.
     """
     return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
 
 
-FREE: Final = 5  # wrong codes
+FREE: Final = 5  # This many wrong codes cause no wait.
 FIRST_WAIT_SECONDS: Final = 60
 LONGEST_WAIT_SECONDS: Final = 3600
 

@@ -15,12 +15,13 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.sessions import SessionSettings
 
-KEEP: Final = timedelta(days=1)  # an expired row is kept this long, so that a late client gets the reason for a refusal
+# An expired row is kept this long, so that a late client gets the reason for a refusal.
+KEEP: Final = timedelta(days=1)
 UPKEEP_SECONDS: Final = 600.0
-LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this interval
-PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that are not needed after `reuse_grace_seconds`
+LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this interval.
+PAIRS_SECONDS: Final = 5.0  # The sealed pairs are secrets that are not needed after `reuse_grace_seconds`.
 
-Delete = Callable[[datetime], Awaitable[object]]  # deletes everything that ended before a time
+Delete = Callable[[datetime], Awaitable[object]]  # The function deletes everything that ended before a time.
 
 
 class Revocations(Protocol):

@@ -7,7 +7,7 @@ from typing import Final
 
 # There are no vowels, so that a code is never a word. There are no digits, because they look like letters.
 ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
-LENGTH: Final = 8  # 20^8 codes (34 bits) are enough for codes with a short lifetime and limited guesses
+LENGTH: Final = 8  # 20^8 codes (34 bits) are enough for codes with a short lifetime and limited guesses.
 
 
 def new_user_code() -> str:
@@ -21,8 +21,6 @@ def shown(code: str) -> str:
 
 
 def typed(text: str) -> str:
-    """Return the code that a person has typed in any case, with or without dash and spaces; "" if the text is not a
-    code.
-    """
+    """Return the code that a person has typed in any case, with or without dash and spaces; "" for other texts."""
     code = "".join(character for character in text[:100].upper() if character not in "- \t")
     return code if text.isascii() and len(code) == LENGTH and set(code) <= set(ALPHABET) else ""

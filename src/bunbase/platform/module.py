@@ -26,6 +26,7 @@ from bunbase.platform.audit.retention import retention_job
 from bunbase.platform.audit.routes import ROUTES as AUDIT_ROUTES
 from bunbase.platform.jobs import destroy_job, relay_job
 from bunbase.platform.routes import ROUTES
+from bunbase.platform.s3_credentials.routes import ROUTES as S3_CREDENTIAL_ROUTES
 from bunbase.platform.service import PlatformService, Surroundings
 from bunbase.platform.service_accounts.routes import ROUTES as SERVICE_ACCOUNT_ROUTES
 from bunbase.platform.settings import PlatformSettings
@@ -72,5 +73,5 @@ MODULE = Module(
     needs=(Kms, BunAuth, TenantAuth, Bundoc, Buncast, Storage, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
+    routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *S3_CREDENTIAL_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
 )

@@ -8,7 +8,7 @@ import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 40
-SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without characters that look alike: l, o, 0, 1
+SUFFIX_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # l, o, 0 and 1 are missing, because they look alike
 SUFFIX_LENGTH: Final = 5
 
 

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
     ALWAYS,
+    PLAIN_COPY,
     Bucket,
     BucketChanges,
     Buckets,
     Conditions,
+    CopyExtras,
     Copying,
     DeletedObject,
     Listing,
@@ -42,17 +45,21 @@ from bunbase.storage.acts.downloads import Downloads
 from bunbase.storage.acts.file_copies import FileCopying
 from bunbase.storage.acts.linking import LinkActs
 from bunbase.storage.acts.listing import ListActs
+from bunbase.storage.acts.multipart import MultipartActs
+from bunbase.storage.acts.multipart_calls import MultipartCalls
+from bunbase.storage.acts.parts import Parts
+from bunbase.storage.acts.properties import PropertyActs
 from bunbase.storage.acts.removing import Removing
 from bunbase.storage.acts.restoring import Restoring
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings
-from bunbase.storage.store.objects import Totals, totals
+from bunbase.storage.store.blobs import Totals, totals
 from bunbase.storage.store.rotation import Rotations
 from bunbase.storage.usage import FileMeter
 
 
-class StorageService:
+class StorageService(MultipartCalls):
     def __init__(self, holdings: Holdings, functions: Functions) -> None:
         self.holdings = holdings
         self.meter = FileMeter(holdings, functions)
@@ -67,6 +74,9 @@ class StorageService:
         self.file_copying = FileCopying(holdings, self.sweeping)
         self.restoring = Restoring(holdings, self.sweeping, self.uploads)
         self.rotations = Rotations(holdings.files, holdings.clock)
+        self.part_acts = Parts(holdings, self.uploads, self.sweeping)
+        self.multipart_acts = MultipartActs(holdings, self.downloads, self.sweeping)
+        self.property_acts = PropertyActs(holdings)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)
@@ -89,8 +99,8 @@ class StorageService:
     async def feed_upload(self, caller: Caller, upload: str, data: bytes) -> None:
         await self.uploads.feed(caller, upload, data)
 
-    async def finish_upload(self, caller: Caller, upload: str) -> WrittenObject:
-        written = await self.uploads.finish(caller, upload)
+    async def finish_upload(self, caller: Caller, upload: str, checksum: Checksum | None = None) -> WrittenObject:
+        written = await self.uploads.finish(caller, upload, checksum)
         if not written.created:
             self.sweeping.note(caller.project)
         return written
@@ -107,8 +117,10 @@ class StorageService:
     async def delete_objects(self, caller: Caller, bucket: str, keys: tuple[str, ...]) -> tuple[DeletedObject, ...]:
         return await self.removing.delete_many(caller, bucket, keys)
 
-    async def copy_object(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
-        return await self.copying.copy(caller, copying, moves)
+    async def copy_object(
+        self, caller: Caller, copying: Copying, moves: bool, extras: CopyExtras = PLAIN_COPY
+    ) -> WrittenObject:
+        return await self.copying.copy(caller, copying, moves, extras)
 
     async def objects(self, caller: Caller, bucket: str, listing: Listing) -> ObjectPage:
         return await self.listing.objects(caller, bucket, listing)

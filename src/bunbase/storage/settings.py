@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.contracts.multipart import MULTIPART_SECONDS
+
 
 class StorageSettings(msgspec.Struct, frozen=True):
     """The place of the stored bytes, and the limits of each project.
@@ -22,6 +24,8 @@ class StorageSettings(msgspec.Struct, frozen=True):
     `max_bytes`: the limit for the bytes of all objects of a project.
     `max_objects`: the limit for the number of objects of a project.
     `max_uploads`: the limit of uploads that run at the same time in a project.
+    `max_multipart_uploads`: the limit of uploads in several parts that a project has begun and not completed.
+    `multipart_seconds`: the age after which an upload in several parts that was not completed is deleted.
     `min_free_mib`: the free space of the folder below which uploads are refused.
     `deleted_seconds`: the time for which the bytes of deleted and replaced objects are kept. They are deleted earlier
     if they take more than half of `max_bytes`.
@@ -42,6 +46,8 @@ class StorageSettings(msgspec.Struct, frozen=True):
     max_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 60)] = 100 << 30
     max_objects: Annotated[int, msgspec.Meta(ge=1, le=10_000_000_000)] = 10_000_000
     max_uploads: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 32
+    max_multipart_uploads: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    multipart_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = MULTIPART_SECONDS
     min_free_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 512
     deleted_seconds: Annotated[int, msgspec.Meta(ge=0, le=400 * 86_400)] = 86_400
     orphan_seconds: Annotated[int, msgspec.Meta(ge=60, le=400 * 86_400)] = 172_800

@@ -22,7 +22,7 @@ from bunbase.pkg.usage.batches import Batch, Receipt
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Writer
 from bunbase.storage.holdings import Holdings
-from bunbase.storage.store.objects import totals
+from bunbase.storage.store.blobs import totals
 
 log = logger("storage")
 

@@ -1,6 +1,6 @@
 """Make and check tokens of end users. BunKMS signs them with the project's own key, which never leaves BunKMS.
 
-The gateway reads access tokens, which prove a session. Custom tokens sign a user in, and only this room reads them.
+The gateway reads access tokens, which prove a session. Custom tokens sign a user in, and only tenant-auth reads them.
 The two kinds differ in `typ`, in `type` and in `aud`, so a token of one kind is never accepted as the other kind.
 """
 
@@ -23,24 +23,24 @@ from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier, compac
 from bunbase.tenant_auth.sign_in_methods import PASSWORD, SignInMethod
 
 CUSTOM_TYPE: Final = "custom"
-CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
+CUSTOM_HEADER: Final = "custom+jwt"  # This is explicit typing (RFC 8725 §3.11).
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
-YOUNG_SECONDS: Final = 3600.0  # how often a process asks BunKMS whether a key must be renewed
-KEYS_CACHED: Final = 10_000  # the limit of projects whose keys are cached
-# the shortest interval between calls of BunKMS for unknown key ids, which attackers can invent
+YOUNG_SECONDS: Final = 3600.0  # A process asks BunKMS at this interval whether a key must be renewed.
+KEYS_CACHED: Final = 10_000  # The keys of at most this many projects are cached.
+# Calls of BunKMS for unknown key ids are at least this far apart, because attackers can invent key ids.
 REFETCH_SECONDS: Final = 5.0
-ATTEMPTS: Final = 2  # the key may be replaced during the first attempt, but hardly also during the second
+ATTEMPTS: Final = 2  # The key may be replaced during the first attempt, but hardly also during the second.
 
 
 class Subject(msgspec.Struct, frozen=True):
     """The content of an access token.
 
     `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
-    `generation`: the number of refreshes of the session so far. When a client uses the token, it has received the
-    answer of this refresh. `method`: the way in which the user signed in. `act`: the administrator who uses the session
-    in the user's place, or None. `added`: the claims of the hook `before_token`, which replace claims of the user with
-    the same name.
+    `generation`: the number of refreshes of the session so far. A client that uses the token has received the answer of
+    this refresh. `method`: the way in which the user signed in. `act`: the administrator who uses the session in the
+    user's place, or None. `added`: the claims of the hook `before_token`, which replace claims of the user with the
+    same name.
     """
 
     user: User
@@ -56,7 +56,7 @@ class Subject(msgspec.Struct, frozen=True):
 class Life(msgspec.Struct, frozen=True):
     """The life of an access token. `seconds`: its lifetime.
 
-    `session_expires_at`: the token expires with its session at the latest.
+    `session_expires_at`: the expiry of the session; the token expires at this time at the latest.
 
     Gateways check a token without a database look-up, and a session that reaches its maximum age is not in the list of
     revocations.
@@ -85,7 +85,7 @@ class UserTokens:
         self.kms = kms
         self.public_url = public_url
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
-        # counts how often keys were forgotten; an answer of BunKMS that is older than the last time is not cached
+        # This counts how often keys were forgotten. An answer of BunKMS that is older than the last time is not cached.
         self.forgotten = 0
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
         self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
@@ -110,7 +110,7 @@ class UserTokens:
             "claims": subject.claims | user.claims | subject.added,
         }
         if subject.act is not None:
-            claims["act"] = subject.act  # RFC 8693 §4.1
+            claims["act"] = subject.act  # See RFC 8693 §4.1.
         return await self._signed(project, claims), life.expires_at
 
     async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:
@@ -186,7 +186,7 @@ class UserTokens:
         }
 
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
-        """Return a signed token. Its header names a key before BunKMS signs.
+        """Return a signed token. The header of the token names a key before BunKMS signs.
 
         If BunKMS has used another key, try again.
         """
@@ -204,7 +204,7 @@ class UserTokens:
         expected = {"type": CUSTOM_TYPE, "aud": _custom_audience(project)}
         try:
             return (await self._verifier(project, now)).claims(token, **expected)
-        except UnknownKey:  # another process may have signed the token with a newer key
+        except UnknownKey:  # Another process may have signed the token with a newer key.
             if self.refetched.get(project):
                 raise
             self.refetched.put(project, True)

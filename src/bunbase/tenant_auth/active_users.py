@@ -17,8 +17,9 @@ import msgspec
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
 
-MAX_KNOWN: Final = 200_000  # about 40 MB; after more users, a user may be stored again, which changes nothing
-MAX_WAITING: Final = 100_000  # the limit of users that wait while the database is unavailable
+# These users take about 40 MB. Beyond this number, a user may be stored again, which changes nothing.
+MAX_KNOWN: Final = 200_000
+MAX_WAITING: Final = 100_000  # At most this many users wait while the database is unavailable.
 
 
 class Active(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class ActiveUsers:
         self.waiting.add(active)
 
     def take(self) -> list[Active]:
-        """Return the users that are not stored yet. They are sorted, so that two processes cannot deadlock."""
+        """Return the users that are not stored yet. The users are sorted, so that two processes cannot deadlock."""
         taken, self.waiting = self.waiting, set()
         return sorted(taken, key=lambda one: (one.project, one.month, one.user, one.anonymous))
 

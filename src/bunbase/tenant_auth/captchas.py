@@ -30,10 +30,11 @@ URLS: Final = {
     "hcaptcha": "https://api.hcaptcha.com/siteverify",
 }
 DEADLINE_SECONDS: Final = 3.0
-# the limit of characters; tokens of Turnstile have at most 2,048, and tokens of hCaptcha have a few thousand
+# A token has at most this many characters. Tokens of Turnstile have at most 2,048, and tokens of hCaptcha have a few
+# thousand.
 MAX_TOKEN: Final = 10_000
 FORM: Final = {"content-type": FORM_TYPE, "accept": "application/json"}
-# error codes that mean that the project's settings are wrong
+# These error codes mean that the project's settings are wrong.
 OURS: Final = ("missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch")
 
 log = logger("tenant_auth")

@@ -14,7 +14,7 @@ from bunbase.pkg.readable import readable
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.profiles import check_added_claims, check_claims, check_data, check_role
 
-MAX_MESSAGE: Final = 200  # the limit of characters
+MAX_MESSAGE: Final = 200  # A message has at most this many characters.
 NO_MESSAGE: Final = "Ask the people who run this app."
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from bunbase.pkg.errors import TooLarge
 from bunbase.pkg.line_batches import Batch, BatchLimits, LineBatches
 from bunbase.pkg.ndjson import RefusedLine
 
-MAX_LINE_BYTES: Final = 64 << 10  # three times the size of the largest allowed data, claims and identities
+# A line may have three times the size of the largest allowed data, claims and identities.
+MAX_LINE_BYTES: Final = 64 << 10
 LIMITS: Final = BatchLimits(MAX_LINE_BYTES, MAX_IMPORT_LINES, 1 << 20)
 
 Send = Callable[[Batch], Awaitable[ImportedUsers]]

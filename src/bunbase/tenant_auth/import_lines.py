@@ -25,13 +25,14 @@ from bunbase.pkg.password_hashes.scrypt_hash import FirebaseHash, ScryptCost, Sc
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_language, check_name, check_role
 
 ID: Final = re.compile(USER_ID)
-PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
-PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # the same rule as in the settings of a project
-# these names are parts of URLs, so a user with such an id could not be reached
+PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # A phone number has the form of E.164.
+PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # The settings of a project have the same rule.
+# These names are parts of URLs, so a user with such an id could not be reached.
 NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})
 FIRST_YEAR: Final = 1970
-LAST_YEAR: Final = 9000  # the last allowed year; PostgreSQL and Python support later years, except in some time zones
-MAX_SUBJECT: Final = 255  # the same limit as for the subject of an ID token
+# This is the last allowed year. PostgreSQL and Python support later years, except in some time zones.
+LAST_YEAR: Final = 9000
+MAX_SUBJECT: Final = 255  # The subject of an ID token has the same limit.
 DIGESTS: Final = ("sha1", "sha256", "sha512")
 
 read_json: Final = msgspec.json.Decoder(UserLine).decode
@@ -82,7 +83,8 @@ def _checked(line: UserLine, now: datetime) -> UserLine:
     _check_times(line, now)
     email = normal_email(line.email) if line.email else _nothing(line.email)
     phone, hash = line.phone or _nothing(line.phone), _stored_hash(line.password_hash)
-    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())  # remove duplicates
+    # This removes duplicates.
+    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())
     return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash, identities=identities)
 
 

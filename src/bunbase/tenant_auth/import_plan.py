@@ -1,4 +1,4 @@
-"""Decide what an import does with each line of a batch, as a pure function of the lines and the existing users.
+"""Decide what an import does with each line of a batch. The result depends only on the lines and the existing users.
 
 A line belongs to a known user if it has the id of this user. A line without an id belongs to a known user if it has the
 user's address, phone number or an identity. Therefore a second import of the same file finds every user that the first
@@ -20,7 +20,7 @@ from bunbase.pkg.identity.problems import IdentityTaken
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.import_lines import ReadUser
 
-Subject = tuple[str, str]  # a provider, and the id of a person at this provider
+Subject = tuple[str, str]  # A provider, and the id of a person at this provider.
 
 
 class Known(msgspec.Struct):
@@ -57,7 +57,7 @@ class Planned(msgspec.Struct, frozen=True):
 
 class Plan(msgspec.Struct):
     new: list[Planned] = []
-    known: list[Planned] = []  # the users to update
+    known: list[Planned] = []  # These users will be updated.
     skipped: int = 0
     refused: list[tuple[int, Problem]] = []
 
@@ -104,7 +104,10 @@ def _add_to(plan: Plan, number: int, line: UserLine, known: Known, on_conflict: 
 
 
 def _check_free(id: str, line: UserLine, known: Known) -> None:
-    """Raises: EmailTaken, PhoneTaken or IdentityTaken if another user has a value of the line."""
+    """Refuse values that belong to another user.
+
+    Raises: EmailTaken, PhoneTaken or IdentityTaken if another user has a value of the line.
+    """
     if known.emails.get(line.email or "", id) != id:
         raise EmailTaken(f"The user {known.emails[line.email or '']} has this address.")
     if known.phones.get(line.phone or "", id) != id:

@@ -14,7 +14,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.passwords import is_foreign
 from bunbase.tenant_auth.people import Change, Person, changed, signed_out, verified_if_said
 
-VERSIONS: Final = 1 << 30  # half of the numbers that fit into the column; the other half is for later changes
+VERSIONS: Final = 1 << 30  # This is half of the numbers that fit into the column. The other half is for later changes.
 OF_USER = (
     *("email", "email_verified", "phone", "phone_verified", "name", "language"),
     *("role", "claims", "data", "anonymous"),
@@ -24,9 +24,9 @@ OF_USER = (
 def new_person(id: str, line: UserLine, now: datetime) -> Person:
     """Return a new user.
 
-    A user with this id may have been deleted a moment ago. Then the token versions of the deleted user are revoked
-    until the tokens have expired. The versions of the new user begin at a random number, so that they differ from the
-    revoked versions. Continuing after the revoked versions would need a lock against the deletion.
+    A user with this id may have been deleted a moment ago. In this case, the token versions of the deleted user are
+    revoked until the tokens have expired. The versions of the new user begin at a random number, so that they differ
+    from the revoked versions. Continuing after the revoked versions would need a lock against the deletion.
     """
     blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now), version=secrets.randbelow(VERSIONS))
     after = msgspec.structs.replace(
@@ -122,7 +122,7 @@ def _still_verified(before: User, after: Person) -> Person:
 def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
     """Return whether the user is banned, and the end of the ban. Some systems write only the end of a ban.
 
-    If the end is in the past, only the ban in the other system is over. This does not end a ban that was made here.
+    If the end is in the past, only the ban in the other system is over. A ban that was made here continues.
     """
     if line.banned_until and line.banned_until > now:
         return True, line.banned_until

@@ -24,16 +24,17 @@ from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
-FOLLOW_SECONDS: Final = 0.2  # the pause after an interruption before the job follows the feed of changes again
-# the interval of the job; users may stay idle for days, and each run examines all anonymous users
+# After an interruption, the job waits this long before it follows the feed of changes again.
+FOLLOW_SECONDS: Final = 0.2
+# The job runs at this interval. Users may stay idle for days, and each run examines all anonymous users.
 IDLE_SECONDS: Final = 3600.0
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
-# the interval at which active users are stored; a killed process loses the users of this time
+# Active users are stored at this interval. A killed process loses the users of this time.
 ACTIVE_SECONDS: Final = 5.0
 RELAY_SECONDS: Final = 1.0
 REFUSED_SECONDS: Final = 1.0
-MAIL_REQUESTS_SECONDS: Final = 5.0  # the interval at which the job looks for requests that another process has stored
+MAIL_REQUESTS_SECONDS: Final = 5.0  # The job looks at this interval for requests that another process has stored.
 
 
 def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, ...]:
@@ -53,7 +54,7 @@ def settings_job(stores: Stores, pools: Pools, access: UserTokens) -> Job:
             access.end_key(news.id)
 
     async def follow() -> None:
-        with suppress(Problem):  # the database is unavailable: start again
+        with suppress(Problem):  # The database is unavailable, so the job starts again.
             await pools.cache.follow(stores.feed.follow(), forget_keys)
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
@@ -94,9 +95,9 @@ def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
 
 
 def mail_request_job(requests: MailRequests) -> Job:
-    """Return the job that answers requests for mails. It runs immediately after each request."""
+    """Return the job that answers requests for mails. It runs shortly after each request."""
     job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
-    requests.nudge = job.nudge
+    requests.nudge = job.nudge_later
     return job
 
 

@@ -116,11 +116,11 @@ class Journal:
     async def deleted(self, project: str, user: str, actor: Actor) -> None:
         """Delete the entries of a user who was deleted in this transaction.
 
-        One entry stays. It says that the user was deleted, and by whom.
+        One entry stays. This entry says that the user was deleted, and by whom.
         """
         await self.store.forget([project], [user])
         bare = msgspec.structs.replace(actor, session="")
-        if actor.by is ActedBy.USER:  # the user has left, so no data about the device is stored
+        if actor.by is ActedBy.USER:  # The user has left, so no data about the device is stored.
             bare = Actor(ActedBy.USER)
         await self.add(project, user, Event(UserAct.DELETE), bare)
 
@@ -130,7 +130,7 @@ class Journal:
         await self.store.count_documents(project, new_id(PREFIX), user, now, act, collection, count)
 
     def refuse(self, caller: Caller, user: str, act: UserAct, method: str) -> None:
-        """Count a refused attempt. A job stores the count. This returns immediately."""
+        """Count a refused attempt, and return immediately. A job stores the count."""
         self.attempts.note(Attempt(caller.project, user, act, method, caller.ip, cut(caller.agent)))
 
     async def store_refused(self) -> None:

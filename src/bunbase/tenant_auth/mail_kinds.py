@@ -10,6 +10,6 @@ class MailKind(StrEnum):
     SIGN_IN_CODE = "sign_in_code"
     SIGN_IN_LINK = "sign_in_link"
     INVITE = "invite"
-    PHONE_CODE = "phone_code"  # in a text message
+    PHONE_CODE = "phone_code"  # this code is in a text message
     SIGN_UP = "sign_up"
     VERIFY_EMAIL = "verify_email"

@@ -40,13 +40,16 @@ def check_texts(at: str, templates: Mapping[str, MailTexts]) -> None:
 
 
 def need_one_line(at: str, text: str) -> None:
-    """Raises: InvalidInput if a text could add lines to the header of a mail."""
+    """Check that a text has only one line.
+
+    Raises: InvalidInput if the text could add lines to the header of a mail.
+    """
     if not text.isprintable():
         raise InvalidInput.at(at, "Send one line of text without control characters.")
 
 
 def _check_mail(at: str, template: Template, texts: MailTexts) -> None:
-    fields = template.needs() - {"url"}  # texts may not use `url`, because only the button contains the link
+    fields = template.needs() - {"url"}  # Texts may not use `url`, because only the button contains the link.
     for name, text in msgspec.structs.asdict(texts).items():
         pattern = Pattern(text)
         if not pattern.is_valid():

@@ -23,7 +23,7 @@ from bunbase.tenant_auth.store.page_codes import PageCode, PageCodeStore
 
 PREFIX: Final = "upc"
 SECONDS: Final = 60
-READING_SECONDS: Final = 600  # the lifetime of a code while a person copies the recovery codes
+READING_SECONDS: Final = 600  # A code lives this long while a person copies the recovery codes.
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -51,9 +51,9 @@ class PageCodes:
         await self.store.add(self.project, fingerprint(code), page_code, expires_at)
 
     async def take(self, code: str) -> PageCode | None:
-        """Return what was stored with a code.
+        """Remove a code, and return the values that were stored with it.
 
-        The code cannot be used again, even if the verifier turns out to be wrong.
+        The code is used up, even if the verifier turns out to be wrong.
         """
         return await self.store.take(self.project, fingerprint(code), self.clock.now())
 

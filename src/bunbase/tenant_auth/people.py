@@ -82,13 +82,13 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
-    if after.user.email or after.user.phone or after.password_hash:  # a user who can sign in again is not anonymous
+    if after.user.email or after.user.phone or after.password_hash:  # A user who can sign in again is not anonymous.
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and not was_banned)
     if ends:
         return signed_out(after)
     renews = other_phone or changes.renew_tokens is True
-    # the version increases for the same reason as in `with_phone`
+    # The version increases for the same reason as in `with_phone`.
     return next_version(after) if renews else changed(person, after)
 
 
@@ -167,7 +167,10 @@ def with_phone(person: Person, phone: str | None) -> Change:
 
 
 def phone_taken_over(person: Person) -> Change:
-    """Return a user who has only a number, for the person who receives the number's messages. All sessions end."""
+    """Return a user who has only a number, for the person who receives the messages to this number.
+
+    All sessions end.
+    """
     return signed_out(msgspec.structs.replace(person, user=msgspec.structs.replace(person.user, phone_verified=True)))
 
 

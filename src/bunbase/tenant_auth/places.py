@@ -21,8 +21,8 @@ from bunbase.pkg.cache import Cache
 
 PROJECTS: Final = 10_000
 COUNTED_SECONDS: Final = 60.0
-FULL_SECONDS: Final = 5.0  # the shortest interval between counts of a full project, even if many people want to sign up
-FEW: Final = 100  # if there are more free places, only a quarter of them may be used before the next count
+FULL_SECONDS: Final = 5.0  # A full project is counted at most once in this time, even if many people want to sign up.
+FEW: Final = 100  # If there are more free places, only a quarter of them may be used before the next count.
 
 
 class _Left(msgspec.Struct):
@@ -42,7 +42,8 @@ class Places:
         self.most = most
         self.count = count
         self.left: Cache[str, _Left] = Cache(PROJECTS, COUNTED_SECONDS)
-        self.taken: Counter[str] = Counter()  # the number of places for sign-ups that have not stored their users yet
+        # This is the number of places for sign-ups that have not stored their users yet.
+        self.taken: Counter[str] = Counter()
         self.counting: dict[str, asyncio.Lock] = {}
 
     @asynccontextmanager

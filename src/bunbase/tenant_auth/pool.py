@@ -62,16 +62,17 @@ from bunbase.tenant_auth.store.settings import StoredSettings
 from bunbase.tenant_auth.store.users import UserStore
 from bunbase.tenant_auth.ways_in import need_way_in
 
-CONTEXT: Final = "tenant_auth:"  # the prefix of the contexts of sealed secrets; the owner of the secrets is the project
-SETTINGS: Final = "settings:"  # the prefix of the purposes for which secrets of the settings are sealed
+# The contexts of sealed secrets begin with this text. The owner of the secrets is the project.
+CONTEXT: Final = "tenant_auth:"
+SETTINGS: Final = "settings:"  # The purposes for which secrets of the settings are sealed begin with this text.
 LINK: Final = "POST /v1/auth/identities/link"
 PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
 SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
 LINK_PREFIX: Final = "umt"
-# the kinds of letters that anybody may request
+# Anybody may request these kinds of letters.
 OF_JOBS: Final = (PASSWORD_RESET.kind, SIGN_IN_CODE.kind, SIGN_IN_LINK.kind)
-APP: Final = "this app"  # the name of the app in mails and pages if the project does not set app_name
+APP: Final = "this app"  # Mails and pages use this name of the app if the project does not set app_name.
 PAGES: Final = "/v1/auth/ui"
 UNAVAILABLE: Final = (
     "Browsers allow passkeys only at a host name with https, or at localhost. The developers of this app set its host "
@@ -176,7 +177,7 @@ class Pool:
         mail = self.auth.mail
         try:
             own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
-        except ValueError:  # an older release has stored this address
+        except ValueError:  # An older release has stored this address.
             return OF_INSTALLATION
         allowed = may_send_from(own.address, self.project, self._all.site.mail.sender_domains)
         return own if allowed else msgspec.structs.replace(own, address="")
@@ -256,7 +257,7 @@ class Pool:
     def external_on_page(self) -> ExternalLogins:
         """The same services for the sign-in page.
 
-        They lead back to the page, which has already checked the app's URL.
+        These services lead back to the page, which has already checked the app's URL.
         """
         return self._external(lambda url: url)
 
@@ -405,8 +406,8 @@ class Pools:
 
 
 def _changed(template: Template, own: MailTexts) -> Template:
-    """Return a template in which the project's texts replace the built-in texts."""
+    """Return a copy of a template in which the project's texts replace the built-in texts."""
     given = {name: text for name, text in msgspec.structs.asdict(own).items() if text}
     if not template.button:
-        given.pop("button", None)  # a letter without a link cannot have a button
+        given.pop("button", None)  # A letter without a link cannot have a button.
     return msgspec.structs.replace(template, **given)

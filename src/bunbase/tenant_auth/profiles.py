@@ -12,7 +12,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.languages import is_language
 
 MAX_DATA_BYTES: Final = 16 << 10
-# every request carries the claims; twice this size and an address still fit into a token
+# Every request carries the claims. Twice this size and an address still fit into a token.
 MAX_CLAIMS_BYTES: Final = 1 << 10
 # A token with 4 KiB of claims has at most 7,700 characters. `Bearer` and such a token fit into a header line of 8 KiB,
 # which is the limit of nginx and others, and BunBase's own limit for a token. `test_access_tokens.py` makes the longest
@@ -20,7 +20,7 @@ MAX_CLAIMS_BYTES: Final = 1 << 10
 MAX_TOKEN_CLAIMS_BYTES: Final = 4 << 10
 MAX_CLAIMS: Final = 32
 MAX_NAME: Final = 200
-MAX_LEVELS: Final = 32  # the limit of nesting, which is the same as for a document
+MAX_LEVELS: Final = 32  # Values nest at most this deeply, as in a document.
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
     [
@@ -77,7 +77,7 @@ def check_added_claims(present: dict[str, Any], added: dict[str, Any]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Check the name of a person. It may be empty. Raises: InvalidInput."""
+    """Check the name of a person. The name may be empty. Raises: InvalidInput."""
     if len(name) > MAX_NAME or holds_control(name):
         raise _invalid("name", f"A name has at most {MAX_NAME} characters, and no control characters.")
 
@@ -96,7 +96,7 @@ def checked_sign_in_name(email: str | None, phone: str | None) -> str:
 
 
 def check_language(language: str) -> None:
-    """Raises: InvalidInput for a text that is neither empty nor a language tag."""
+    """Check a language tag. Raises: InvalidInput for a text that is neither empty nor a language tag."""
     if language and not is_language(language):
         raise _invalid("language", "Send the tag of a language, such as de or pt-BR.")
 

@@ -1,7 +1,7 @@
 """The services with which the users of projects sign in: their settings, and the clients that call them.
 
-The developers of a project choose the URLs of these services, so BunBase does not trust the URLs. It sends requests
-only to public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
+The developers of a project choose the URLs of these services, so BunBase does not trust the URLs. BunBase sends
+requests only to public addresses, and to hosts that the operator has named (`tenant_auth.provider_hosts`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TITLES: Final = {"github": "GitHub"}
 KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
 WITH_ISSUER: Final = (STANDARD, "github")
 
-Unsealed = Callable[[], Awaitable[str]]  # returns the client secret of a provider, or "" if there is none
+Unsealed = Callable[[], Awaitable[str]]  # The function returns the client secret of a provider, or "" if there is none.
 
 
 def kind_of(name: str, chosen: UserProvider) -> str:
@@ -56,10 +56,7 @@ def settings_of(name: str, chosen: UserProvider, secret: str = "") -> ProviderSe
 def check_providers(
     providers: Mapping[str, UserProvider], secrets: Mapping[str, str | None], hosts: Iterable[str]
 ) -> None:
-    """Raises: InvalidInput if no sign-in with one of the providers could succeed.
-
-    `secrets`: the secrets that a change sets, by `providers.<name>`. `hosts`: the hosts that the operator has named.
-    """
+    """Check providers. Raises: InvalidInput if no sign-in with one of the providers could succeed."""
     for name, chosen in providers.items():
         if re.fullmatch(PROVIDER_NAME, name) is None:
             message = "The name of a provider has lower-case letters, digits and hyphens; at most 32."
@@ -95,9 +92,11 @@ def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) 
 
 
 class ProviderClients:
-    """The clients of all projects. They stay in memory, because a client caches the metadata and keys of its provider.
+    """The clients of all projects.
 
-    `now`: returns Unix seconds.
+    The clients stay in memory, because a client caches the metadata and keys of its provider.
+
+    `now`: a clock that returns Unix seconds.
     """
 
     def __init__(self, hosts: Iterable[str], now: Callable[[], float]) -> None:
@@ -107,22 +106,25 @@ class ProviderClients:
         self.turns: Cache[str, asyncio.Semaphore] = Cache(CLIENTS, CLIENT_SECONDS)
 
     async def of(self, project: str, name: str, chosen: UserProvider, sealed: str, unsealed: Unsealed) -> Provider:
-        """Return the client of a provider. `sealed`: its sealed secret. If it has changed, a new client is created."""
+        """Return the client of a provider. `sealed`: its sealed secret.
+
+        If the secret has changed, a new client is created.
+        """
         found = self.known.get((project, name))
         if found is not None and found[:2] == (chosen, sealed):
             return found[2]
         settings = settings_of(name, chosen, await unsealed())
-        # look-ups are limited per project, so that a slow name server delays only this project
+        # Look-ups are limited per project, so that a slow name server delays only this project.
         turns = self.turns.get(project) or new_turns()
         self.turns.put(project, turns)
-        # the client keeps no connections, so it needs no closing when it is dropped from memory
+        # The client keeps no connections, so it needs no closing when it is dropped from memory.
         client = open_provider(settings, self.now, Outgoing(self.hosts, DEADLINE_SECONDS, keep=0, turns=turns))
         self.known.put((project, name), (chosen, sealed, client))
         return client
 
 
 class SealedProvider:
-    """A provider whose secret is unsealed at the first sign-in. `client`: returns the client."""
+    """A provider whose secret is unsealed at the first sign-in. `client`: a function that returns the client."""
 
     def __init__(self, client: Callable[[], Awaitable[Provider]]) -> None:
         self.client = client

@@ -16,7 +16,7 @@ from bunbase.pkg.cache import Cache
 
 PROJECTS: Final = 10_000
 TTL_SECONDS: Final = 60.0
-STALE_SECONDS: Final = 3.0  # a feed sends a heartbeat every second
+STALE_SECONDS: Final = 3.0  # A feed sends a heartbeat every second, so a longer silence means that it is broken.
 
 T = TypeVar("T")
 
@@ -32,7 +32,8 @@ class SettingsCache(Generic[T]):
         self.read = read
         self.now = now
         self.known: Cache[str, T] = Cache(PROJECTS, TTL_SECONDS, now)
-        self.epoch = 0  # increases with every change; a result that was read in an earlier epoch is not cached
+        # The epoch increases with every change. A result that was read in an earlier epoch is not cached.
+        self.epoch = 0
         self.heard_at = -STALE_SECONDS
 
     async def of(self, project: str) -> T:
@@ -49,9 +50,9 @@ class SettingsCache(Generic[T]):
     async def follow(self, feed: AsyncIterator[Revocation], also: Callable[[Revocation], None] = nothing_else) -> None:
         """Forget the settings that other processes change, until the feed breaks off. A job calls this.
 
-        `also`: is called with every message of the feed.
+        `also`: a function that is called with every message of the feed.
         """
-        self._forget_all()  # changes may have been missed while the feed was not connected
+        self._forget_all()  # Changes may have been missed while the feed was not connected.
         async for news in feed:
             self.heard_at = self.now()
             also(news)
@@ -59,7 +60,10 @@ class SettingsCache(Generic[T]):
                 self.forget(news.id)
 
     def forget(self, project: str) -> None:
-        """Forget the settings of a project, because they have changed. Their next use reads them again."""
+        """Forget the settings of a project, because they have changed.
+
+        The next use of the settings reads them again.
+        """
         self.epoch += 1
         self.known.drop(project)
 

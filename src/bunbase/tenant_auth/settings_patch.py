@@ -18,12 +18,12 @@ from bunbase.tenant_auth.passkey_settings import check_passkeys
 from bunbase.tenant_auth.settings_checks import check_meaning
 
 MAX_BYTES: Final = 64 << 10
-MAX_SECRET: Final = 10_000  # the limit of characters; a private key of Apple has about 250 characters
+MAX_SECRET: Final = 10_000  # A secret has at most this many characters. A private key of Apple has about 250.
 PROVIDER_SECRET: Final = "client_secret"
 CAPTCHA_SECRET: Final = "secret"
 
 Json = dict[str, Any]
-Secrets = dict[str, str | None]  # the value None means that the secret is deleted
+Secrets = dict[str, str | None]  # The value None means that the secret is deleted.
 
 
 def split(patch: Json) -> tuple[Json, Secrets]:
@@ -79,14 +79,17 @@ def known(stored: Any, kind: Any = ProjectAuth) -> Any:
     struct = _struct_in(kind)
     if struct is None:
         return stored
-    if struct is not kind:  # in this case, `kind` is a dict of Structs by name
+    if struct is not kind:  # Here, `kind` is a dict of Structs by name.
         return {name: known(one, struct) for name, one in stored.items()}
     fields = _fields(struct)
     return {name: known(one, fields[name]) for name, one in stored.items() if name in fields}
 
 
 def _refuse_unknown(patch: Any, kind: Any, at: str) -> None:
-    """Raises: InvalidInput for a field that does not exist. `kind`: a Struct, or a dict of Structs by name."""
+    """Refuse unknown fields. Raises: InvalidInput for a field that does not exist.
+
+    `kind`: a Struct, or a dict of Structs by name.
+    """
     struct = _struct_in(kind)
     if not isinstance(patch, dict) or struct is None:
         return
@@ -110,7 +113,7 @@ def _fields(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
-    """Return the Struct that a type is, or the Struct that is the value type of a dict.
+    """Return the Struct in a type, which is a Struct or a dict of Structs.
 
     Return None for all other types.
     """

@@ -29,9 +29,10 @@ from bunbase.tenant_auth.store.codes import CodeStore, MostGuesses, NewCode
 
 DIGITS: Final = 6
 CODE_SECONDS: Final = 600
-MAX_COMPARED: Final = 5  # the limit of comparisons from one network
-MAX_OF_ALL: Final = 50  # the limit of comparisons from all networks
-MAX_MADE: Final = 5  # the limit of codes for one address in an hour; the outbox of mails allows one more mail of a kind
+MAX_COMPARED: Final = 5  # At most this many comparisons from one network are allowed.
+MAX_OF_ALL: Final = 50  # At most this many comparisons from all networks are allowed.
+# One address gets at most this many codes in an hour. The outbox of mails allows one more mail of a kind.
+MAX_MADE: Final = 5
 HOUR: Final = timedelta(hours=1)
 
 Knows = Callable[[str, str], Awaitable[bool]]
@@ -40,8 +41,8 @@ Knows = Callable[[str, str], Awaitable[bool]]
 class Guesser(msgspec.Struct, frozen=True):
     """The party that submits a code.
 
-    `network`: empty for a server with a secret key, which signs in many users. Then only the limit of all networks
-    applies.
+    `network`: empty for a server with a secret key, which signs in many users. For such a server, only the limit of all
+    networks applies.
     `ip`: empty if the party gets no additional comparisons because of its IP address.
     """
 
@@ -56,7 +57,8 @@ def guesser(caller: Caller) -> Guesser:
 class SignInCodes:
     """The codes of one project. `kind`: the way in which a code is sent. `address`: the destination of the code.
 
-    `knows`: returns True if the owner of an address or number has signed in from the network of an IP address.
+    `knows`: a function that returns True if the owner of an address or number has signed in from the network of an IP
+    address.
     """
 
     def __init__(self, store: CodeStore, project: str, vault: Vault, clock: Clock, knows: Knows) -> None:
@@ -78,7 +80,7 @@ class SignInCodes:
         return code, NewCode(kind, address, sealed, now, until, now - HOUR, MAX_MADE)
 
     async def lock(self, kind: str, address: str) -> None:
-        """Lock the code that `keep` may replace. Call this before a message is posted, as explained in `MailLinks`."""
+        """Lock the code that `keep` may replace. Call this before a message is posted; `MailLinks` explains why."""
         await self.store.lock(self.project, kind, address)
 
     async def keep(self, new: NewCode) -> bool:
@@ -90,14 +92,21 @@ class SignInCodes:
         now = self.clock.now()
         return await self.store.replace(self.project, NewCode(kind, name, "", now, now, now - HOUR, MAX_MADE))
 
-    async def renewed(self, kind: str, address: str) -> str | None:
-        """Return the newest code of an address, and make it valid for another ten minutes.
+    async def newest(self, kind: str, address: str) -> tuple[str, str] | None:
+        """Return the newest code of an address, and its name for `renew`. Return None if the code was used.
+
+        BunKMS unseals the code, so call this outside of a transaction.
+        """
+        sealed = await self.store.newest(self.project, kind, address)
+        return None if sealed is None else (await self.vault.unsealed(_purpose(kind, address), sealed), sealed)
+
+    async def renew(self, kind: str, address: str) -> str | None:
+        """Make the newest code of an address valid for another ten minutes, and return its name.
 
         Return None if it was used.
         """
         until = self.clock.now() + timedelta(seconds=CODE_SECONDS)
-        sealed = await self.store.renew(self.project, kind, address, until)
-        return None if sealed is None else await self.vault.unsealed(_purpose(kind, address), sealed)
+        return await self.store.renew(self.project, kind, address, until)
 
     async def check(self, kind: str, address: str, code: str, by: Guesser) -> str | None:
         """Return a name of the code for `take` if the code is the valid code of the address; otherwise return None."""

@@ -36,7 +36,7 @@ class SignInMethod(msgspec.Struct, frozen=True):
         return urlsafe_b64encode(said).decode().rstrip("=")
 
     def then(self, checked: Checked) -> SignInMethod:
-        """Return the method with the checks that were made after it."""
+        """Return the method together with later checks."""
         amr = (*self.amr, *(name for name in checked.amr if name not in self.amr))
         return msgspec.structs.replace(self, amr=amr, aal=max(self.aal, checked.aal))
 
@@ -49,7 +49,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 BY_CODE: Final = Checked(("otp", "mfa"), 2)
-# the browser has used the key of a device that has verified its user
+# The browser has used the key of a device that has verified its user.
 BY_PASSKEY: Final = Checked(("pop", "user", "mfa"), 2)
 BY_PASSWORD: Final = Checked(("pwd",))
 

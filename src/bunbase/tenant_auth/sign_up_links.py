@@ -16,12 +16,15 @@ from bunbase.tenant_auth.pool import Pool
 
 ROLE: Final = "user"
 SIGN_UPS: Final = (MailKind.SIGN_UP, MailKind.INVITE)
-# for these kinds, the name of a link is a URL of an app
+# For these kinds, the name of a link is a URL of an app.
 TO_APP: Final = (MailKind.PASSWORD_RESET, MailKind.VERIFY_EMAIL)
 
 
 class KeptSignUp(msgspec.Struct, frozen=True, array_like=True):
-    """The stored data. `language`: the person's language. `redirect_to`, `page`: the same as in `SignupDetails`."""
+    """The stored data. `language`: the person's language.
+
+    `redirect_to` and `page` mean the same as in `SignupDetails`.
+    """
 
     data: dict[str, Any]
     name: str = ""
@@ -35,14 +38,14 @@ class _KeptInvite(msgspec.Struct, frozen=True):
     role: str
     data: dict[str, Any]
     language: str = ""
-    redirect_to: str = ""  # older versions did not store this value
+    redirect_to: str = ""  # Older versions did not store this value.
 
 
 def kept_of(link: MailToken) -> KeptSignUp:
     if link.kind == MailKind.INVITE:
         invite = msgspec.json.decode(link.name, type=_KeptInvite)
         return KeptSignUp(invite.data, language=invite.language, redirect_to=invite.redirect_to, role=invite.role)
-    if not link.name.startswith("["):  # a version that stored only the data has written this link
+    if not link.name.startswith("["):  # A version that stored only the data has written this link.
         return KeptSignUp(msgspec.json.decode(link.name) if link.name else {})
     return msgspec.json.decode(link.name, type=KeptSignUp)
 

@@ -206,7 +206,7 @@ async def test_a_flood_of_refused_sign_ins_adds_few_rows_and_hides_no_sign_in(
     assert (seen[-1].ip, seen[-1].outcome) == (PHONE.ip, ActivityOutcome.DONE)
     clock.advance(3600)
     await refuse(bunauth, ADA)
-    assert (await listed(bunauth, ada))[-1].ip == ANYONE.ip  # the limit counts anew in a new hour
+    assert (await listed(bunauth, ada))[-1].ip == ANYONE.ip  # In a new hour, the limit begins anew.
 
 
 async def test_refused_sign_ins_are_stored_after_an_outage_of_the_database(
@@ -312,7 +312,8 @@ async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthSer
     await bunauth.login(msgspec.structs.replace(PHONE, ip="192.0.2.200", agent="Tablet"), ADA, PASSWORD)
     assert await bunauth.stores.db.value("SELECT count(*) FROM known_devices") == MAX_DEVICES
 
-    await bunauth.stores.db.execute("DELETE FROM known_devices")  # the same as for an account that was idle for a year
+    # The account now looks like an account that was idle for a year.
+    await bunauth.stores.db.execute("DELETE FROM known_devices")
     await bunauth.login(PHONE, ADA, PASSWORD)
     assert (await kinds(bunauth, ADA)).count("new_sign_in") == 5
 

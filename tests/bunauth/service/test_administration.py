@@ -80,7 +80,8 @@ async def test_a_suspended_account_has_no_sessions_and_tokens_and_cannot_sign_in
         await bunauth.refresh(ANYONE, signed_in.refresh_token)
     with pytest.raises(AccountSuspended):
         await bunauth.login(ANYONE, BOB, PASSWORD)
-    with pytest.raises(InvalidCredentials):  # a caller without the password does not learn that it is suspended
+    # A caller without the password does not learn that the account is suspended.
+    with pytest.raises(InvalidCredentials):
         await bunauth.login(ANYONE, BOB, "wrong password")
 
 
@@ -92,7 +93,7 @@ async def test_a_resumed_account_signs_in_again(bunauth: BunAuthService) -> None
 
     assert shown.suspended_at is None
     assert await bunauth.login(ANYONE, BOB, PASSWORD)
-    await bunauth.resume_account(ada, id_of(bob))  # the second call changes nothing, and sends no further mail
+    await bunauth.resume_account(ada, id_of(bob))  # The second call changes nothing, and sends no further mail.
     assert (await kinds(bunauth, BOB))[-2:] == ["account_suspended", "account_resumed"]
 
 

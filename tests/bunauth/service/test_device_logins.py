@@ -199,7 +199,7 @@ async def test_only_a_session_with_a_fresh_proof_approves(
 async def test_of_many_polls_at_once_one_gets_the_tokens(
     bunauth: BunAuthService, ada: Caller, rooms: Rooms, here: Site
 ) -> None:
-    """Two processes get the polls. Both see the approval, whichever process got it, because it is stored."""
+    """Two processes get the polls. Both processes see the approval, because it is stored."""
     login = await bunauth.start_device_login(LAPTOP, "")
     await bunauth.decide_device_login(ada, login.user_code, approve=True)
 

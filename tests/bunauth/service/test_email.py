@@ -100,7 +100,7 @@ async def test_the_answer_does_not_show_that_another_account_has_the_new_address
     await registered(bunauth, "bob@example.com")
     await bunauth.request_email_change(caller, "bob@example.com")
 
-    with pytest.raises(LinkExpired):  # only the owner of the address can see this
+    with pytest.raises(LinkExpired):  # Only the owner of the address can see this refusal.
         await bunauth.confirm_email_change(ANYONE, await link(bunauth, "bob@example.com", "change-email"))
 
     assert (await bunauth.me(caller)).email == ADA
@@ -140,7 +140,7 @@ async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(
         callers.append(await caller_with(bunauth, signed_in.access_token))
     ada, other = callers
 
-    for _ in range(10):  # raises DatabaseBusy after a deadlock
+    for _ in range(10):  # The loop raises DatabaseBusy after a deadlock.
         await asyncio.gather(bunauth.request_email_change(ada, NEW), bunauth.request_email_change(other, ADA))
 
 

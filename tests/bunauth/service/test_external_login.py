@@ -62,7 +62,7 @@ async def bunauth(rooms: Rooms, here: Site, provider: FakeProvider) -> AsyncIter
 
 @pytest_asyncio.fixture
 async def ada(bunauth: BunAuthService) -> SignedIn:
-    """Return the first account. Its address is not verified."""
+    """Return the first account. The address of this account is not verified."""
     return await registered(bunauth)
 
 
@@ -262,7 +262,7 @@ async def test_a_code_works_once_and_only_for_the_client_that_began(bunauth: Bun
     stolen = await code_of(bunauth)
     with pytest.raises(ExternalLoginExpired):
         await bunauth.exchange_code(ANYONE, CodeExchange(stolen, "w" * 43))
-    with pytest.raises(ExternalLoginExpired):  # the wrong verifier has used the code up
+    with pytest.raises(ExternalLoginExpired):  # The wrong verifier has used up the code.
         await bunauth.exchange_code(ANYONE, CodeExchange(stolen, VERIFIER))
 
     assert sum(isinstance(one, SignedIn) for one in outcomes) == 1
@@ -353,7 +353,7 @@ async def test_an_error_of_the_provider_reaches_the_client_as_one_of_two_words(
         ("http://10.0.0.1:80/", False),
         ("https://app.example.com/" + "x" * 500, False),
         ("https://app.example.com:x/", False),
-        # a function of any project could serve these addresses, and would get the code
+        # A function of any project could serve these addresses, and would get the code.
         ("https://app.example.com/v1/functions/steal?project=prj_1", False),
         ("https://app.example.com/V1/functions/steal", False),
         ("https://app.example.com/./v1/functions/steal", False),

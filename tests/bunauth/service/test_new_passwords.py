@@ -43,7 +43,7 @@ async def test_a_weak_password_is_refused_wherever_a_password_is_chosen(bunauth:
     await bunauth.request_password_reset("ada@example.com")
     reset = await link(bunauth, "ada@example.com", "reset-password")
 
-    if password != "ada@example.com":  # it is not the address of Eve
+    if password != "ada@example.com":  # This password is not the address of Eve.
         with pytest.raises(WeakPassword):
             await bunauth.confirm_signup(ANYONE, sign_up, password)
         with pytest.raises(WeakPassword):

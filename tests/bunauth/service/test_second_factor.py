@@ -247,7 +247,10 @@ async def test_factors_change_only_with_a_fresh_proof_and_the_owner_is_told(
 
 
 async def next_code(bunauth: BunAuthService, caller: Caller, clock: ManualClock) -> str:
-    """Return a code of the app. Its secret is read from the database in the same way as the service reads it."""
+    """Return a code of the app.
+
+    The secret of the app is read from the database in the same way as the service reads it.
+    """
     assert caller.developer is not None
     _, secret = await bunauth.proofs.checks.totp_secret(caller.developer.id)
     return Phone(secret, clock).code()

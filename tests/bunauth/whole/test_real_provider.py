@@ -50,7 +50,7 @@ def issuer() -> Iterator[str]:
 @pytest_asyncio.fixture
 async def bunauth(rooms: Rooms, tmp_path: Path, database_url: str, issuer: str) -> AsyncIterator[BunAuthService]:
     provider = ProviderSettings("bunbase", "a secret: of the client/+", issuer=issuer)
-    here = site(tmp_path, database_url, SystemClock())  # the provider uses the real time
+    here = site(tmp_path, database_url, SystemClock())  # The provider uses the real time.
     async with opened(MODULE, rooms, here, settings=BunAuthSettings(providers={NAME: provider})) as service:
         await registered(service, "admin@example.com")
         yield service
@@ -149,9 +149,10 @@ async def test_the_answer_of_another_browser_or_another_sign_in_begins_nothing(
     stranger = Browser(bunauth, here, "ada")
     theirs, own = await stranger.to_callback(), await browser.to_callback()
 
-    forged = await browser.open(theirs)  # CSRF login
+    forged = await browser.open(theirs)  # The link comes from an attacker (CSRF login).
     assert forged.headers["location"] == f"{PAGE}?error=external_login_expired"
-    for url in (own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):  # a wrong state, and no state
+    # The first URL has a wrong state, and the second has no state.
+    for url in (own.replace("state=bst_", "state=bst_x"), own.split("?")[0]):
         assert (await browser.open(url)).json()["code"] == "external_login_expired"
     code = parameters(theirs)["code"]
     mixed = str(httpx.URL(own).copy_set_param("code", code))

@@ -87,7 +87,7 @@ class Histories(SessionHistories):
         developer = Developer(account.id, account.email, admin=False, session=access.session.id)
         return Caller(CallerKind.DEVELOPER, developer=developer, ip="127.0.0.1")
 
-    # the acts of clients
+    # The acts of clients.
 
     @precondition(lambda self: len(self.present()) < MAX_ACCOUNTS)
     @rule()
@@ -117,7 +117,10 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
-        """A client sends a used refresh token if it lost the answer. A thief also sends a used token."""
+        """Refresh tokens. A client sends a used refresh token if it lost the answer.
+
+        A thief also sends a used token.
+        """
         self.follow_clients(seed, CLIENT_ACTS, CLIENT_WAITS)
 
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
@@ -126,7 +129,7 @@ class Histories(SessionHistories):
 
     def use(self, access: ModelAccess, chance: random.Random) -> None:
         usable = access.usable(self.now)
-        if chance.random() < 0.5 and usable:  # the gateway notes the use, or a room asks
+        if chance.random() < 0.5 and usable:  # The gateway notes the use, or a room asks.
             self.run(self.bunauth.note_first_uses((FirstUse(access.session.id, access.generation),)))
         else:
             assert self.run(self.bunauth.verify(access.text)).valid is usable
@@ -169,7 +172,7 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(pick=Pick)
     def change_the_email(self, pick: int) -> None:
-        """Sessions continue under the new address, and nobody can sign in with the old address."""
+        """Change the address. Sessions continue under the new address, and nobody can sign in with the old address."""
         access = self.picked(self.usable(), pick)
         account, new = access.session.account, f"q{next(self.world.numbers)}@example.com"
         self.run(self.changed_email(access, new))
@@ -184,7 +187,7 @@ class Histories(SessionHistories):
         try:
             self.run(self.bunauth.delete_account(self.caller(access)))
         except LastAdministrator:
-            return  # the first account of the installation: nothing changes
+            return  # This is the first account of the installation, so nothing changes.
         account.deleted = True
 
     @precondition(lambda self: self.usable())
@@ -243,7 +246,7 @@ class Histories(SessionHistories):
                 break
             self.world.clock.advance(min(29 * DAY, left - ALMOST_OVER_SECONDS))
 
-    # the checks after each act
+    # The checks after each act.
 
     @invariant()
     def a_session_is_alive_if_and_only_if_the_model_says_so(self) -> None:
@@ -253,7 +256,10 @@ class Histories(SessionHistories):
 
     @invariant()
     def every_process_learns_which_tokens_are_dead(self) -> None:
-        """A gateway accepts an access token that has not expired, unless the session is among the revocations."""
+        """Check that every process refuses dead tokens.
+
+        A gateway accepts an access token that has not expired, unless the session is among the revocations.
+        """
         for access in self.accesses:
             try:
                 self.bunauth.access.claims(access.text)
@@ -265,7 +271,7 @@ class Histories(SessionHistories):
         revoked = self.run(self.bunauth.stores.db.value(REVOKED, list(dead), self.now.timestamp()))
         assert set(revoked) == dead
 
-    # steps that several acts share
+    # The steps that several acts share.
 
     def next_password(self) -> str:
         return f"password number {next(self.world.numbers)}"
@@ -276,7 +282,7 @@ class Histories(SessionHistories):
         account.end_sessions(self.now, keep)
 
     async def both(self, first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any, Any]) -> Any:
-        """Run both at once. The second must succeed. Return the result of the first, or its refusal."""
+        """Run both acts at once. Return the result of the first act, or its refusal. The second act must succeed."""
         answers: list[Any] = await asyncio.gather(*[first, second], return_exceptions=True)
         result, done = answers
         assert done is None

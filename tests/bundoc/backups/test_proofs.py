@@ -55,7 +55,10 @@ def shelf(tmp_path: Path) -> Path:
 
 
 async def two(bundoc: Bundoc) -> tuple[str, str]:
-    """Make an older and a newer backup of one project under one data key. Their database pages differ."""
+    """Make an older and a newer backup of one project under one data key.
+
+    The database pages of the two backups differ.
+    """
     for content in (b"old", b"new"):
         for number in range(40):
             await put(bundoc, f"d{number}", b'{"is":"%b","filling":"%b"}' % (content, b"x" * 2000))
@@ -89,7 +92,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 async def test_a_backup_is_shown_as_proved_everywhere(bundoc: Bundoc, kms: FakeKms) -> None:
-    """The list and the verification report this, also after the project's keys were rotated."""
+    """The list and the verification report the proof, even after the project's keys were rotated."""
     older, newer = await two(bundoc)
     await kms.rotate("prj_a")
 
@@ -118,14 +121,14 @@ def renamed_all_through(shelf: Path, older: str, newer: str) -> str:
 
 
 def swapped(shelf: Path, older: str, newer: str) -> str:
-    """Put the older backup under the id and the date of the newer one."""
+    """Put the older backup under the id and the date of the newer backup."""
     for name in ("data.db", "key.json"):
         shutil.copy(shelf / older / name, shelf / newer / name)
     return resummed(shelf, newer)
 
 
 def mixed(shelf: Path, older: str, newer: str) -> str:
-    """Mix pages of the older backup into the newer one. Each page is intact and encrypted with the right key."""
+    """Mix pages of the older backup into the newer backup. Each page is intact and encrypted with the right key."""
     old, new = bytearray((shelf / older / "data.db").read_bytes()), bytearray((shelf / newer / "data.db").read_bytes())
     new[-2 * PAGE : -PAGE] = old[-2 * PAGE : -PAGE]
     (shelf / newer / "data.db").write_bytes(new)
@@ -210,7 +213,7 @@ async def test_a_flipped_bit_in_a_manifest_or_its_proof_is_always_detected(bundo
         good = file.read_bytes()
         for place in range(0, len(good.rstrip()), 7):
             file.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 7]) + good[place + 1 :])
-            with suppress(BackupDamaged):  # the file is no longer a manifest
+            with suppress(BackupDamaged):  # The file is no longer a manifest.
                 assert (await bundoc.backup(OWNER, id)).authenticity is Authenticity.ALTERED
         file.write_bytes(good)
     assert await authenticity(bundoc, id) == "proved"
@@ -289,7 +292,7 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(
     clock = ManualClock(SystemClock().now())
     settings = BundocSettings(backup_every_hours=24, backups_kept=7)
     back_up_due = BackupsService.back_up_due
-    monkeypatch.setattr(BackupsService, "back_up_due", AsyncMock())  # the room's own job makes no backup
+    monkeypatch.setattr(BackupsService, "back_up_due", AsyncMock())  # The room's own job makes no backup here.
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(24 * HOUR_SECONDS)

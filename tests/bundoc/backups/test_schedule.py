@@ -25,7 +25,7 @@ DAILY = BundocSettings(backup_every_hours=24, backups_kept=2)
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock(SystemClock().now())  # the files on disk have the times of the system clock
+    return ManualClock(SystemClock().now())  # The files on disk have the times of the system clock.
 
 
 async def reasons(bundoc: Bundoc, caller: Caller = OWNER) -> list[str]:
@@ -36,7 +36,7 @@ async def test_a_project_is_backed_up_once_in_each_period(tmp_path: Path, kms: F
     async with room(tmp_path, kms, clock) as bundoc:
         await put(bundoc, "d1")
         await bundoc.backup_service.back_up_due()
-        assert await reasons(bundoc) == []  # the first period began with the first write
+        assert await reasons(bundoc) == []  # The first period began with the first write.
 
         for day in range(4):
             await put(bundoc, f"day{day}")

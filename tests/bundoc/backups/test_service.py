@@ -69,7 +69,7 @@ async def test_a_backup_under_load_holds_the_state_of_one_moment(bundoc: Bundoc)
     history = await all_changes(bundoc)
     assert (await restored(bundoc, id)).state is JobState.DONE
     kept = {msgspec.json.decode(line)["document"]["_id"] for line in (await bodies(bundoc)).splitlines()}
-    assert kept == set(history[: backup.seq])  # the backup holds all writes up to its seq, and no later write
+    assert kept == set(history[: backup.seq])  # The backup holds all writes up to its seq, and no later write.
     assert backup.collections[0].documents == backup.seq
 
 
@@ -127,7 +127,7 @@ async def test_readers_of_changes_must_resync_after_a_restore(bundoc: Bundoc) ->
 
 
 async def test_after_a_restore_exactly_the_writes_of_the_backup_keep_their_idempotency_keys(bundoc: Bundoc) -> None:
-    for number in range(2):  # the second project has issued revisions of its own
+    for number in range(2):  # The second project has issued revisions of its own.
         await put(bundoc, "other", b"{}", OTHER_SERVER if number else SERVER)
     before = await bundoc.create(SERVER, "posts", b'{"_id":"d1"}', "before")
     id = await backed_up(bundoc)
@@ -272,12 +272,12 @@ async def test_a_project_is_unavailable_only_while_a_restore_replaces_its_file(
     keep = bundoc.backup_service.archive.keep
     refused = []
 
-    async def keep_slowly(*kept: object) -> None:
+    async def keep_slowly(*kept: Any) -> None:
         for call in (bundoc.get(SERVER, "posts", "d1"), put(bundoc, "d2")):
             with pytest.raises(ProjectRestoring) as restoring:
                 await call
             refused.append(restoring.value.headers()["retry-after"])
-        await keep(*kept)  # type: ignore[arg-type]
+        await keep(*kept)
 
     monkeypatch.setattr(bundoc.backup_service.archive, "keep", keep_slowly)
     job = await restored(bundoc, id)
@@ -439,7 +439,7 @@ async def test_a_restore_during_a_key_rotation_leaves_a_file_that_its_key_opens(
         id = await backed_up(bundoc)
 
         await bundoc.rotate_data_key(OWNER)
-        await asyncio.sleep(head_start)  # the rotation happens at different steps of the restore
+        await asyncio.sleep(head_start)  # The rotation happens at different steps of the restore.
         done = await ended(bundoc, OWNER, await bundoc.restore_backup(OWNER, OWNER, id))
         async with asyncio.timeout(DEADLINE_SECONDS):
             while (await bundoc.data_key(OWNER)).rotating:

@@ -93,7 +93,7 @@ async def test_a_change_of_any_part_of_the_file_is_noticed(parts: BackedUpUsers,
     frame = head + 4 + int.from_bytes(whole[head : head + 4], "big")
     altered = [
         *(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(head, len(whole), 2999)),
-        whole[:frame],  # the frames after the first are missing
+        whole[:frame],  # the frames after the first frame are missing
         whole[:head] + whole[frame:],  # the first frame is missing
         whole + b"more",
         b"{}\n" + whole[head:],

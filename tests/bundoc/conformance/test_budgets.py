@@ -54,8 +54,8 @@ class Case(msgspec.Struct, frozen=True):
 
     `documents`, `bytes`, `entries`: the smallest budgets; 0 if the search needs none of this kind.
 
-    `where`, `sort`: the same as in a query. `examined`: the number in the result, None for an aggregate. `rule`: the
-    caller may see only documents of kind k1, and the rule is evaluated for each document.
+    `where` and `sort` mean the same as in a query. `examined`: the number in the result, None for an aggregate. `rule`:
+    the caller may see only documents of kind k1, and the rule is evaluated for each document.
     """
 
     name: str
@@ -94,7 +94,7 @@ PAD: Final = Reads((("pad",),))
 TWO: Final = {"$in": ["k1", "k2"]}
 EVERY_SECOND: Final = [{"n": {"$mod": [8, 3]}}, {"n": {"$mod": [8, 4]}}]
 CASES: Final = (
-    # a page in the order of an index or of ids: the documents of the page, and one more to see if a next page exists
+    # Pages in the order of an index or of ids: the documents of the page, and one more to see if a next page exists.
     Case("in the order of ids", 4, examined=4),
     Case("the last page", 40, examined=40, limit=40),
     Case("one kind, in the order of an index", 4, examined=4, where={"kind": "k1"}, sort=("n",)),
@@ -104,30 +104,30 @@ CASES: Final = (
     Case("a range after two kinds", 5, examined=5, where={"kind": TWO, "n": {"$gt": 20}}, sort=("n",)),
     Case("a partial index", 4, examined=4, where={"odd": True}, sort=("n",)),
     Case("ids", 2, examined=2, where={"_id": {"$in": ["d01", "d02", "d99"]}}),
-    # documents that do not match
+    # Documents that do not match.
     Case("a filter without an index", 14, examined=14, where={"pad": {"$gt": ""}, "n": {"$gt": 19}}),
     Case("a rare match", 40, examined=40, where={"n": 49}),
     Case("a filter beside two merged kinds", 7, examined=7, where={"kind": TWO, "odd": True}, sort=("n",)),
-    # documents that are sorted
+    # Documents that are sorted.
     Case("all documents, sorted", 40, examined=40, sort=("-title",)),
     Case("one kind, sorted", 10, examined=10, where={"kind": "k1"}, sort=("title",)),
     Case("an index on an array, sorted", 40, examined=40, where={"tags": "a"}, sort=("n",)),
-    # a rule of the caller: denied documents are not counted
+    # A rule of the caller: denied documents are not counted.
     Case("under a rule", 10, examined=10, rule=True),
     Case("under a rule, sorted", 10, examined=10, sort=("n",), rule=True),
     Case("under a rule, a rare match", 10, examined=10, where={"n": 47}, rule=True),
-    # words
+    # Searches by words.
     Case("a frequent word", 40, examined=40, words="milk"),
     Case("a rare word", 1, examined=1, words="rare"),
     Case("a word within one kind", 10, examined=10, words="milk", where={"kind": "k1"}),
-    # counts alone
+    # Counts without a page.
     Case("a count of everything", examined=0, count=True, limit=0),
     Case("a count of keys", entries=10, examined=10, where={"kind": "k1"}, count=True, limit=0),
     Case("a count of a range", entries=5, examined=5, where={"kind": "k1", "n": {"$gte": 30}}, count=True, limit=0),
     Case("a count of documents", 40, examined=40, where={"pad": {"$gt": ""}}, count=True, limit=0),
     Case("a count under a rule", 10, examined=10, count=True, limit=0, rule=True),
     Case("a count of words", 40, examined=40, words="milk", count=True, limit=0),
-    # aggregates
+    # Aggregates.
     Case("an aggregate of keys", entries=10, where={"kind": "k1"}, reads=N),
     Case("an aggregate of all keys", entries=40, reads=N),
     Case("an aggregate of documents", 40, reads=PAD),

@@ -190,11 +190,13 @@ async def test_writes_between_pages_do_not_repeat_or_hide_other_documents(engine
         chunk = await engine.page(P, C, seen[-1] if seen else "", 10)
         seen += [stored.id for stored in chunk.items]
         more = chunk.more
-        await engine.write(P, C, put(f"a{len(seen)}"))  # sorts before the pages already read: not seen
-        await engine.write(P, C, Delete(seen[-1], NO_PRECONDITION))  # deletes the last document of the page
+        # This document sorts before the pages already read, so it is not seen.
+        await engine.write(P, C, put(f"a{len(seen)}"))
+        await engine.write(P, C, Delete(seen[-1], NO_PRECONDITION))  # This deletes the last document of the page.
         if len(seen) == 50:
-            await engine.write(P, C, Delete("m075", NO_PRECONDITION))  # deleted before its page is read: not seen
-            await engine.write(P, C, put("m0505"))  # created before its page is read: seen
+            # This document is deleted before its page is read, so it is not seen.
+            await engine.write(P, C, Delete("m075", NO_PRECONDITION))
+            await engine.write(P, C, put("m0505"))  # This document is created before its page is read, so it is seen.
 
     assert seen == sorted({*ids, "m0505"} - {"m075"})
 

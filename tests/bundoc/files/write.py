@@ -59,7 +59,7 @@ async def main(target: Path) -> None:
 
 
 async def with_indexes(service: Any, caller: Any) -> None:
-    # the first versions had all contracts in one file, and no CollectionSpec
+    # The first versions had all contracts in one file, and no CollectionSpec.
     package = "bunbase.contracts.bundoc"
     apart = find_spec("bunbase.contracts.collections") or _collections_of(package)
     contract: Any = import_module(apart.name if apart else package)

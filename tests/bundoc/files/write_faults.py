@@ -21,7 +21,7 @@ from tests.rooms import secret_caller
 
 KEYS = (IndexSpec(("x",)), IndexSpec(("owner",)), IndexSpec(("owner",), "words", type="text"))
 
-# control characters in names, which SQLite's JSON functions cut off at U+0000
+# These names have control characters. SQLite's JSON functions cut such names off at U+0000.
 NAMES = {
     "cut": rb'{"x\u0000y":1}',
     "apart": rb'{"x\u0000":1,"x":2}',
@@ -30,9 +30,9 @@ NAMES = {
     "deep": rb'{"list":[{"b\n":1,"b":"\u0000"}],"del\u007f":{"a\u0001":[[{"c\t":1}]]}}',
     "plain": rb'{"x":"a\u0000b\n","owner":"cy"}',
 }
-# arrays in a unique index; the format had no index keys for objects and arrays inside them
+# These arrays are in a unique index. The format had no index keys for objects and arrays inside them.
 ARRAYS = {"empty": b"[]", "null": b"null", "one": b'[1,{"x":1}]', "two": b'[2,{"x":1}]', "three": b"[[3],3]"}
-# texts that were read as times, and texts that were not
+# These texts were read as times, or were not.
 TIMES = {
     "no_offset": b'"2020-01-01T00:00:00"',
     "no_colon": b'"2020-01-01T00:00:00+0100"',

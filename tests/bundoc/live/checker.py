@@ -71,8 +71,8 @@ class Checker:
         self.checked = 0
         self.resumed = 0
         self.restores = 0
-        self.kills = 0  # kills of processes: this history has no processes
-        self.late = 0  # watches that fell behind
+        self.kills = 0  # This history has no processes that could be killed.
+        self.late = 0  # This counts the watches that fell behind.
         self.catching: set[asyncio.Task[None]] = set()
 
     async def run(self, steps: int) -> None:
@@ -118,7 +118,7 @@ class Checker:
                 edge.reading.result()
         await act()
 
-    # the writer
+    # Methods of the writer.
 
     async def write_some(self) -> None:
         await asyncio.gather(*[self.write() for _ in range(self.random.randint(1, 4))])
@@ -141,7 +141,7 @@ class Checker:
                 await self.commit()
 
     async def patch(self, collection: str) -> None:
-        """DocumentChange one field, and the token."""
+        """Change one field, and the token."""
         id, fields = self.new_id(collection), self.new_fields(collection)
         name = self.random.choice([one for one in fields if one not in ("t", "secret")])
         change = {name: fields[name], "t": fields["t"]} if "t" in fields else {name: fields[name]}
@@ -195,7 +195,7 @@ class Checker:
         }
         return fields if draw.random() < 0.15 else {**fields, "n": draw.randint(0, 3)}
 
-    # rules
+    # Methods that change rules.
 
     async def rules_and_watch(self) -> None:
         await asyncio.gather(self.set_rules(self.random.choice(list(VARIANTS))), self.watch())
@@ -249,10 +249,10 @@ class Checker:
         self.history = self.histories[await self.epoch()] = state.restored()
         self.restores += 1
 
-    # the edges
+    # Methods of the edges.
 
     async def check(self) -> None:
-        """Let the server send a digest of each result, while writes go on. The edges compare them."""
+        """Let the server send a digest of each result, while writes continue. The edges compare the digests."""
         self.live.checked -= MINUTE
         await asyncio.gather(self.live.check(), self.write())
 
@@ -272,7 +272,10 @@ class Checker:
             self.catching.discard(task)
 
     async def bring_up(self, edge: ModelEdge, number: int, held: Held, dear: bool) -> None:
-        """Request the results of a late watch and of others of its caller, all at one change. Then watch it again."""
+        """Request the results of a late watch, and of other watches of its caller, all at one change.
+
+        After that, watch again.
+        """
         if dear:
             others = [one for one in edge.held.values() if one is not held and one.caller == held.caller]
             asked = [held, *self.random.sample(others, min(2, len(others)))]
@@ -280,7 +283,7 @@ class Checker:
                 await self.compare_results(held.caller, [one.query for one in asked])
         if edge in self.edges and edge.held.get(number) is held:
             del edge.held[number]
-            with suppress(NoLiveStream):  # the stream was cut in this moment, and its watches begin again
+            with suppress(NoLiveStream):  # The stream was cut at this moment, and its watches begin again.
                 await self.enter(edge, Held(held.query, held.caller, held.docs))
 
     async def compare_results(self, caller: Caller, queries: list[LiveQuery]) -> None:
@@ -364,7 +367,7 @@ class Checker:
                 held.trace.append("not moved")
 
     async def cut(self) -> None:
-        """Cut a stream at any event, write, and resume it: with the right cursor, an old one, or another stream's."""
+        """Cut a stream at any event, write, and resume with its own cursor, an old one, or another stream's cursor."""
         number = self.random.randrange(len(self.edges))
         edge = self.edges[number]
         await edge.stop()
@@ -384,7 +387,7 @@ class Checker:
                 self.resumed += 1
             await asyncio.gather(self.enter(new, Held(held.query, held.caller, held.docs), query), self.write_some())
 
-    # the comparison
+    # Methods that compare results.
 
     async def settle(self) -> None:
         """Wait until all edges hold the present state, and compare all barriers with the oracle."""
@@ -440,7 +443,7 @@ class Checker:
         """Compare the bytes with the answer to the same query over HTTP."""
         query = held.query
         if query.collection == "leases" or self.history.rules[query.collection][-1][1] is LEASED:
-            return  # documents may expire meanwhile
+            return  # Documents may expire meanwhile.
         try:
             if query.id is not None:
                 wanted = [(await self.service.get(held.caller, query.collection, query.id)).body]

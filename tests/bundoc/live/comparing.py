@@ -15,7 +15,7 @@ from tests.bundoc.live.oracle import Expected, History, State, expected
 TOKEN = re.compile(rb'"([TS]\d+|d\d+|r\d_u\d)"')
 
 
-LATE_SECONDS = 3.0  # a result may show a document for this long after its expiry, because the machine may be busy
+LATE_SECONDS = 3.0  # A result may show a document for this long after its expiry, because the machine may be busy.
 
 
 class Violation(AssertionError):
@@ -25,8 +25,8 @@ class Violation(AssertionError):
 class Snapshot(msgspec.Struct, frozen=True):
     """The result that an edge held for one watch at a barrier. `when`: the time in seconds since 1970.
 
-    `since`: `said` may show any state from this change on, because no barrier could be sent meanwhile. None: only the
-    state of the barrier.
+    `since`: `said` may show any state from this change on, because no barrier could be sent meanwhile. If `since` is
+    None, `said` must show the state of the barrier.
     """
 
     epoch: str

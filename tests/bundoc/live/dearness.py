@@ -1,4 +1,4 @@
-"""Let queries take too much time for a round, at random."""
+"""Let random queries take too much time for a round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHARE = 0.3
 
 
 def let_queries_be_dear(patch: pytest.MonkeyPatch) -> None:
-    """Make one query of three too expensive for a round, for one of the two possible reasons."""
+    """Make one of three queries too expensive for a round, for one of the two possible reasons."""
     draw, lack = random.Random(1), RoundTime.lack
 
     def lacking(self: RoundTime, job: Job) -> Late | None:

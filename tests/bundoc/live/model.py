@@ -1,4 +1,4 @@
-"""A model of an edge. It knows only the events of contracts/bundoc/live.py, and builds results from them."""
+"""A model of an edge. The model knows only the events of contracts/bundoc/live.py, and builds results from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from bunbase.contracts.bundoc.live import Barrier, Behind, Check, Diff, Ended, Live, LiveEvent, LiveQuery, Started
 
-Docs = list[tuple[str, bytes]]  # id and body, in the order of the query
+Docs = list[tuple[str, bytes]]  # The id and the body of each document, in the order of the query.
 
 
 class Body(msgspec.Struct):
@@ -42,19 +42,21 @@ class Held:
         self.group = self.v = ""
         self.turn = 0
         self.started = False
-        self.settled = False  # the call of `watch` has returned
-        self.waiting = False  # for the answer to a recheck
+        self.settled = False  # True if the call of `watch` has returned.
+        self.waiting = False  # True while the watch waits for the answer to a recheck.
         self.checks = 0
         self.trace: list[str] = []
-        self.lacks = False  # differences of the previous group
-        self.unsure = False  # the next events may still belong to the previous caller
-        self.behind = False  # the result is older than the next barriers
+        self.lacks = False  # True if differences of the previous group are missing.
+        self.unsure = False  # True if the next events may still belong to the previous caller.
+        self.behind = False  # True if the result is older than the next barriers.
         self.said: list[bytes] = []
-        self.before: set[str] = set()  # ids that were held since the last barrier
+        self.before: set[str] = set()  # The ids that were held since the last barrier.
 
 
 class ModelEdge:
-    """`on_barrier` is called at each barrier, and `on_behind` with the watches that are behind.
+    """A model of one edge.
+
+    The model calls `on_barrier` at each barrier, and `on_behind` with the watches that are behind.
 
     `ended`: the problem of each watch that has ended. `behind`: the events of this kind.
     """
@@ -121,9 +123,9 @@ class ModelEdge:
     def _start(self, event: Started) -> None:
         held = self.held.get(event.number)
         if held is None:
-            return  # the watch was withdrawn meanwhile
+            return  # The watch was withdrawn meanwhile.
         if held.waiting:
-            held.said.clear()  # the event came for the previous caller
+            held.said.clear()  # The event came for the previous caller.
         held.group, held.turn, held.v = event.group, event.turn, event.v
         held.started, held.lacks = True, False
         held.waiting = held.waiting and event.checks < held.checks

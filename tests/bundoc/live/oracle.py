@@ -1,6 +1,6 @@
-"""The oracle: the result of each live query from documents by number of change, filters, orders and rules.
+"""The oracle computes the result of each live query after each change, from documents, filters, orders and rules.
 
-This shares no code with the server, except the sources of the rules, which stand beside their Python functions.
+The oracle shares no code with the server, except the sources of the rules, which stand beside their Python functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.live import LiveQuery
 from bunbase.contracts.caller import Caller, CallerKind
 
 Doc = dict[str, Any]
-State = dict[str, dict[str, Doc]]  # documents by collection and id
+State = dict[str, dict[str, Doc]]  # The documents by collection and id.
 Lookup = Callable[[str, str], Doc | None]
 
 
@@ -26,7 +26,7 @@ class Variant(msgspec.Struct, frozen=True):
     name: str
     rules: Rules | None
     see: Callable[[Any, Doc, Lookup], bool] | None
-    hide: Callable[[Any, Doc, Lookup], bool] | None = None  # True: the field `secret` is hidden
+    hide: Callable[[Any, Doc, Lookup], bool] | None = None  # The function returns True if the field `secret` is hidden.
 
 
 def _rules(source: str, secret: str | None = None) -> Rules:
@@ -99,7 +99,7 @@ class History:
     def __init__(self) -> None:
         self.changes: list[tuple[int, str, str, Doc | None]] = []
         self.rules: dict[str, list[tuple[int, Variant]]] = {name: [(0, NONE)] for name in (*VARIANTS, "members")}
-        self.inside: set[int] = set()  # numbers of changes with later changes in the same commit
+        self.inside: set[int] = set()  # These are the numbers of changes with later changes in the same commit.
         self.last = 0
         self._state: State = {}
         self._at = 0
@@ -115,7 +115,7 @@ class History:
     def add(self, seq: int, collection: str, id: str, doc: Doc | None) -> None:
         """Add a change. Parallel writes are answered in any order, so they are also added in any order."""
         if seq < self.last:
-            self._next = 0  # the present state may lack it, or have it after a later change
+            self._next = 0  # The present state may lack the number, or have it after a later change.
         self.changes.append((seq, collection, id, doc))
         self.last = max(self.last, seq)
 
@@ -138,13 +138,16 @@ class History:
         return self._state
 
     def variants(self, collection: str, seq: int) -> list[Variant]:
-        """Return the rules that may apply at the change: the newest ones before it, and all that were set at it."""
+        """Return the rules that may apply at a change: the newest earlier rules, and all rules that were set at it."""
         before = [variant for at, variant in self.rules[collection] if at < seq][-1:]
         return before + [variant for at, variant in self.rules[collection] if at == seq]
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """`denied`: the watch must end. `tokens`: all tokens that the caller may see in the bodies."""
+    """The result that a caller must have. `denied`: true if the watch must end.
+
+    `tokens`: all tokens that the caller may see in the bodies.
+    """
 
     docs: list[Doc]
     n: int | None

@@ -19,10 +19,10 @@ from bunbase import __version__
 
 SECONDS: Final = float(os.environ.get("BUNBASE_LIVE_SECONDS", "0"))
 SEED: Final = os.environ.get("BUNBASE_LIVE_SEED", "")
-# all histories repeat the seed: a fault may also depend on the timing, so that one run may miss it
+# All histories repeat the seed. A fault may also depend on the timing, so one run may miss it.
 SAME: Final = "BUNBASE_LIVE_SAME" in os.environ
 RESULTS: Final = Path(__file__).parents[3] / "bench/results"
-RECORDED_SECONDS: Final = 1800.0  # the result of a shorter search is only printed
+RECORDED_SECONDS: Final = 1800.0  # The result of a shorter search is only printed.
 HEAD: Final = """# Histories of live queries, {date}
 
 `BUNBASE_LIVE_SECONDS={seconds:.0f} make live`. Each row is one search. Each history has its own seed, and the seeds of

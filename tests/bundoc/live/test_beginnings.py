@@ -1,4 +1,4 @@
-"""First queries that begin and end at the same time: none of them is forgotten."""
+"""First queries may begin and end at the same time, and none of them is forgotten."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ async def test_results_that_are_too_large_together_refuse_another_query(
 
     with pytest.raises(TooManyLiveQueries):
         await following.watch(SERVER, 2, LiveQuery("posts", limit=5))
-    await following.watch(SERVER, 3, LiveQuery("posts"))  # the same query as the first one
+    await following.watch(SERVER, 3, LiveQuery("posts"))  # This is the same query as the first one.
 
     await following.live.unwatch("gateway", (1, 3))
     await following.watch(SERVER, 4, LiveQuery("posts", limit=5))

@@ -115,9 +115,9 @@ async def test_complaint_5_fifty_callers_of_mixed_roles_get_what_each_of_them_ma
 async def test_complaint_17_no_write_falls_between_a_result_and_its_first_change(
     service: BundocService, following: Following
 ) -> None:
-    """A writer writes as fast as it can, while a thousand watches begin."""
+    """A writer writes without pauses, while a thousand watches begin."""
     await put(service, "counter", n=0, topic="all")
-    at = {0: 0}  # the number of a change → the value that it wrote
+    at = {0: 0}  # The key is the number of a change, and the value is the value that the change wrote.
     wrong: list[str] = []
 
     def on_barrier(edge: ModelEdge, barrier: Barrier) -> None:
@@ -141,7 +141,7 @@ async def test_complaint_17_no_write_falls_between_a_result_and_its_first_change
         return written > before
 
     async def watch(number: int) -> None:
-        # a hundred different queries, ten watches of each
+        # There are a hundred different queries with ten watches each.
         query = LiveQuery("posts", b'{"topic":"all"}', limit=1 + number % 100)
         edge.held[number] = Held(query, SERVER, [])
         await following.live.watch(SERVER, "busy", number, query)

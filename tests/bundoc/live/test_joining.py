@@ -115,7 +115,10 @@ async def test_a_view_that_costs_little_is_made_in_the_event_loop(
 
 
 async def test_results_wait_until_the_stream_has_room_for_them(service: BundocService, live: LiveService) -> None:
-    """A full stream would end, and all its watches would come back at once and fill the next stream."""
+    """A full stream would end.
+
+    At its end, all watches of the stream would come back at once and fill the next stream.
+    """
     live.stream_bytes = 300 << 10
     following = Following(live)
     await put(service, "a", text="x" * (50 << 10))
@@ -131,12 +134,12 @@ async def test_results_wait_until_the_stream_has_room_for_them(service: BundocSe
 async def test_a_result_that_replaces_another_does_not_wait_for_room(
     service: BundocService, live: LiveService, following: Following
 ) -> None:
-    """Otherwise the edge would hold the result under the old rules at a later barrier."""
+    """If the new result waited, the edge would hold the result under the old rules at a later barrier."""
     await ruled(service, "true")
     await put(service, "a", n=1)
     held = await following.watch(ada(), 1, LiveQuery("posts"))
     live.edges["gateway"].max_bytes = 100_000
-    live.edges["gateway"].bytes = 60_000  # more than half
+    live.edges["gateway"].bytes = 60_000  # This is more than half of the limit.
 
     await ruled(service, "doc.n > 1")
     await following.reached(await put(service, "b", "others"))

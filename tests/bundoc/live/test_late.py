@@ -21,7 +21,7 @@ from bunbase.contracts.caller import Caller
 from tests.bundoc.live.following import Following, ada, ids, put, ruled
 from tests.bundoc.live.model import Held, whole
 
-GATED = "get('gates', 'g').open == true && doc.n >= 0"  # each change runs the query again
+GATED = "get('gates', 'g').open == true && doc.n >= 0"  # Each change runs this query again.
 
 
 def above(number: int) -> LiveQuery:
@@ -73,14 +73,14 @@ async def test_a_dear_query_falls_behind_alone_and_the_others_get_their_barrier(
 async def test_a_user_with_many_queries_makes_none_late_that_others_watch(
     service: BundocService, following: Following, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Greedy watched bob's query first, and uses all his time for his own queries."""
+    """The user greedy watched bob's query first, and uses all of greedy's time for other queries."""
 
     class Spent(RoundTime):
         def __init__(self, user_seconds: float) -> None:
             super().__init__(user_seconds)
             self.spent["user greedy"] = user_seconds
 
-    monkeypatch.setattr(following_module, "FOLLOW_SECONDS", -1.0)  # each change runs the query again
+    monkeypatch.setattr(following_module, "FOLLOW_SECONDS", -1.0)  # With this limit, each change runs the query again.
     await ruled(service, "auth != null && doc.n >= 0")
     await put(service, "a", n=1)
     await following.watch(ada("greedy"), 1, above(1))
@@ -164,7 +164,7 @@ async def test_a_query_that_is_interrupted_in_a_round_has_more_time_apart(
     for number in range(200):
         await put(service, f"d{number}", n=1)
     await both(following)
-    monkeypatch.setattr(rounds, "SURPRISE_SECONDS", -1.0)  # SQLite checks the deadline only after some thousand steps
+    monkeypatch.setattr(rounds, "SURPRISE_SECONDS", -1.0)  # SQLite checks the deadline only after some thousand steps.
 
     await put(service, "b", n=2)
     await following.until(lambda: bool(following.edge.behind))
@@ -205,7 +205,7 @@ async def test_a_query_runs_again_as_long_as_documents_expire_meanwhile(
 ) -> None:
     await ruled(service, "doc.n >= 0")
     await put(service, "a", n=1)
-    ends = iter([1, 1, 1, 1, 1, None])  # five documents expire, one during each of the first five runs
+    ends = iter([1, 1, 1, 1, 1, None])  # Five documents expire, one during each of the first five runs.
     monkeypatch.setattr(evaluation, "_next_end", lambda *_arguments: next(ends))
 
     await live.results(ada(), (above(1),))

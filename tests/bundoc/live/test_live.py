@@ -235,7 +235,7 @@ async def test_a_document_that_expires_during_the_query_goes(
         window = found(*arguments)
         if not slept[0]:
             slept[0] = True
-            time.sleep(0.5)  # in a thread
+            time.sleep(0.5)  # This sleeps in a thread.
         return window
 
     monkeypatch.setattr(evaluation, "_found", slowly)
@@ -305,7 +305,7 @@ async def test_a_write_asks_only_the_groups_that_it_may_concern(
     await put(service, "a", owner="u7")
     await following.reached(await put(service, "a", owner="u9"))
 
-    assert len(asked) == 3  # u7, then u7 and u9
+    assert len(asked) == 3  # The first look-up is for u7, and the others are for u7 and u9.
     assert ids(following.edge.held[9]) == ["a"]
 
 

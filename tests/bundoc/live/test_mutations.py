@@ -149,7 +149,7 @@ def forget_that_documents_expire(patch: Patch) -> None:
 
 
 def keep_results_when_anything_may_have_changed(patch: Patch) -> None:
-    """The server announces a restore in this way."""
+    """The fault: results stay when anything may have changed. The server announces a restore in this way."""
     patch.setattr(Registry, "mark_all", lambda _self, regroup=False: None)
 
 
@@ -160,7 +160,10 @@ def follow_changes_that_miss_a_result_without_bodies(patch: Patch) -> None:
 
 
 def take_a_changed_body_for_the_same(patch: Patch) -> None:
-    """If bodies are not in memory, the digest contains only the ids."""
+    """The fault: a changed body looks like the same body.
+
+    If bodies are not in memory, the digest contains only the ids.
+    """
     patch.setattr(registry, "MAX_HELD_BYTES", 0)
     patch.setattr(window, "blake2b", lambda _body, digest_size: hashlib.blake2b(b"", digest_size=digest_size))
 
@@ -209,7 +212,7 @@ MUTATIONS = (
 async def test_the_checker_finds_the_fault(
     room: BundocRoom, monkeypatch: Patch, mutation: Callable[[Patch], Any]
 ) -> None:
-    monkeypatch.setattr(checker, "SETTLE_SECONDS", 5.0)  # some faults appear only when no further event comes
+    monkeypatch.setattr(checker, "SETTLE_SECONDS", 5.0)  # Some faults appear only when no further event comes.
     mutation(monkeypatch)
 
     with pytest.raises(AssertionError) as found:
@@ -219,5 +222,5 @@ async def test_the_checker_finds_the_fault(
 
 
 async def check_histories(room: BundocRoom) -> None:
-    for seed in range(40):  # the first fault ends the search, in most cases within eight histories
+    for seed in range(40):  # The first fault ends the search, in most cases within eight histories.
         await Checker(room, seed).run(steps=80)

@@ -39,7 +39,7 @@ def visitor(ip: str) -> Caller:
 
 
 async def taken(following: Following, caller: Caller, start: int = 1) -> int:
-    """Watch different queries until one is refused. Return how many were allowed."""
+    """Watch different queries until a query is refused. Return the number of allowed queries."""
     number = start
     while True:
         try:
@@ -77,7 +77,7 @@ async def test_a_user_who_was_the_first_to_watch_common_queries_shares_them_with
     await put(service, "a", n=1)
     assert await taken(following, ada("first")) == 6
 
-    for number in range(1, 7):  # the same queries
+    for number in range(1, 7):  # These are the same queries as before.
         await following.watch(ada("other"), 100 + number, above(number))
 
     assert await taken(following, ada("first"), 7) == 2

@@ -26,7 +26,7 @@ from tests.fakes import FakeKms
 from tests.metered_loop import MeteredLoop
 
 GROUPS = 250
-MOST_CALLS = 8000  # a slice of 2 ms, and the rest of the turn
+MOST_CALLS = 8000  # A slice of 2 ms, and the rest of the turn, make at most this many calls.
 SECONDS_A_CALL = 0.5e-6
 
 Work = Callable[[BundocService, Following], Coroutine[Any, Any, None]]

@@ -78,7 +78,7 @@ async def shown(service: BundocService, caller: Caller, ids: list[str]) -> dict[
 async def test_all_kinds_of_reads_show_the_same_documents(
     tmp_path_factory: Any, rule: str, lookup: str, stored: list[dict[str, Any]]
 ) -> None:
-    # `request.op` differs between the operations
+    # `request.op` differs between the operations.
     rule = f"({rule}) && {lookup}".replace("request.op", "request.collection")
     directory: Path = tmp_path_factory.mktemp("agree")
     clock = ManualClock()

@@ -45,7 +45,7 @@ async def test_explain_as_a_user_tells_which_index_serves_the_rule_and_the_rest(
     assert ADA.user is not None
 
     page = msgspec.json.decode((await service.query(SERVER, C, Query(explain=True, explain_as=ADA.user))).body)
-    asking = msgspec.structs.replace(ADA, explain=True)  # X-Bunbase-Explain proves that the caller is a member
+    asking = msgspec.structs.replace(ADA, explain=True)  # X-Bunbase-Explain proves that the caller is a member.
     by_user = msgspec.json.decode((await service.query(asking, C, Query(explain=True))).body)
     nobody = msgspec.json.decode((await service.query(SERVER, C, Query(explain=True, explain_as=None))).body)
 

@@ -121,7 +121,7 @@ class Draw:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.near = "room"  # the field that the filter and the rule of one case share
+        self.near = "room"  # The filter and the rule of one case share this field.
 
     def field(self) -> str:
         return "doc." + self.random.choice((self.near, self.near, self.near, *PATHS))

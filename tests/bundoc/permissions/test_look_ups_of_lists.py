@@ -116,7 +116,7 @@ async def test_an_index_serves_each_rule_whose_look_ups_the_filter_fixes(
         (MEMBER, b'{"$or":[{"room":"red"},{"n":1}]}'),
         (MEMBER, b'{"author":"ada"}'),
         ('exists("members", doc.room + "_" + doc.author)', IN_RED),
-        ('exists("members", doc.room + "_ada")', IN_RED),  # depends on no user: see docs/decisions/0113
+        ('exists("members", doc.room + "_ada")', IN_RED),  # this look-up depends on no user (see docs/decisions/0113)
         ('exists("members", string(doc.n) + auth.uid) || doc.room == "red"', b'{"n":1}'),
         ('["red"].exists(r, exists("members", doc.room + "_" + auth.uid))', IN_RED),
     ],
@@ -179,7 +179,7 @@ async def test_no_caller_asks_about_any_document_by_a_rule_that_mentions_the_use
 async def test_a_part_that_nearly_every_room_fulfils_is_looked_up_once_but_chooses_no_index(
     service: BundocService, part: str
 ) -> None:
-    """An index on the room would read the messages of others in it, and the duration would reveal their number."""
+    """An index on the room would read messages of other people, and the duration would reveal their number."""
     await ruled(service, Rules(list=f"({part}) && doc.author == auth.uid"), IndexSpec(("room",)))
     await put(service, "red_eve", "bans")
     await put(service, "listed", room=["red"], author="ada")

@@ -120,6 +120,21 @@ CASE: dict[str, Any] = {"collection": "posts", "op": "get", "doc": {}, "rules": 
 
 
 @pytest.mark.parametrize(
+    ("case", "at"),
+    [
+        ({"collection": "No", "op": "get", "doc": {}}, "/collection"),
+        ({"cases": [{"collection": "a", "op": "get", "doc": {}}, {"collection": "No", "op": "get", "doc": {}}]},
+         "/cases/1/collection"),
+        ({"cases": [{"collection": "a", "op": "get", "doc": {}}], "rules": {"a": {}, "a/b~c": {}}}, "/rules/a~1b~0c"),
+    ],
+)  # fmt: skip
+async def test_a_refusal_names_the_place_of_a_wrong_collection(service: BundocService, case: Any, at: str) -> None:
+    refused = await refusal(service, case)
+
+    assert [error["path"] for error in refused.extra["errors"]] == [at]
+
+
+@pytest.mark.parametrize(
     ("changed", "kind"),
     [
         ({"op": "read"}, InvalidInput),

@@ -123,7 +123,7 @@ def test_a_count_without_documents_spends_no_bytes(sqlite: Any) -> None:
         (TRUE, {"a": "a"}, INDEXES[:1], 40, 40),
         (TRUE, {"b": {"$gt": 0}}, INDEXES[1:2], 0, 40),
         (MINE, {"b": 1}, INDEXES[:1], 15, 25),
-        (MINE, {"b": 1}, (), 5, 5),  # the matches among the ten documents that were examined
+        (MINE, {"b": 1}, (), 5, 5),  # these are the matches among the ten documents that were examined
         (PARTLY, {"b": 1}, (), 5, 5),
     ],
 )
@@ -174,7 +174,7 @@ def test_an_estimate_does_not_depend_on_denied_documents(
         return found.count, found.estimated
 
     assert count(allowed) == count([*denied, *allowed])
-    counted_with_the_page = rule is PARTLY and specs == INDEXES[1:3]  # which is sorted
+    counted_with_the_page = rule is PARTLY and specs == INDEXES[1:3]  # The page is sorted in this case.
     assert count(allowed)[1] is not counted_with_the_page
 
 
@@ -252,7 +252,7 @@ def test_advice_is_planned_only_if_it_is_shown(sqlite: Any, monkeypatch: pytest.
     monkeypatch.setattr(budgets, "advice", counted)
     table = kept(sqlite, documents(8, a="a"), INDEXES[:1])
     counting = ruled(TRUE, {"c": {"$gt": 0}}, count=True)
-    monkeypatch.setattr(ScanBudget, "counted", 4)  # the count becomes an estimate
+    monkeypatch.setattr(ScanBudget, "counted", 4)  # The count becomes an estimate.
     monkeypatch.setattr(Searching, "_known_count", lambda *_: None)
 
     assert searching(sqlite, table, ruled(TRUE, {"c": {"$gt": 0}})).found().grows is None

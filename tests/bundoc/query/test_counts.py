@@ -41,7 +41,7 @@ INDEXES = (
     IndexSpec(("b",), "some", where={"a": 1}),
     IndexSpec(("b",), "listed", where={"a": {"$in": ["a", 1]}}),
 )
-# filters that compare fields with values for equality, so that an index alone may answer
+# These filters compare fields with values for equality, so that an index alone may answer.
 pins = st.dictionaries(
     st.sampled_from(["a", "b", "a.b"]),
     scalars | st.lists(scalars, min_size=1, max_size=3).map(lambda listed: {"$in": listed}),
@@ -167,7 +167,7 @@ def test_a_count_has_the_same_budget_as_reading_documents(
     specs: tuple[IndexSpec, ...],
     max_scan: int,
 ) -> None:
-    assume(where or source != "true")  # the number of all documents has no budget
+    assume(where or source != "true")  # The number of all documents has no budget.
     rule = CompiledRule(source, "list")
     table = kept(sqlite, all_of(fields), specs)
     search = ruled(rule, where, count=True, limit=0, max_scan=max_scan, max_entries=max_scan, reads=Reads())
@@ -237,4 +237,4 @@ def test_a_count_in_sql_takes_one_statement_per_range(sqlite: apsw.Connection) -
     assert searching(sqlite, table, search).found().count == 5
     assert len(statements(sqlite, table, search)) == 1
     assert searching(sqlite, table, everybody).found().count == 5
-    assert len(statements(sqlite, table, everybody)) == 2  # without a rule, keys are counted before matches
+    assert len(statements(sqlite, table, everybody)) == 2  # Without a rule, keys are counted before matches.

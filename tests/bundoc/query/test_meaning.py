@@ -1,4 +1,4 @@
-"""The text of a filter is the same for its spellings, and different for other filters."""
+"""All spellings of a filter have the same text, and other filters have different texts."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from tests.seeds import examples
 
 ORACLE = Path(__file__).with_name("mingo_filters.cjs")
 
-# These cases are left out, because mingo differs from MongoDB; Bundoc does what MongoDB's manual says:
+# These cases are left out, because mingo differs from MongoDB. Bundoc does what MongoDB's manual describes:
 # - arrays directly inside arrays: mingo flattens them;
 # - $all: mingo requires an array, but in MongoDB {"$all":[1]} equals {"$eq":1};
-# - null, whole arrays and objects, $exists, $size and $elemMatch after a dotted path: in mingo, a path through an
-#   array leads to an array of all the values found.
+# - null, whole arrays and objects, $exists, $size and $elemMatch after a dotted path: in mingo, a path through an array
+# leads to an array of all the values found.
 NAMES = ["a", "b", "c"]
 COMPARABLE = st.booleans() | st.sampled_from([-1, 0, 1, 2, 0.5, "", "a", "ab", "b", "B"])
 SCALARS = st.none() | COMPARABLE

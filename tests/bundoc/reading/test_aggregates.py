@@ -63,8 +63,9 @@ async def test_groups_by_month_follow_the_clocks_of_the_time_zone(service: Bundo
         ("9999-12-31T23:59:59Z", "month", "UTC", "9999-12-01T00:00:00Z"),
         ("9999-12-31T12:00:00Z", "year", "America/New_York", "9999-01-01T00:00:00-05:00"),
         ("2026-01-01T00:00:59.5Z", "minute", "UTC", "2026-01-01T00:00:00Z"),
-        ("1850-01-01T12:00:00Z", "year", "Europe/Berlin", "1849-12-31T23:06:32Z"),  # its offset had seconds
-        ("0001-01-01T00:00:00Z", "year", "America/New_York", None),  # the year 0
+        # the offset of this time had seconds
+        ("1850-01-01T12:00:00Z", "year", "Europe/Berlin", "1849-12-31T23:06:32Z"),
+        ("0001-01-01T00:00:00Z", "year", "America/New_York", None),  # the result would be in the year 0
     ],
 )
 async def test_a_time_belongs_to_the_unit_that_local_clocks_show(

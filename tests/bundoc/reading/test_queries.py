@@ -141,7 +141,8 @@ async def test_pages_continue_correctly_while_documents_are_added_and_deleted(se
         if cursor is None:
             break
         await service.delete(CALLER, C, seen[-1], NO_PRECONDITION)
-        await put(service, f"a{len(seen)}", {"n": -1})  # sorts before the pages already read, so it is not seen
+        # This document sorts before the pages already read, so it is not seen.
+        await put(service, f"a{len(seen)}", {"n": -1})
 
     assert sorted(seen) == [f"m{number:02}" for number in range(30)]
 

@@ -1,4 +1,4 @@
-"""Highlights of long texts: the same as if the whole text had been marked, but with bounded work."""
+"""Highlights of long texts are the same as if the whole text had been marked, but with bounded work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_first_match_is_shown_wherever_it_is(at: int, length: int, monkeypat
 
     found = highlights(words('"quick fox"'), wanted, documents)
 
-    monkeypatch.setattr(text_answers, "PIECE", len(text) * 2)  # one piece
+    monkeypatch.setattr(text_answers, "PIECE", len(text) * 2)  # The whole text is one piece.
     assert found == highlights(words('"quick fox"'), wanted, documents)
     assert [sorted(one) for one in found] == [["t"], ["t"], [], ["t"], []]
     assert "<mark>quick</mark> <mark>fox</mark>" in found[0]["t"] or "<mark>quick fox</mark>" in found[0]["t"]

@@ -1,4 +1,7 @@
-"""A second evaluator of CEL for tests. It is slow and simple, returns errors as values, and shares only the parser."""
+"""A second evaluator of CEL for tests.
+
+This evaluator is slow and simple, returns errors as values, and shares only the parser.
+"""
 
 from __future__ import annotations
 

@@ -107,7 +107,8 @@ def is_valid(source: str) -> bool:
     return True
 
 
-# the type checker refuses two of three generated rules, as intended; a document and a caller are drawn for the others
+# The type checker refuses two of three generated rules, as intended. For the other rules, a document and a caller are
+# drawn.
 VALID_RULES = RULES.filter(is_valid)
 
 
@@ -174,7 +175,7 @@ def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, v
             try:
                 rule = CompiledRule(source, "list")
             except InvalidRule:
-                continue  # the type of a system field is known
+                continue  # The type of a system field is known.
 
             allowed = rule.allows(Inputs(doc=seen_fields(stored)))
             by_database, residual = selected(rule, Inputs(), stored)

@@ -138,7 +138,7 @@ async def test_an_index_may_serve_a_search_because_of_the_rule_alone(engine: Sql
     assert condition is not None
     also = Condition(condition.sql, condition.params)
     search = Search(also=also, implied=rule.implied(inputs), count=True, max_scan=6)
-    by_all = await engine.search("prj_a", "posts", search)  # denied documents are not counted
+    by_all = await engine.search("prj_a", "posts", search)  # Denied documents are not counted.
 
     with pytest.raises(QueryNeedsIndex) as refused:
         await engine.search("prj_a", "posts", msgspec.structs.replace(search, max_scan=5))

@@ -150,7 +150,7 @@ async def test_pull_refuses_conditions_on_hidden_fields(
 async def test_no_update_operator_chooses_orders_or_copies_by_hidden_fields(
     orders: BundocService, get: str, change: dict[str, Any]
 ) -> None:
-    """The same is true if the caller cannot see the document yet, because the same update could make it visible."""
+    """Even a caller that cannot see the document yet is refused, because the same update could make it visible."""
     rules = Rules(get=get, update="true", hidden=dict.fromkeys(HIDDEN, "true"))
     await orders.put_collection(SERVER, C, CollectionSpec(rules=rules))
     before = await orders.get(SERVER, C, "a")

@@ -23,7 +23,7 @@ DOC = {
 @pytest.mark.parametrize(
     ("source", "means"),
     [
-        # an error does not matter if the other side of && or || decides the result
+        # An error does not matter if the other side of && or || decides the result.
         ("doc.gone == 1", None),
         ("doc.gone == 1 || true", True),
         ("true || doc.gone == 1", True),
@@ -36,7 +36,7 @@ DOC = {
         ("has(doc.gone) && doc.gone == 1", False),
         ("doc.gone == 1 ? true : true", None),
         ("doc.yes ? true : doc.gone == 1", True),
-        # values of different types are never equal and have no order; all numbers have one common order
+        # Values of different types are never equal and have no order. All numbers have one common order.
         ("doc.n == '7'", False),
         ("doc.n != '7'", True),
         ("doc.n < '8'", None),
@@ -50,7 +50,7 @@ DOC = {
         ("[1, 'a'] == [1.0, 'a']", True),
         ("{'a': [1]} == doc.in_", False),
         ("{'a': {'b': 1}} == doc.in_", True),
-        # fields and elements
+        # Fields and elements.
         ("has(doc.nil)", True),
         ("has(doc.in_.a.b)", True),
         ("has(doc.gone.a)", None),
@@ -65,7 +65,7 @@ DOC = {
         ("'a' in doc.in_", True),
         ("'a' in doc.n", None),
         ("'red' in auth.claims.teams", True),
-        # arithmetic
+        # Arithmetic.
         ("doc.n / 2 == 3 && -doc.n / 2 == -3 && -doc.n % 2 == -1", True),
         ("doc.n / 0 == 1", None),
         ("doc.n + doc.half == 8.5", True),
@@ -76,14 +76,14 @@ DOC = {
         ("1 + 2 * 3 - 4 == 3 && (1 + 2) * 3 == 9", True),
         ("doc.owner + 'x' == 'adax' && [1] + [2] == [1, 2]", True),
         ("doc.owner + 1 == 'ada1'", None),
-        # text, also with characters beyond U+FFFF
+        # Text, also with characters beyond U+FFFF.
         ("size('é😀') == 2 && size(doc.tags) == 3 && size(doc.in_) == 1", True),
         ("size(doc.n) == 1", None),
         ("doc.owner.startsWith('a') && doc.owner.endsWith('da') && doc.owner.contains('d')", True),
         ("doc.n.contains('7')", None),
         (r"'\u00e9\x41\101\n' == 'éAA' + '\n' && r'\n' != '\n'", True),
         (r"'\X4a' == 'J'", True),
-        # time
+        # Time.
         ("timestamp(doc._created) + duration('24h') == timestamp(doc._updated)", True),
         ("now - timestamp(doc._created) > duration('1h30m')", True),
         ("timestamp('2026-01-01T02:00:00+02:00') == timestamp(doc._created)", True),
@@ -91,7 +91,7 @@ DOC = {
         ("timestamp('2026-02-30T00:00:00Z') < now", None),
         ("duration('soon') < duration('1s')", None),
         ("timestamp('9999-12-31T23:59:59Z') + duration('24h') > now", None),
-        # loops
+        # Loops.
         ("doc.tags.exists(t, t == 'y') && !doc.tags.all(t, t == 'y')", True),
         ("doc.tags.exists_one(t, t == 'y')", True),
         ("doc.tags.exists(t, t > 'a')", True),
@@ -101,7 +101,7 @@ DOC = {
         ("doc.in_.all(key, key == 'a')", True),
         ("[[1], [2]].exists(l, l.exists(n, n == 2))", True),
         ("doc.n.exists(t, true)", None),
-        # conversions
+        # Conversions.
         ("string(doc.n) == '7' && string(7.0) == '7' && string(doc.half) == '1.5' && string(doc.yes) == 'true'", True),
         ("string(doc.owner) == doc.owner && string(1e300) == '1e+300' && string(-0.5) == '-0.5'", True),
         ("string(timestamp('2026-01-01T02:00:00.50+02:00')) == '2026-01-01T00:00:00.5Z'", True),
@@ -115,7 +115,7 @@ DOC = {
         ("int('') == 0", None),
         ("int(doc.owner) == 0", None),
         ("int(doc.big) > 0", None),
-        ("int(-9223372036854775808.0) == doc.min", True),  # the exact value; an error in CEL
+        ("int(-9223372036854775808.0) == doc.min", True),  # the exact value allows, although CEL has an error here
         ("int(9223372036854775807.0) > 0", None),
         ("int(doc.yes) == 1", None),
         ("double('1.5e1') == 15.0 && double(doc.n) == 7.0 && double('.5') == 0.5", True),
@@ -127,7 +127,7 @@ DOC = {
         ("bool(doc.n)", None),
         ("doc.text.lowerAscii() == 'Äbc1' && doc.text.upperAscii() == 'ÄBC1' && 'AZ[@a'.lowerAscii() == 'az[@a'", True),
         ("doc.n.lowerAscii() == '7'", None),
-        # parts of times
+        # Parts of times.
         ("now.getFullYear() == 2026 && now.getMonth() == 0 && now.getDate() == 3 && now.getDayOfMonth() == 2", True),
         ("now.getDayOfWeek() == 6 && now.getDayOfYear() == 2 && now.getHours() == 0", True),
         ("timestamp('2026-12-31T23:59:58.765Z').getMinutes() == 59", True),
@@ -146,14 +146,14 @@ DOC = {
         ("duration('123.321456s').getMilliseconds() == 321", True),
         ("duration('1h').getHours('Europe/Berlin') == 1", None),
         ("doc.n.getHours() == 1", None),
-        # names that are reserved words, and whole doubles as indexes
+        # Names that are reserved words, and whole doubles as indexes.
         ("doc.package == 1 && has(doc.for.if) && doc.for.if == 2 && !has(doc.import)", True),
         ("{'as': 1}.as == 1", True),
         ("doc.tags[0.0] == 'x' && doc.tags[doc.half * 2.0 - 2.0] == 'y'", True),
         ("doc.tags[doc.half] == 'x'", None),
         ("doc.tags[3.0] == 'x'", None),
         ("doc.tags[doc.big] == 'x'", None),
-        # differences of maps
+        # Differences of maps.
         ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).affectedKeys() == ['b', 'd', 'c']", True),
         ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).changedKeys() == ['b']", True),
         ("{'a': 1, 'b': 2, 'd': 4}.diff({'a': 1.0, 'b': 3, 'c': 3}).addedKeys() == ['d']", True),
@@ -167,7 +167,7 @@ DOC = {
         ("[1, 2].hasOnly([2.0, 1, 3]) && [1, 2].hasAny([3, 2]) && [1, 2].hasAll([2]) && [].hasOnly([])", True),
         ("['a'].hasAll(['a', 'b']) || ['a'].hasAny(['b']) || ['a', 'b'].hasOnly(['a'])", False),
         ("doc.n.hasAny([1])", None),
-        # look-ups of other documents
+        # Look-ups of other documents.
         ("get('teams', 'red').lead == auth.uid", True),
         ("get('teams', 'blue').lead == auth.uid", None),
         ("exists('teams', 'red') && !exists('teams', 'blue')", True),
@@ -282,7 +282,7 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
 @pytest.mark.parametrize(
     ("source", "means"),
     [
-        # a field that neither document has is unchanged; a field that only one document has is changed
+        # A field that neither document has is unchanged. A field that only one document has is changed.
         ("next.gone == doc.gone", True),
         ("next.gone != doc.gone", False),
         ("doc['gone'].below == next.gone.below", True),
@@ -293,7 +293,7 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
         ("next.half == doc.half", False),
         ("!(next.half == doc.half)", True),
         ("next.gone == doc.owner", False),
-        # all other missing fields are errors, and so are fields of values that have no fields
+        # All other missing fields are errors, and so are fields of values that have no fields.
         ("next.gone == auth.uid", None),
         ("next.gone == next.gone", None),
         ("doc.gone == doc.gone", None),

@@ -153,7 +153,7 @@ def test_the_detail_of_an_invalid_document_is_its_first_violation() -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(1 << 70), 1 << 70) | st.text(max_size=5)
-NAMES = st.text(min_size=1, max_size=3)  # for a field named "", the library reports the path of the object
+NAMES = st.text(min_size=1, max_size=3)  # For a field named "", the library reports the path of the object.
 TYPES = {
     "null": lambda one: one is None,
     "boolean": lambda one: isinstance(one, bool),
@@ -199,7 +199,7 @@ def test_random_documents_are_judged_like_a_simple_validator_does(
     ],
 )
 def test_a_document_that_would_block_the_process_is_refused(schema: Any, document: Any, fits: bool) -> None:
-    """The library holds the interpreter lock meanwhile. The second case took 36 seconds."""
+    """During the check, the library holds the interpreter lock. The second case took 36 seconds."""
     found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
 
     assert [one["keyword"] for one in found] == ([] if fits else ["effort"])

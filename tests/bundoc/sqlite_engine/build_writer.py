@@ -22,7 +22,7 @@ AT_ONCE = 500
 BODY = b'{"n":%d,"title":"all word%d","kind":"post"}'
 INDEXES = (IndexSpec(("n",), "by_n"), IndexSpec(("title",), "words", type="text"))
 REPLACED = (IndexSpec(("n",), "one", unique=True),)
-REPLACING = (IndexSpec(("last",), "one", unique=True),)  # only the last two documents violate the unique index
+REPLACING = (IndexSpec(("last",), "one", unique=True),)  # Only the last two documents violate the unique index.
 
 
 async def filled(engine: SqliteEngine, documents: int) -> None:

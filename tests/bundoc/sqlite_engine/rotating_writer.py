@@ -2,7 +2,7 @@
 
 python -m tests.bundoc.sqlite_engine.rotating_writer <directory> <hex secret of the KMS> <round>
 
-It prints `ok <id>` after each acknowledged write, and `rotated` after each rotation. Other lines are the log.
+The program prints `ok <id>` after each acknowledged write, and `rotated` after each rotation. Other lines are the log.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def insert(engine: SqliteEngine, round: str, worker: int) -> None:
     for number in range(1_000_000):
         id = f"{round}-{worker}-{number}"
         await engine.write(PROJECT, COLLECTION, Create(id, body_of(id)))
-        os.write(1, f"ok {id}\n".encode())  # unbuffered: every printed line was acknowledged
+        os.write(1, f"ok {id}\n".encode())  # The output is unbuffered, so every printed line was acknowledged.
 
 
 async def rotate(engine: SqliteEngine) -> None:

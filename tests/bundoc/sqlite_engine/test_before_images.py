@@ -122,7 +122,7 @@ async def test_a_page_ends_when_its_images_are_large(engine: Engine) -> None:
         pages.append(len(page.items))
         since = page.next
 
-    assert pages == [4, 3, 2]  # the first change has no image
+    assert pages == [4, 3, 2]  # The first change has no image.
 
 
 async def test_the_oldest_images_go_when_they_exceed_the_limit_and_their_changes_stay(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Indexes are built whether a caller waits or not, report their progress, and continue after a crash."""
+"""Indexes are built even if no caller waits. Builds report their progress, and continue after a crash."""
 
 from __future__ import annotations
 

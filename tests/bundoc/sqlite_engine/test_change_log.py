@@ -160,7 +160,7 @@ async def test_old_changes_of_unused_projects_are_pruned_too(tmp_path: Path) -> 
         for project in projects:
             with pytest.raises(ResyncRequired):
                 await engine.changes(project, 0, 1)
-    assert asked == 12  # each project was opened once
+    assert asked == 12  # Each project was opened once.
 
 
 async def test_a_project_that_cannot_be_opened_does_not_stop_the_pruning_of_others(tmp_path: Path) -> None:
@@ -230,7 +230,8 @@ def back_to_the_first_format(path: Path, key: bytes) -> None:
 
 
 async def test_dropping_a_collection_logs_the_deletion_of_each_document(engine: SqliteEngine) -> None:
-    puts = tuple(CommitStep(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))  # three batches
+    # These steps need three batches.
+    puts = tuple(CommitStep(C, Put(f"d{n:03}", b"{}", NO_PRECONDITION)) for n in range(450))
     await engine.commit(P, puts)
 
     dropped = await engine.drop_collection(P, C)

@@ -59,7 +59,7 @@ async def test_a_dropped_index_is_cleared_in_slices(
         await engine.alter(PROJECT, COLLECTION, CollectionSpec(()))
 
     await until_cleared(engine)
-    assert slices > (2 if whole else 20)  # the entries of a collection are deleted with its documents
+    assert slices > (2 if whole else 20)  # The entries of a collection are deleted with its documents.
 
 
 async def test_clearing_continues_when_the_file_is_opened(

@@ -56,7 +56,7 @@ async def test_a_commit_that_takes_too_long_names_its_write_and_changes_nothing(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(costs, "MOST_WORK", 50_000)
-    await made(service, 1, 300)  # a sort of 300 numbers takes about 2 ms
+    await made(service, 1, 300)  # A sort of 300 numbers takes about 2 ms.
 
     with pytest.raises(CommitTooSlow) as refused:
         await service.commit(SERVER, patches(1, SORTED, times=500))
@@ -74,7 +74,7 @@ async def test_each_kind_of_work_on_a_large_document_counts(
     await made(service, 1, 4000)
     changes = WORK[kind]
 
-    await service.commit(SERVER, patches(1, changes))  # one write is far from the limit
+    await service.commit(SERVER, patches(1, changes))  # One write is far from the limit.
     monkeypatch.setattr(costs, "MOST_WORK", 100)
     with pytest.raises(CommitTooSlow):
         await service.commit(SERVER, patches(1, changes))
@@ -118,7 +118,7 @@ async def test_a_batch_ends_after_much_work_and_the_rest_follows_in_order(
     engine: SqliteEngine, service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await made(service, 4, 500)
-    monkeypatch.setattr(writer, "BATCH_WORK", 4000)  # a sort of 500 numbers counts as 3,000
+    monkeypatch.setattr(writer, "BATCH_WORK", 4000)  # A sort of 500 numbers counts as 3,000.
     batches: list[int] = []
     attempts = writer.Writer._attempts
 

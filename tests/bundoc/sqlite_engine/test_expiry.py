@@ -1,4 +1,4 @@
-"""Expiry of documents: after its time, no read shows the document; soon after this, BunBase deletes it."""
+"""Expiry of documents. After its time, no read shows a document, and BunBase soon deletes it."""
 
 from __future__ import annotations
 

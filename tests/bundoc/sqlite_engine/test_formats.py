@@ -42,7 +42,7 @@ async def test_an_old_file_opens_with_all_its_documents(tmp_path: Path, format: 
     expected: dict[str, Any] = msgspec.json.decode((FILES / format / "expected.json").read_bytes())
     last = expected["last_change"]
 
-    for _ in range(2):  # first the old file, then the file brought up to date
+    for _ in range(2):  # The loop reads first the old file, and then the file that was brought up to date.
         async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
             service = BundocService(engine)
             for collection, bodies in expected["documents"].items():

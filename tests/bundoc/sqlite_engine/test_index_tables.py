@@ -60,7 +60,7 @@ def random_document(chance: random.Random) -> dict[str, Any]:
 async def test_a_unique_index_accepts_values_that_are_held_once(
     seed: int, fields: tuple[str, ...], service: BundocService
 ) -> None:
-    """Documents written after the index, an index over stored documents, and the reverse order."""
+    """The documents are written after the index or before it, in both orders."""
     chance = random.Random(seed)
     spec = CollectionSpec((IndexSpec(fields, "once", unique=True),))
     await service.put_collection(SERVER, C, spec)
@@ -79,7 +79,7 @@ async def test_a_unique_index_accepts_values_that_are_held_once(
             del taken[gone]
 
     await service.put_collection(SERVER, C, CollectionSpec(()))
-    await service.put_collection(SERVER, C, spec)  # the index is built over the accepted documents
+    await service.put_collection(SERVER, C, spec)  # The index is built over the accepted documents.
     await service.drop_collection(SERVER, C)
     await service.put_collection(SERVER, C, spec)
     for id in sorted(taken, reverse=True):

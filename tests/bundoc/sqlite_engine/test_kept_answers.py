@@ -61,7 +61,7 @@ async def stored(service: BundocService) -> dict[str, Any]:
 
 
 def burn_before(fuse: Fuse, owner: Any, name: str) -> None:
-    """Count each call as a step. The process ends after its act, so the patch need not be undone."""
+    """Count each call as a step. The process ends after its act, so nothing must undo the patch."""
     original = getattr(owner, name)
 
     def counted(*args: Any) -> Any:

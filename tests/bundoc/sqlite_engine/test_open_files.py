@@ -156,7 +156,7 @@ async def test_a_key_in_use_is_confirmed_by_the_kms_before_it_is_too_old(
     await begun(engine, P)
     kms.calls.clear()
 
-    for _ in range(40):  # an hour of steady use
+    for _ in range(40):  # This is an hour of steady use.
         seconds.advance(30)
         await engine.get(P, C, "d1")
         await engine.tend()

@@ -26,8 +26,9 @@ KEYS = [(collection, f"d{number}") for collection in COLLECTIONS for number in r
 ON_DELETE = ("restrict", "set_null", "cascade")
 
 Key = tuple[str, str]
-World = dict[Key, dict[str, Any]]  # the fields of each document
-Fields = dict[str, tuple[str, str, bool]]  # for each field: collection, on_delete, and whether the field is a list
+World = dict[Key, dict[str, Any]]  # The fields of each document.
+# For each field: the collection, `on_delete`, and whether the field is a list.
+Fields = dict[str, tuple[str, str, bool]]
 
 
 def field_names(collection: str) -> list[str]:
@@ -117,7 +118,7 @@ async def test_deletions_leave_the_same_documents_as_a_plain_model(
 
             for key in deletions:
                 if key not in world:
-                    continue  # an earlier deletion also deleted this document
+                    continue  # An earlier deletion also deleted this document.
                 expected = after_deletion(fields, world, key)
                 if expected is None:
                     with pytest.raises(DocumentReferenced):

@@ -118,8 +118,8 @@ async def test_the_old_indexes_serve_queries_and_writes_while_the_new_ones_are_b
     assert await words_found(engine) == 5 * BATCH
     while await engine._task(PROJECT, Build(COLLECTION, first)):
         pass
-    assert (await index_for(engine, N), await refuses_n(engine)) == ("one", False)  # the new index of this name
-    assert await words_found(engine) == 5 * BATCH  # the old index, which is in use as long as any index is built
+    assert (await index_for(engine, N), await refuses_n(engine)) == ("one", False)  # The new index has this name.
+    assert await words_found(engine) == 5 * BATCH  # The old index is in use while any index is being built.
     while await engine._task(PROJECT, Build(COLLECTION, second)):
         pass
     await engine.tend()
@@ -158,7 +158,7 @@ async def test_changes_that_never_complete_pile_up_no_indexes(engine: SqliteEngi
         except BundocBusy:
             refused += 1
             continue
-        for number in building[:-1]:  # the last index is never complete
+        for number in building[:-1]:  # The last index is never complete.
             assert not await engine._task(PROJECT, Build(COLLECTION, number))
 
     assert refused

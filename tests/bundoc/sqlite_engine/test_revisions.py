@@ -54,7 +54,7 @@ async def test_a_document_created_again_continues_after_its_last_revision(bundoc
     check = b'{"writes":[{"op":"check","collection":"posts","id":"x","if_rev":1}]}'
     with pytest.raises(StaleRevision):
         await bundoc.commit(SERVER, check)
-    assert (await put(bundoc, "y")).rev == 1  # this id was never used
+    assert (await put(bundoc, "y")).rev == 1  # This id was never used.
 
 
 async def test_deleting_and_creating_in_one_commit_raises_the_revision(bundoc: BundocRoom) -> None:
@@ -107,7 +107,7 @@ async def test_a_restore_continues_above_the_revisions_it_replaced(bundoc: Bundo
     await restored(bundoc, id)
 
     kept = await bundoc.get(SERVER, C, "x")
-    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # this revision still has this content
+    assert (kept.rev, msgspec.json.decode(kept.body)["v"]) == (1, 1)  # This revision still has this content.
     assert (await put(bundoc, "x", v=3)).rev > replaced.rev
     assert (await put(bundoc, "y", v=2)).rev > 1
     assert (await put(bundoc, "z")).rev > 1
@@ -202,7 +202,7 @@ class History:
                     source, backup = self.chance.choice(self.kept)
                     await restored(bundoc, backup, owner, source)
         except Problem:
-            pass  # a refused call shows no revision
+            pass  # A refused call shows no revision.
 
     def swap(self, id: str) -> bytes:
         delete = {"op": "delete", "collection": C, "id": id}

@@ -72,7 +72,7 @@ async def test_a_data_key_is_replaced_under_load(
             id = f"w{worker}-{len(written)}"
             await engine.write(P, C, Create(id, body_of(id)))
             written.append(id)
-            with pytest.raises(DocumentExists):  # a savepoint is rolled back while the copy is made
+            with pytest.raises(DocumentExists):  # A savepoint is rolled back while the copy is made.
                 await engine.write(P, C, Create(id, b"{}"))
             assert await engine.get(P, C, f"d{random.randrange(2000)}") is not None
 
@@ -248,7 +248,7 @@ async def test_a_restore_ends_a_rotation(engine: SqliteEngine, monkeypatch: pyte
     sync = rekeying.Rekeying.sync
 
     def without_its_draft(copy: rekeying.Rekeying) -> None:
-        copy.path.unlink()  # a restore calls `find_key`, which deletes the copy when it decides between two keys
+        copy.path.unlink()  # A restore calls `find_key`, which deletes the copy when it decides between two keys.
         sync(copy)
 
     with monkeypatch.context() as patched:
@@ -291,7 +291,7 @@ async def test_a_rotation_is_refused_once_the_key_is_destroyed(engine: SqliteEng
 async def test_dropping_a_project_ends_its_rotation(
     engine: SqliteEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # the copy never ends
+    monkeypatch.setattr(rekeying.Rekeying, "step", lambda _copy, _connection: False)  # The copy never ends.
     await filled(engine, 10)
     await engine.rotate_data_key(P)
 

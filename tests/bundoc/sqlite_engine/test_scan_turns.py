@@ -29,7 +29,7 @@ from tests.pkg.waiting import eventually
 from tests.rooms import secret_caller
 
 P, C = "prj_a", "posts"
-WHOLE = Search(count=True)  # this search runs in a thread: only short pages are read in the event loop
+WHOLE = Search(count=True)  # This search runs in a thread, because only short pages are read in the event loop.
 QUICK, SLOW = "quick", "slow"
 
 

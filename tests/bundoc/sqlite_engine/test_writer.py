@@ -40,8 +40,8 @@ async def test_every_commit_is_synced_and_nothing_spills_to_a_temporary_file(eng
 
     for connection in (file.reader, writer.connection):
         assert connection.pragma("journal_mode") == "wal"
-        assert connection.pragma("synchronous") == 2  # FULL: the log is synced with every commit
-        assert connection.pragma("temp_store") == 2  # MEMORY
+        assert connection.pragma("synchronous") == 2  # 2 means FULL: the log is synced with every commit.
+        assert connection.pragma("temp_store") == 2  # 2 means MEMORY.
 
 
 async def test_a_refused_write_does_not_fail_other_writes_of_its_batch(engine: SqliteEngine) -> None:
@@ -99,7 +99,7 @@ async def test_a_write_with_an_internal_error_changes_nothing(
 async def test_a_failed_commit_fails_the_whole_batch(engine: SqliteEngine) -> None:
     _, writer = await opened(engine)
     assert writer.connection is not None
-    writer.connection.set_commit_hook(lambda: True)  # makes SQLite roll back instead of committing
+    writer.connection.set_commit_hook(lambda: True)  # This makes SQLite roll back instead of committing.
 
     results = await asyncio.gather(
         *(engine.write(P, name, Create("d1", b"{}")) for name in (C, "fresh")), return_exceptions=True

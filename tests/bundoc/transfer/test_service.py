@@ -48,7 +48,7 @@ async def test_new_documents_keep_the_time_at_which_they_were_created(bundoc: Bu
     await put(bundoc, "a", b"{}")
     kept = created(await bodies(bundoc))
     lines = (
-        b'{"_id":"a","_created":"2001-01-01T00:00:00Z"}',  # there already
+        b'{"_id":"a","_created":"2001-01-01T00:00:00Z"}',  # this document exists already
         b'{"_id":"b","_created":"2024-02-29T12:00:00.5+02:00"}',
         b'{"_id":"c","_created":"9999-01-01T00:00:00Z"}',
         b'{"_id":"d"}',
@@ -61,7 +61,7 @@ async def test_new_documents_keep_the_time_at_which_they_were_created(bundoc: Bu
     assert done.imported + done.skipped + done.failed == 5
     assert (found["a"], found["b"]) == (kept["a"], "2024-02-29T10:00:00.500Z")
     assert found["e"] == "0099-01-01T00:00:00.000Z"
-    assert all(found["a"] <= found[id] < "9999" for id in "cd")  # the time of the import
+    assert all(found["a"] <= found[id] < "9999" for id in "cd")  # Both documents have the time of the import.
 
 
 async def test_an_exported_project_keeps_the_order_of_creation(bundoc: Bundoc) -> None:
@@ -102,8 +102,19 @@ async def test_an_export_is_in_the_order_of_ids_and_continues_after_a_given_id(b
     assert whole == ["b/d2", "c/d0", "c/d1", "c/d2"]
     with pytest.raises(CollectionNotFound):
         await exported_ids(bundoc, "nothing", "")
-    with pytest.raises(InvalidInput):
-        await exported_ids(bundoc, None, "b")
+
+
+@pytest.mark.parametrize(
+    ("collection", "after", "at"),
+    [("No", "", "collection"), ("b", "a b", "after"), (None, "b", "after"), (None, "No/d1", "after")],
+)
+async def test_a_refused_export_names_the_wrong_parameter(
+    bundoc: Bundoc, collection: str | None, after: str, at: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await exported_ids(bundoc, collection, after)
+
+    assert [error["path"] for error in refused.value.extra["errors"]] == [at]
 
 
 async def test_the_import_mode_decides_about_documents_that_already_exist(bundoc: Bundoc) -> None:
@@ -326,7 +337,7 @@ def created(exported: bytes) -> dict[str, str]:
 
 
 def counts(done: Imported) -> Imported:
-    """Return a result without the project's state in it."""
+    """Return a result without the project's state."""
     return msgspec.structs.replace(done, seq="")
 
 

@@ -106,7 +106,7 @@ LISTED = ",".join(["1"] * 190)
             f'{{"$set":{{"a.$[x]":1}},"arrayFilters":[{{"x":{{"$nin":[{LISTED}]}}}}]}}',
             "times the parts",
         ),
-        # many arrays or levels, each of them small enough
+        # These updates have many arrays or levels, each of them small enough.
         ('{"b":[1,1,1,1]}', 1_000, f'{{"$pull":{{"a.$[].b":{{"$nin":[{LISTED}]}}}}}}', "times the parts"),
         (f'{{"b":["{"x" * 100}"]}}', 1_500, r'{"$pull":{"a.$[].b":{"$regex":"\\pL{1,3}"}}}', "for these patterns"),
         (

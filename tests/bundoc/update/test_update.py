@@ -127,7 +127,7 @@ def test_each_update_operator_has_the_same_result_as_in_mongodb(document: str, u
         ('{"$pop":{"list":2}}', "/$pop/list"),
         ('{"$pop":{"list":true}}', "/$pop/list"),
         ('{"$pop":{"s":1}}', "/$pop/s"),
-        # no value can be below a string, and the elements of an array have numbers
+        # No value can be below a string, and the elements of an array have numbers.
         ('{"$rename":{"s.x":"b"}}', "/$rename/s.x"),
         ('{"$pop":{"s.x":1}}', "/$pop/s.x"),
         ('{"$pop":{"list.x":1}}', "/$pop/list.x"),
@@ -215,7 +215,7 @@ NUMBERS = st.integers(-9, 9) | st.sampled_from([0.5, -1.5])
 LISTS = st.sampled_from(["list", "deep.list"])
 COUNTS = st.sampled_from(["n", "deep.n", "new", "deep.new"])
 BITS = ["and", "or", "xor"]
-WHOLE = st.integers(-(1 << 31), (1 << 31) - 1)  # bit operators of JavaScript have only these bits
+WHOLE = st.integers(-(1 << 31), (1 << 31) - 1)  # Bit operators of JavaScript have only these bits.
 EACH = st.lists(st.integers(0, 4), max_size=3)
 
 
@@ -273,9 +273,9 @@ def test_updates_agree_with_mingo(cases: list[tuple[dict[str, Any], dict[str, An
 
     for (document, update), wanted in zip(cases, expected, strict=True):
         if "$addToSet" in update and has_duplicates(document):
-            continue  # mingo removes these values; MongoDB's manual and Bundoc keep them
+            continue  # mingo removes these values. MongoDB's manual and Bundoc keep them.
         if "$bit" in update and not all(isinstance(n, int) for n in (document["n"], document["deep"]["n"])):
-            continue  # mingo cuts fractions off; MongoDB and Bundoc refuse the update
+            continue  # mingo cuts fractions off. MongoDB and Bundoc refuse the update.
         ours = msgspec.json.decode(after(write(document).decode(), write(update).decode()))
         assert ours == wanted["document"], (document, update)
 
@@ -356,7 +356,7 @@ NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_le
     ],
 )
 def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, update: str, result: str) -> None:
-    """$pull deleted elements that no filter would have matched."""
+    """Before, $pull deleted elements that no filter would have matched."""
     assert after(document, update) == result
 
 

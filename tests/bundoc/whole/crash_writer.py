@@ -1,4 +1,4 @@
-"""A process that inserts as fast as it can and prints each acknowledged id, until it is killed.
+"""A process that inserts without pauses and prints each acknowledged id, until it is killed.
 
 python -m tests.bundoc.whole.crash_writer <directory> <hex secret of the KMS> <round>
 """
@@ -27,7 +27,7 @@ async def insert(engine: SqliteEngine, round: str, worker: int) -> None:
     for number in range(1_000_000):
         id = f"{round}-{worker}-{number}"
         await engine.write(PROJECT, COLLECTION, Create(id, body_of(id)))
-        os.write(1, f"{id}\n".encode())  # unbuffered: every printed line was acknowledged
+        os.write(1, f"{id}\n".encode())  # The output is unbuffered, so every printed line was acknowledged.
 
 
 async def main(directory: str, secret: str, round: str) -> None:

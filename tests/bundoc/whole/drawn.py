@@ -186,7 +186,7 @@ class Draw:
         return {path: self.one_of(value, value, {"$in": [value, "b"]}, {"$in": [value]}, {"$gte": value})}
 
     def index(self, number: int) -> IndexSpec:
-        if self.chance(0.3):  # contains the documents that a rule allows, in another order
+        if self.chance(0.3):  # The order contains the documents that a rule allows, in another order.
             path, value = self.random.choice(self.atoms)
             plain = [name for name in ("owner", "pub", "a", "tags") if name not in self.lists]
             return IndexSpec((self.one_of("-_created", *plain),), f"i{number}", where={path: value})

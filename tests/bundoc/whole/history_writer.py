@@ -4,7 +4,7 @@ Other tasks read the documents meanwhile, one document or all documents in one q
 
 python -m tests.bundoc.whole.history_writer <directory> <hex secret of the KMS> <round>
 
-It prints lines of JSON, in the order of the events: `{"call":n,"writes":[[id,op,mark]…]}` before a commit,
+The program prints lines of JSON, in the order of the events: `{"call":n,"writes":[[id,op,mark]…]}` before a commit,
 `{"ok":n,"seq":s,"revs":[…]}` after its answer, `{"no":n}` after a refusal; `{"read":n}` before a read,
 `{"saw":n,"found":{id:[rev,mark]…}}` after it, with null for a missing document. Each write stores its own mark, so that
 a reader knows which write it sees. `slot` is unique: a write with a slot that is taken is refused.
@@ -39,7 +39,8 @@ PROJECT, COLLECTION = "prj_a", "things"
 
 
 def say(line: dict[str, Any]) -> None:
-    os.write(1, msgspec.json.encode(line) + b"\n")  # unbuffered: every line was printed before the kill
+    # The output is unbuffered, so every line was printed before the kill.
+    os.write(1, msgspec.json.encode(line) + b"\n")
 
 
 def chosen(mark: str) -> list[tuple[str, str, str]]:

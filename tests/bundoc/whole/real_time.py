@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.documents import ChangeEntry
 
 Seen = tuple[int, str] | None
 
-FAR: Final = 500  # more versions than writers can have in progress at once
+FAR: Final = 500  # This is more versions than writers can have in progress at once.
 
 
 class Versions:
@@ -53,13 +53,15 @@ class Clock:
         self.versions: defaultdict[str, Versions] = defaultdict(Versions)
         for entry in log:
             self.versions[entry.id].add(entry)
-        self.first: dict[str, int] = {}  # the first change of each acknowledged commit
+        self.first: dict[str, int] = {}  # The first change of each acknowledged commit.
         for seq in sorted(owners, reverse=True):
             self.first[owners[seq]] = seq
-        self.asked: dict[str, int] = {}  # by call: the line at which the call began
+        self.asked: dict[str, int] = {}  # The line at which each call began.
         self.last_acknowledged = 0
-        self.known: defaultdict[str, int] = defaultdict(int)  # by id: the oldest version that later answers may hold
-        self.begun: dict[str, tuple[int, dict[str, int]]] = {}  # by call: `last_acknowledged` and `known` at its start
+        # The oldest version of each id that later answers may hold.
+        self.known: defaultdict[str, int] = defaultdict(int)
+        # For each call, `last_acknowledged` and `known` at its start.
+        self.begun: dict[str, tuple[int, dict[str, int]]] = {}
         self.reads = 0
 
     def begin(self, call: str, when: int) -> None:
@@ -94,7 +96,7 @@ class Clock:
     def _possible(self, id: str, seen: Seen, least: int, when: int) -> list[int]:
         """Return the first two versions from `least` on that fit this answer, if their writes had already begun.
 
-        If the commit had no answer, its change numbers are unknown; then all versions with its revision are possible.
+        If the commit had no answer, its change numbers are unknown, so all versions with its revision are possible.
         """
         versions = self.versions[id]
         if seen is None:

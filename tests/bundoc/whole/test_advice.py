@@ -27,9 +27,9 @@ from bunbase.pkg import effort
 from tests.bundoc.permissions.asking import ADA, SERVER, C, asked
 from tests.seeds import seeds
 
-MOST: Final = 8  # documents that a query may examine
+MOST: Final = 8  # A query may examine this many documents.
 LIMIT: Final = 3
-MOST_PLANS: Final = 20  # the plans of one advice: 16 for orders by ranges, and 3 for indexes
+MOST_PLANS: Final = 20  # One advice makes at most this many plans: 16 for orders by ranges, and 3 for indexes.
 ROOMS: Final = ["red", "blue"]
 FIELDS: Final = ("room", "n", "kind", "_created")
 RULES: Final = ("true", "doc.room in auth.claims.rooms", "doc.room == 'red' || doc.kind == 'a'", "size(doc.kind) < 9")
@@ -103,7 +103,7 @@ async def test_the_advised_index_serves_the_query(engine: SqliteEngine, seed: in
         detail = refused.detail
         named = refused.extra["index"]
 
-        if "Send " in detail:  # another order
+        if "Send " in detail:  # The advice names another order.
             met["sort"] += 1
             name = detail.partition('"sort":["')[2].partition('"')[0]
             if "add an index on [" in detail:
@@ -153,7 +153,7 @@ async def test_a_range_without_a_sort_is_refused_with_the_sort_that_is_served(en
 
 async def test_a_warning_names_the_conditions_that_no_index_serves(engine: SqliteEngine) -> None:
     service = await filled(engine, RULES[1], (IndexSpec(("room", "-_created", "kind"), "long"),))
-    service.rights.bound = Budgets(80)  # one commit wrote all documents, so they have the same time
+    service.rights.bound = Budgets(80)  # One commit wrote all documents, so they have the same time.
     query = {**sent(**IN_ROOM, kind={"$ne": "a"}), "sort": ("-_created",), "count": True, "explain": True}
 
     page = await asked(service, in_rooms(), limit=LIMIT, **query)

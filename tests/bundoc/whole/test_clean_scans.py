@@ -1,4 +1,4 @@
-"""Reads see the last writes after any error that ended an earlier scan.
+"""After any error that ended a scan, later reads see the last writes.
 
 REFUSALS lists every error that can end a scan; a new kind of error must be added to it. The test keeps each exception
 while it reads everything again: its traceback keeps the frames of the error and their generators in memory.
@@ -40,7 +40,7 @@ DOCUMENTS: Final = 1001
 MAX_SCAN: Final = 500
 
 MOST_GROUPS: Final = 1000
-PATIENT: Final = 1200  # how many documents the patient service may examine
+PATIENT: Final = 1200  # The patient service may examine this many documents.
 
 
 class Place:
@@ -259,7 +259,8 @@ REFUSALS: Final[dict[str, tuple[Refuse, type[Problem]]]] = {
         (an_error_of_the_database, InvalidQuery),
     )
 }
-LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"  # leaves its rows open on purpose: the pool must detect this
+# This error leaves its rows open on purpose, and the pool must detect this.
+LEAVES_ROWS_OPEN: Final = "an_error_of_the_database"
 
 
 async def filled(service: BundocService) -> None:

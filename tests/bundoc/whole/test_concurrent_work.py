@@ -45,7 +45,7 @@ async def test_a_read_during_the_drop_of_its_collection_is_refused_as_busy(
     known = tables[C]
 
     await service.drop_collection(SERVER, C)
-    tables[C] = known  # a reader that began before the drop still sees the table
+    tables[C] = known  # A reader that began before the drop still sees the table.
 
     for read in (
         service.get(SERVER, C, "a"),

@@ -34,7 +34,7 @@ async def test_kill_9_during_1000_concurrent_inserts_loses_no_acknowledged_docum
         after, more = "", True
         while more:
             chunk = await engine.page(PROJECT, COLLECTION, after, 500)
-            assert all(stored.body == body_of(stored.id) for stored in chunk.items)  # no document is half written
+            assert all(stored.body == body_of(stored.id) for stored in chunk.items)  # No document is half written.
             after, more = chunk.items[-1].id, chunk.more
 
 

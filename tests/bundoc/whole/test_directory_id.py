@@ -32,13 +32,13 @@ def id_in(data_dir: Path) -> str:
 
 
 async def test_an_empty_directory_is_refused_if_the_documents_are_elsewhere(tmp_path: Path, kms: FakeKms) -> None:
-    """The real directory was not mounted.
+    """In this test, the real directory was not mounted.
 
     No client may get 404 for an existing document, or the same revision twice.
     """
     await filled(tmp_path / "right", kms)
 
-    for _ in range(2):  # an id left behind by the first attempt must not help the second attempt
+    for _ in range(2):  # An id that the first attempt left behind must not help the second attempt.
         with pytest.raises(WrongDirectory) as refused:
             await filled(tmp_path / "empty", kms)
 
@@ -78,7 +78,7 @@ async def test_a_directory_may_be_moved_to_another_path(tmp_path: Path, kms: Fak
 
 
 async def test_only_one_new_directory_may_replace_a_lost_one(tmp_path: Path, kms: FakeKms) -> None:
-    """The setting names the lost directory. It may stay, because it does not allow a third directory."""
+    """The setting names the lost directory. The setting may stay, because it does not allow a third directory."""
     await filled(tmp_path / "lost", kms)
     replacing = BundocSettings(replaces_directory=id_in(tmp_path / "lost"))
 
@@ -100,7 +100,7 @@ async def test_a_wrong_directory_id_in_the_setting_replaces_nothing(tmp_path: Pa
 async def test_nothing_is_served_before_bunkms_has_confirmed_the_directory(tmp_path: Path, kms: FakeKms) -> None:
     kms.reachable = False
 
-    with pytest.raises(Unreachable):  # a later start succeeds
+    with pytest.raises(Unreachable):  # A later start succeeds.
         await filled(tmp_path, kms)
     kms.reachable = True
 

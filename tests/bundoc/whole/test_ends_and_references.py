@@ -93,7 +93,7 @@ async def test_an_expiry_waits_for_the_index_of_references(service: BundocServic
 
     async with asyncio.timeout(DEADLINE_SECONDS):
         while await found(service, {}):
-            await service.tend()  # `tend` also continues the build of the index
+            await service.tend()  # `tend` also continues the build of the index.
 
 
 async def test_large_documents_are_deleted_a_few_at_a_time(service: BundocService, engine: SqliteEngine) -> None:

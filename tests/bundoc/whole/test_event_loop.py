@@ -42,8 +42,11 @@ from tests.fakes import FakeKms
 from tests.metered_loop import MeteredLoop
 from tests.rooms import publishable_caller, secret_caller
 
-MOST_BYTES: Final = 512 << 10  # bytes of JSON, or work that takes as long: usually a few ms, at most 25 ms
-MOST_CALLS: Final = 20_000  # calls of Python and C functions: at most 10 ms
+# One turn reads at most this many bytes of JSON, or does work that takes the same time: usually a few ms, at most 25
+# ms.
+MOST_BYTES: Final = 512 << 10
+# One turn makes at most this many calls of Python and C functions, which take at most 10 ms.
+MOST_CALLS: Final = 20_000
 
 P: Final = "prj_a"
 NUMBERS: Final = list(range(1000))
@@ -52,7 +55,7 @@ SERVER: Final = secret_caller(P)
 ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", CLAIMS, ""))
 CURIOUS: Final = msgspec.structs.replace(ADA, explain=True)
 
-SLOW: Final = "(a|b|ab){1,300}c"  # RE2 runs all 1204 instructions of this pattern at every byte
+SLOW: Final = "(a|b|ab){1,300}c"  # RE2 runs all 1204 instructions of this pattern at every byte.
 TEXT: Final = "ab" * (60 << 10)
 SMALL_OBJECTS: Final = [{"x": number} for number in range(20_000)]
 SEARCHED: Final = "word " * 20_000
@@ -66,7 +69,8 @@ COMPARES: Final = " || ".join(["doc.o == doc.p"] * 100)
 TURNS: Final = f"doc.n.all(a, {' && '.join(['a + 1 > 0'] * 250)})"
 TIMES: Final = "doc.d.all(a, duration(a) < duration(a) || timestamp(a) < now || true)"
 
-RANGES: Final = {f"f{number}": {"$gte": -1} for number in range(48)}  # `advice` might plan an order by each field
+# `advice` might plan an order by each of these fields.
+RANGES: Final = {f"f{number}": {"$gte": -1} for number in range(48)}
 
 NESTED: Final[list[Any]] = [{"b": {"b": {"b": {"b": {}}}}}] * 1000
 
@@ -280,7 +284,7 @@ def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monk
             "pkg.rules.inputs",
             "bundoc.permissions.access",
             "bundoc.service",
-        ):  # lower limits, because work in threads is not measured here
+        ):  # the limits are lower, because work in threads is not measured here
             monkeypatch.setattr(f"bunbase.{module}.{name}", steps, raising=False)
     with asyncio.Runner(loop_factory=MeteredLoop) as runner:
         too_much = runner.run(attacked(tmp_path / "bundoc"))
@@ -309,7 +313,7 @@ def test_the_meter_counts_the_work_of_the_event_loop() -> None:
     """The rule is evaluated in the event loop, as an earlier version did."""
 
     async def asked_at_once() -> None:
-        stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # the budget would deny a longer text
+        stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # The budget would deny a longer text.
         access = Access(ADA, "c", RuleSet(Rules(get=MATCHES)), SystemClock().now(), Budget())
         with suppress(Problem):
             read_document(access, "d1", lambda _collection, _id: stored)

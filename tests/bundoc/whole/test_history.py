@@ -30,7 +30,7 @@ from tests.fakes import FakeKms
 
 WRITER = "tests.bundoc.whole.history_writer"
 SECONDS = float(os.environ.get("BUNBASE_HISTORY_SECONDS", "3"))
-MOST_ACKNOWLEDGED = 3000  # seconds of one round
+MOST_ACKNOWLEDGED = 3000  # One round has at most this many acknowledged writes.
 
 Written = list[tuple[str, str, str]]
 
@@ -103,8 +103,8 @@ def in_the_log(
 def replayed(log: list[ChangeEntry], called: dict[str, Written], at: dict[int, str]) -> dict[str, Any]:
     """Replay the log on a dict. Return the revision of each document, and its content if its writer is known.
 
-    A commit whose answer was cut off may be in the log. Then its entries belong to no acknowledged call, and only the
-    stored documents show what it wrote.
+    A commit whose answer was cut off may be in the log. The entries of such a commit belong to no acknowledged call,
+    and only the stored documents show what it wrote.
     """
     documents: dict[str, Any] = {}
     ended: dict[str, int] = {}

@@ -90,7 +90,7 @@ async def test_a_list_of_several_homes_reads_only_its_page(engine: SqliteEngine)
         ({"home": {"$in": ["red", "blue"]}}, (INDEX,), 2),
         ({"home": {"$in": ["red", "blue"]}, "kind": "k1"}, (INDEX, KINDED), 2),
         ({"home": {"$in": ["red", "blue"]}, "kind": {"$in": ["k1", "k2"]}}, (INDEX, KINDED), 4),
-        ({"home": {"$in": ["red", "blue", "black"]}}, (INDEX,), 2),  # for Ada, who does not live in black
+        ({"home": {"$in": ["red", "blue", "black"]}}, (INDEX,), 2),  # this case is for Ada, who does not live in black
     ],
 )
 async def test_listed_values_of_a_filter_are_merged_for_every_caller(
@@ -170,7 +170,7 @@ VALUES: Final[list[Any]] = [None, True, 0, 1, 1.0, "", "a", "b", "a\x00", "x" * 
 LISTED: Final[list[Any]] = [True, 0, 1, "", "a", "b", "a\x00", "x" * 600]
 FIELDS: Final = ("a", "b", "c")
 SOURCES: Final = ["true", "doc.a in auth.claims.many", "doc.a in ['a', 'b', 1] && doc.b == 1", "doc.b in ['a', 1]"]
-SOURCES_LEFT: Final = ["doc.a in ['a', 'b'] && size(doc.c) < 2"]  # a part is evaluated in Python
+SOURCES_LEFT: Final = ["doc.a in ['a', 'b'] && size(doc.c) < 2"]  # A part of this rule is evaluated in Python.
 
 
 def signed(random: Random, names: list[str]) -> tuple[str, ...]:

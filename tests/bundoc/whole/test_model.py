@@ -41,7 +41,7 @@ operations = st.one_of(
     st.tuples(st.just("reopen")),
 )
 
-Model = dict[str, tuple[int, dict[str, Any]]]  # an id after a slash holds the last revision of a deleted document
+Model = dict[str, tuple[int, dict[str, Any]]]  # An id after a slash holds the last revision of a deleted document.
 
 
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])

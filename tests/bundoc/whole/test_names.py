@@ -197,7 +197,7 @@ def test_sqlite_and_python_read_a_stored_document_in_the_same_way(seed: int) -> 
         document = {chance.choice(NAMES): nasty(chance) for _ in range(4)}
         text = escaped(chance, msgspec.json.encode(document).decode())
         if chance.random() < 0.3:
-            # the name `a` may occur twice: then the last value counts
+            # The name `a` may occur twice. If it does, the last value counts.
             text = text[:-1] + (',"a":1}' if len(text) > 2 else '"a":1}')
         try:
             _, body = new_document(text.encode())
@@ -241,7 +241,7 @@ def agree(connection: apsw.Connection, body: bytes, ours: Any, path: tuple[str, 
 
 
 def test_every_escape_of_a_control_character_in_a_name_is_recognized() -> None:
-    """Upper and lower case, short escapes, and names in nested objects."""
+    """The test tries upper and lower case, short escapes, and names in nested objects."""
     assert holds_control("\x1f")
     for name in (r"\u0000", r"\u001F", r"\u001f", r"\b", r"\f", r"\n", r"\r", r"\t", r"\u007F", "\x7f", r"\\\u0009"):
         with pytest.raises(InvalidDocument):

@@ -33,8 +33,9 @@ from tests.fakes import FakeKms
 
 SMALLEST: Final = int(os.environ.get("BUNBASE_GROWTH_DOCUMENTS", "8"))
 SIZES: Final = (SMALLEST, SMALLEST * 10, SMALLEST * 100)
-BUDGET: Final = Budgets(SMALLEST * 20, seconds=60)  # refuses some queries of bound callers at the last size
-LEAST_WORK: Final = 2000  # the steps of a query without any document
+# At the last size, this budget refuses some queries of bound callers.
+BUDGET: Final = Budgets(SMALLEST * 20, seconds=60)
+LEAST_WORK: Final = 2000  # A query without any document takes this many steps.
 BATCH: Final = 500
 
 WORDS: Final = IndexSpec(("title",), "words", type="text")
@@ -189,7 +190,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         spend(budget, documents, bytes)
 
     monkeypatch.setattr(project_file, "connect", connected)
-    monkeypatch.setattr(ProjectFile, "search_inline", lambda *_: None)  # the same search in a thread is counted
+    monkeypatch.setattr(ProjectFile, "search_inline", lambda *_: None)  # The test counts the same search in a thread.
     monkeypatch.setattr(ScanBudget, "look", looking)
     monkeypatch.setattr(ScanBudget, "spend", spending)
     return work
@@ -312,7 +313,8 @@ def test_each_operator_and_parameter_has_a_kind_here() -> None:
     assert set(VALUES) == set(aggregate.OPERATORS)
     assert {"$dateTrunc", "$each"} <= set(GROUPS)
     named = " ".join(name for name, _ in kinds())
-    only_explained = {"explain", "explain_as"}  # the plan alone; the test above asks for it with each kind
+    # These options request only the plan. The test above requests it with each kind.
+    only_explained = {"explain", "explain_as"}
     for asked in (Query, Aggregation, Get, Listed):
         told = {"where": "list $eq", "values": "$sum", "group": "group by", "id": "get"}
         parameters = set(asked.__struct_fields__) - only_explained

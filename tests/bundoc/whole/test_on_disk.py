@@ -12,7 +12,7 @@ from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
 
 MARKERS = ("marker_in_collection", "Marker-In-Id", "marker in a value", "marker in a name")
-SQL = "CREATE TABLE"  # a name in the schema, which every readable SQLite file shows
+SQL = "CREATE TABLE"  # Every readable SQLite file shows this text in its schema.
 
 
 async def test_no_data_is_readable_on_disk_while_the_file_is_open_or_afterwards(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.permissions.asking import SERVER
 
 C = "posts"
-LARGE = r"\pL{5}x"  # 6,000 instructions
+LARGE = r"\pL{5}x"  # This pattern has 6,000 instructions.
 
 
 def pulls(*texts: str) -> bytes:

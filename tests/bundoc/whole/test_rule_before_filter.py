@@ -198,11 +198,11 @@ async def test_the_filter_is_never_evaluated_on_denied_documents(
         page = await asked(service, ADA, sort=sort, limit=1)
         await asked(service, ADA, sort=sort, limit=1, cursor=page["next"])
         assert spy.taken() <= allowed
-    assert set(spy.numbers) <= {6, 10}  # the rows of d5 and d9
+    assert set(spy.numbers) <= {6, 10}  # These are the rows of d5 and d9.
 
     whole = await asked(service, EVE, where=b'{"n":1}', limit=60)
     assert len(whole["items"]) == 9
-    assert spy.taken() <= {item["_id"] for item in whole["items"]}  # the spy works: it records only shown documents
+    assert spy.taken() <= {item["_id"] for item in whole["items"]}  # The spy works: it records only shown documents.
 
 
 async def test_expanded_documents_are_counted_only_if_they_are_shown(service: BundocService) -> None:
@@ -237,7 +237,7 @@ async def test_no_refusal_reveals_how_many_documents_are_denied(engine: SqliteEn
 RULED: Final = ["owner", "pub"]
 FREE: Final = ["a", "o.p", "tags"]
 SINGLE_RULES, FILTERS = 4, 8
-AT_THE_END: Final = 3  # extra steps of SQLite to see if any key follows the last key of a range
+AT_THE_END: Final = 3  # SQLite takes extra steps to see if any key follows the last key of a range.
 
 
 def steps_and_answer(documents: list[StoredDocument], specs: list[IndexSpec], search: Search) -> tuple[Any, ...]:
@@ -303,7 +303,7 @@ def test_hidden_documents_change_neither_answers_nor_refusals_nor_steps(seed: in
                 continue
             one, two = steps_and_answer(documents, specs, bound), steps_and_answer(other, specs, bound)
             if one[2] != two[2]:
-                continue  # a denied document put a list into an index; docs/rules.md says that callers can tell
+                continue  # A denied document put a list into an index. docs/rules.md says that callers can see this.
             assert one[0] == two[0], (source, where, sort, specs)
             for (sql, some), (same, others) in zip(one[1], two[1], strict=True):
                 assert sql == same
@@ -319,7 +319,7 @@ def changed(draw: Draw, one: StoredDocument) -> StoredDocument:
 
 @pytest.mark.parametrize("source", ["doc.pub in auth.claims.none", "doc.owner == 'a' && doc.pub in auth.claims.none"])
 def test_a_rule_that_allows_nothing_reads_no_index(source: str) -> None:
-    """The test above found this: an impossible condition implies every filter, so the query read any partial index."""
+    """Before, such a query read any partial index, because an impossible condition implies every filter."""
     rules = rule_set(source)
     assert rules is not None
 

@@ -1,6 +1,6 @@
 """A list shows exactly the matching documents that `get` shows, for random rules, filters and indexes.
 
-A partial index was used instead of the rule, which was wrong for documents with lists.
+Before, a partial index was used instead of the rule. This was wrong for documents with lists.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ async def test_a_partial_index_does_not_replace_the_rule(
 
 
 async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
-    """The rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
+    """Before, the rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
     rule = '!doc.t.startsWith("draft") && !doc.t.endsWith("!")'
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=rule, get=rule)))
     for id, text in (("a", ""), ("b", "draft 1"), ("c", "done")):
@@ -217,7 +217,7 @@ async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service
 
 
 async def test_every_string_starts_with_the_empty_string_with_and_without_an_index(service: BundocService) -> None:
-    """`$startsWith: ""` did not find the empty string, except with a partial index."""
+    """Before, `$startsWith: ""` found the empty string only with a partial index."""
     spec = IndexSpec(("b",), where={"a": {"$startsWith": ""}})
     await service.put_collection(SERVER, C, CollectionSpec((spec,)))
     for id, text in (("d0", ""), ("d1", "x"), ("d2", 7)):

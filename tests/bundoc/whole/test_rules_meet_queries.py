@@ -51,7 +51,7 @@ async def test_expanded_documents_must_pass_their_own_rules(service: BundocServi
 
     assert "email" in by_server["author"]
     assert by_eve["author"]["open"] is True
-    assert "email" in by_eve["author"]  # the rule hides the email only from ada
+    assert "email" in by_eve["author"]  # The rule hides the email only from ada.
     assert "email" not in (await expanded(service, ADA, "d1"))["author"]
     assert await expanded(service, EVE, "d2") == {}
 

@@ -41,7 +41,7 @@ async def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None
 
 def test_a_disk_without_space_for_opening_is_reported_as_full() -> None:
     error = apsw.IOError("disk I/O error")
-    # seen when a file of an older format is opened on a full disk
+    # This happens when a file of an older format is opened on a full disk.
     vars(error)["extendedresult"] = apsw.SQLITE_IOERR_SHMSIZE
 
     assert isinstance(problem_of(error), DiskFull)

@@ -321,7 +321,7 @@ async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
     await put(service, "users", "ada")
     await put(service, "posts", "d1", author="ada")
     spec = CollectionSpec(schema={"properties": {"author": {"type": "string", "x-ref": "users"}}})
-    await engine._task("prj_a", Declare("posts", spec))  # the engine stops here, as after a power failure
+    await engine._task("prj_a", Declare("posts", spec))  # The engine stops here, as after a power failure.
 
     with pytest.raises(BundocBusy):
         await delete(service, "users", "ada")
@@ -332,7 +332,7 @@ async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
 
 
 async def delete_once_built(service: BundocService, collection: str, id: str) -> None:
-    """Delete a document as soon as the indexes that this needs are complete."""
+    """Delete a document as soon as the indexes that the deletion needs are complete."""
 
     async def is_deleted() -> bool:
         with suppress(BundocBusy):

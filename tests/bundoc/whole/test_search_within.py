@@ -27,7 +27,7 @@ TEXT = IndexSpec(("title",), "words", type="text")
 BY_HOUSEHOLD = IndexSpec(("household",), "by_household")
 MAX_SCAN = 50
 OTHERS = 120
-LONG = "long" * 200  # longer than the part of a value that a key holds
+LONG = "long" * 200  # This is longer than the part of a value that a key holds.
 
 MILK = {"$search": "milk", "household": "B"}
 

@@ -42,9 +42,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Drawn:
-    """`schema` describes `good`, and refuses `bad`. None in `bad`: no type can refuse a value here.
+    """A schema with values. `schema` describes `good`, and refuses `bad`.
 
-    `only_typescript`: Python's types are wider here, and accept `bad`.
+    If `bad` is None, no type can refuse a value here. `only_typescript`: true if Python's types are wider here, and
+    accept `bad`.
     """
 
     schema: Any

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 OPTIONS = {"strict": True, "noEmit": True, "target": "es2022", "lib": ["es2022"], "types": [], "skipLibCheck": True}
 CASES = 25
-DRAWN = examples(CASES)  # the fixtures of these tests remove the variable that multiplies it
+DRAWN = examples(CASES)  # The fixtures of these tests remove the variable that multiplies this number.
 
 
 class Cases:
@@ -53,7 +53,7 @@ class Cases:
 
 
 def _is_accepted(case: Drawn, strict: bool) -> bool:
-    """True if the server accepts the schema: some drawn ones have too many alternatives or references."""
+    """True if the server accepts the schema. Some drawn schemas have too many alternatives or references."""
     try:
         check_schema(case.schema)
     except InvalidSchema:

@@ -80,7 +80,7 @@ def test_two_losses_never_have_the_same_name() -> None:
         for parts in ((), ("expires",), ("schema",), ("before_write",), ("indexes", "slug"))
     ]
     names += [name_of_field(collection, field) for collection in ("posts", "auth", "collections") for field in FIELDS]
-    names += ["auth.expires", "auth.price"]  # settings for users
+    names += ["auth.expires", "auth.price"]  # These are settings for users.
 
     assert len(set(names)) == len(names)
     assert name_of_field("posts", "expires") == "posts.schema.expires"

@@ -34,7 +34,7 @@ def made(field: str, ready: bool) -> Collection:
 
 @pytest.mark.parametrize("left", [made("slug", ready=True), Collection("posts", "2026-01-01T00:00:00Z")])
 def test_a_unique_index_that_was_not_built_is_asked_for_again(left: Collection) -> None:
-    """Then the server reports the reason. The index to replace may have the same name."""
+    """After the second request, the server reports the reason. The index to replace may have the same name."""
     spec = CollectionSpec((IndexSpec(("title",), "one", unique=True),))
     answers = Answers(
         made("title", ready=False), left, Failure("unique_violation", "Two documents have the same title.")

@@ -1,4 +1,4 @@
-"""A checked file is sent in blocks; lines that refer to later documents are sent again; an import can continue."""
+"""A checked file is sent in blocks. Lines that refer to later documents are sent again. An import can continue."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ OWN_NOTES: Final = {"get": "auth != null && auth.uid == doc.owner", "list": "aut
 
 @dataclass(frozen=True)
 class App:
-    """`url`: the URL of the page of the app. `key`: its publishable key. `server`: the headers of its own server.
+    """The app. `url`: the URL of its page. `key`: its publishable key. `server`: the headers of its own server.
 
     `developer`: the headers of the developer who owns the project.
     """

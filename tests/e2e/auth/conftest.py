@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 def app_of_another_origin() -> Iterator[App]:
     """Yield the app. All tests share its users, so each test uses new addresses and does not change the rules."""
     with dev_instance() as instance, site_verify() as captchas:
-        # the sign-in provider of these tests is on this machine
+        # The sign-in provider of these tests is on this machine.
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         urls = json.dumps({"turnstile": captchas.url})
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__CAPTCHA_URLS"] = urls

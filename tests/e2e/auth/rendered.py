@@ -1,7 +1,7 @@
 """An app that renders its pages on its own server: the browser never talks to BunBase.
 
-Its server signs users in with the secret key, gives the browser the cookie that BunBase sets, and sends the cookie back
-to BunBase with each request. It reads documents with the publishable key, so that rules decide.
+The app's server signs users in with the secret key, gives the browser the cookie that BunBase sets, and sends the
+cookie back to BunBase with each request. The server reads documents with the publishable key, so that rules decide.
 """
 
 from __future__ import annotations

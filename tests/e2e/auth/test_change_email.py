@@ -17,7 +17,7 @@ def test_a_user_changes_the_address_by_two_mails_reads_a_document_and_deletes_th
     app.give_note(dan["id"])
     at = f"/v1/auth/users/{dan['id']}"
     app.instance.http.patch(at, json={"email_verified": True}, headers=app.server).raise_for_status()
-    app.ask(page, "signIn", DAN, PASSWORD)  # the change of the address has ended the token
+    app.ask(page, "signIn", DAN, PASSWORD)  # The change of the address has ended the token.
     app.ask(page, "call", "POST", "/v1/auth/email", {"email": NEW})
     app_page = page.url
 

@@ -43,7 +43,7 @@ def test_a_page_signs_in_by_cookie_reads_in_two_tabs_and_signs_out(
         tab.evaluate("path => { window.called = app.byCookie('GET', path) }", note)
     assert [tab.evaluate("() => window.called")["body"]["text"] for tab in tabs] == [f"a note of {rose}"] * 2
     assert page.evaluate("() => document.cookie") == "", "no script can read the cookie"
-    for tab in tabs:  # both tabs replace the cookie at the same time
+    for tab in tabs:  # Both tabs replace the cookie at the same time.
         tab.evaluate("() => { window.called = app.byCookie('POST', '/v1/auth/refresh?cookies=1', {}) }")
     assert [tab.evaluate("() => window.called")["status"] for tab in tabs] == [200, 200]
     assert [app.ask(tab, "byCookie", "GET", note)["status"] for tab in tabs] == [200, 200]
@@ -60,7 +60,7 @@ def test_a_page_of_another_port_can_neither_read_nor_write_with_the_cookie(
     app, rendered, rose = cookie_app
     login = {"email": ROSE, "password": PASSWORD}
     assert app.ask(page, "byCookie", "POST", "/v1/auth/login?cookies=1", login)["status"] == 200
-    app.change_settings(redirect_urls=[rendered])  # the page is of a foreign origin now, on the same site
+    app.change_settings(redirect_urls=[rendered])  # The page is of a foreign origin now, on the same site.
     try:
         page.wait_for_function(f"() => app.byCookie('GET', '/v1/data/notes/{rose}').then(() => false, () => true)")
         written = page.evaluate(

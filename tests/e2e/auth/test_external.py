@@ -17,7 +17,7 @@ from bunbase.pkg.bun import find_bun
 from tests.e2e.auth.app import PASSWORD, App
 
 PROGRAM: Final = Path(__file__).parents[2] / "bunauth/whole/provider.mjs"
-NAMES: Final = ("plain", "posting")  # "posting" answers with a form, as Apple does
+NAMES: Final = ("plain", "posting")  # The provider "posting" answers with a form, as Apple does.
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def test_a_user_adds_a_passkey_on_the_page_of_the_app_and_signs_in_with_it_alone
     app.give_note(user["id"])
 
     made = app.ask(page, "createPasskey", "Chromium")["body"]
-    signed_in = [app.ask(page, "signInWithPasskey")["body"] for _ in range(2)]  # its counter grows
+    signed_in = [app.ask(page, "signInWithPasskey")["body"] for _ in range(2)]  # The counter of the passkey grows.
 
     assert [(one["user"]["email"], one["aal"]) for one in signed_in] == [("passkey@example.com", 2)] * 2
     assert app.reads_note(page, user["id"])
@@ -54,7 +54,7 @@ def test_a_user_turns_the_second_factor_on_and_then_signs_in_with_a_code(
     raised = app.ask(page, "refresh")["body"]
     asked = app.ask(page, "signIn", "totp@example.com", PASSWORD)
     before = app.ask(page, "read", user["id"])["status"]
-    code = phone.at(int(time.time()) + 30)  # the next code is already valid; this code was used
+    code = phone.at(int(time.time()) + 30)  # The next code is already valid, and the present code was used.
     ended = app.ask(page, "endSignIn", "second-factor", {"challenge": asked["body"]["challenge"], "code": code})
 
     assert (raised["aal"], len(codes), before) == (2, 10, 404)
@@ -69,7 +69,7 @@ def test_a_proof_by_a_code_opens_a_document_that_a_rule_keeps_for_two_factors(
     app = app_of_another_origin
     user = app.ask(page, "signUp", "step-up@example.com", PASSWORD)["body"]["user"]
     app.give_note(user["id"])
-    elsewhere = page.context.new_page()  # in a separate session, which turns the second factor on
+    elsewhere = page.context.new_page()  # This page is in a separate session, which turns the second factor on.
     app.open(elsewhere)
     app.ask(elsewhere, "signIn", "step-up@example.com", PASSWORD)
     phone = pyotp.TOTP(app.ask(elsewhere, "call", "POST", "/v1/auth/totp")["body"]["secret"])

@@ -34,7 +34,7 @@ def test_the_hooks_of_the_guide_refuse_a_person_and_give_claims_that_a_rule_read
     app, bunbase = app_of_another_origin, app_of_another_origin.instance.bunbase
     write_project(tmp_path, app.project)
     bunbase("login", "--email", "ada@example.com", cwd=tmp_path)
-    early = bunbase("auth", "push", cwd=tmp_path, code=1)  # nothing is deployed yet
+    early = bunbase("auth", "push", cwd=tmp_path, code=1)  # Nothing is deployed yet.
     bunbase("deploy", cwd=tmp_path)
     bunbase("auth", "push", cwd=tmp_path)
     app.set_rules(get="auth != null && auth.claims.plan == 'pro' && auth.claims.domain == 'bakery.example'")

@@ -36,7 +36,7 @@ def app(app_of_another_origin: App) -> Iterator[App]:
 
 
 def begin(app: App, page: Page, **more: str) -> None:
-    """Click in the app, and wait for the page."""
+    """Click in the app, and wait for the sign-in page."""
     app.ask(page, "signInOnPage", more)
     page.wait_for_url("**/v1/auth/ui?**")
 
@@ -74,7 +74,7 @@ def test_a_person_signs_up_signs_in_and_is_told_of_a_wrong_password_by_keyboard_
         page.keyboard.press("Enter")
 
     begin(app, page, state="mine")
-    page.keyboard.press("Shift+Tab")  # the last link of the page
+    page.keyboard.press("Shift+Tab")  # This key selects the last link of the page.
     page.keyboard.press("Enter")
     page.wait_for_url("**/new-account?**")
     type_in("hal@example.com", PASSWORD)

@@ -33,7 +33,7 @@ def test_a_person_signs_up_with_the_link_of_a_mail_and_reads_a_document(app_of_a
     app.give_note(user["id"])
 
     assert asked == [{"status": 202, "body": {"status": "confirmation_sent"}}] * 2
-    assert too_short  # so the browser does not send it
+    assert too_short  # The password is too short, so the browser does not send it.
     assert "token" not in shown
     assert user["email_verified"]
     assert app.reads_note(page, user["id"])

@@ -22,7 +22,7 @@ def test_two_tabs_that_refresh_at_once_stay_signed_in(app_of_another_origin: App
     app = app_of_another_origin
     eve = app.ask(page, "signUp", EVE, PASSWORD)["body"]["user"]["id"]
     app.give_note(eve)
-    with page.context.expect_page() as opening:  # a duplicated tab begins with a copy of the sessionStorage
+    with page.context.expect_page() as opening:  # A duplicated tab begins with a copy of the sessionStorage.
         page.evaluate("() => void window.open(location.href)")
     tabs = page, opening.value
     opening.value.wait_for_function("() => window.app && sessionStorage.getItem('refresh_token')")
@@ -33,7 +33,7 @@ def test_two_tabs_that_refresh_at_once_stay_signed_in(app_of_another_origin: App
         assert first["body"]["refresh_token"] == second["body"]["refresh_token"], "both continue the same session"
         assert [one["status"] for one in both(tabs, f"read('{eve}')")] == [200, 200]
 
-    # one tab is faster: it uses the new pair before the other tab sends the old token
+    # One tab is faster: it uses the new pair before the other tab sends the old token.
     assert app.ask(page, "refresh")["status"] == 200
     assert app.reads_note(page, eve)
     assert app.ask(opening.value, "refresh")["status"] == 200

@@ -3,7 +3,7 @@
     make clients
 
 The generators are pinned, and are installed outside the workspace: in the folder BUNBASE_CLIENTS, by default
-~/.cache/bunbase-clients. Needs Node 20, Go and a network for the first run. Also checks the document with
+~/.cache/bunbase-clients. Needs Node 20, Go and a network for the first run. The command also checks the document with
 openapi-spec-validator, which knows the meta-schema of OpenAPI 3.1.
 """
 
@@ -42,7 +42,7 @@ def python(document: Path, server: dict[str, str]) -> None:
     bin = work / "venv" / "bin"
     step(work, bin / "pip", "install", "-q", "--require-hashes", "-r", "requirements.txt")
     step(work, bin / "openapi-spec-validator", "--schema", "3.1.0", document)
-    path = f"{bin}:{os.environ['PATH']}"  # the generator formats its files with ruff
+    path = f"{bin}:{os.environ['PATH']}"  # The generator formats its files with ruff.
     out = ("--meta", "none", "--overwrite", "--config", "config.yaml", "--output-path", "bunbase_client")
     step(work, bin / "openapi-python-client", "generate", "--path", document, *out, PATH=path)
     step(work, bin / "mypy", "--strict", "--follow-imports=silent", "main.py")

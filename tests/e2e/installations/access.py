@@ -12,7 +12,7 @@ END_USER_PASSWORD: Final = "apples and pears"
 
 Who = Literal["developer", "secret", "user", "nobody"]
 
-# GET routes whose answers are not kept, each with the reason
+# The answers of these GET routes are not kept, each for a reason.
 NOT_KEPT: Final = {
     "/api/health": "about the process",
     "/api/ready": "about the process",
@@ -61,9 +61,9 @@ NOT_KEPT: Final = {
     "/api/admin/projects/{ref}": "the sizes of files differ",
     "/api/admin/usage": "the sizes of files differ",
 }
-# routes whose answers are not compared, because their counts grow with use and expire
+# The answers of these routes are not compared, because their counts grow with use and expire.
 COUNTED: Final = ("/api/projects/{project}/functions/{name}/stats", "/api/projects/{project}/usage")
-# fields whose values change with time or with use, or that `running.STILL_AHEAD` changes
+# The values of these fields change with time or with use, or `running.STILL_AHEAD` changes them.
 PASSING: Final = {"last_used_at", "next_at", "due_at", "expires_at"}
 
 
@@ -113,6 +113,7 @@ def questions(access: Access) -> list[Question]:
         "/members": "/members",
         "/invites": "/invites",
         "/service-accounts": "/service-accounts",
+        "/storage/credentials": "/storage/credentials",
         "/data-key": "/data-key",
         "/env": "/env?reveal=true",
         "/functions": "/functions",
@@ -232,7 +233,7 @@ def missing(expected: Any, answer: Any, path: str = "") -> list[str]:
         case list():
             if not isinstance(answer, list):
                 return [path]
-            rest = iter(answer)  # in the same order
+            rest = iter(answer)  # The items must come in the same order.
             return [
                 f"{path}/{place}"
                 for place, value in enumerate(expected)

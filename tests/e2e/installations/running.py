@@ -51,7 +51,7 @@ def load_dump(kept: Path, database_url: str) -> None:
         connection = await asyncpg.connect(database_url)
         try:
             await connection.execute("".join(lines))
-            await connection.execute("RESET ALL")  # the dump sets an empty search path
+            await connection.execute("RESET ALL")  # The dump sets an empty search path.
             await connection.execute(STILL_AHEAD)
         finally:
             await connection.close()

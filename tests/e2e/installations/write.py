@@ -94,7 +94,7 @@ def main() -> None:
         instance = installation(home, url)
         try:
             access = _filled(instance.start())
-            instance.stop()  # this writes counts and logs to the database
+            instance.stop()  # This writes counts and logs to the database.
             kept = Kept(access, answers(instance.start().http, access))
             instance.stop()
         finally:
@@ -131,7 +131,7 @@ def _dump(url: str) -> str:
         timeout=60,
         check=True,
     ).stdout
-    skipped = ("\\", "SET transaction_timeout", "--")  # PostgreSQL 16 does not know transaction_timeout
+    skipped = ("\\", "SET transaction_timeout", "--")  # PostgreSQL 16 does not know transaction_timeout.
     return "".join(line for line in text.splitlines(keepends=True) if line.strip() and not line.startswith(skipped))
 
 
@@ -165,7 +165,7 @@ def _filled(instance: Instance) -> Access:
     user = post("/v1/auth/signup", {"email": "eve@example.com", "password": END_USER_PASSWORD}, public)
     _administer(http, secret, user["user"]["id"])
     _functions(instance, folder, secret)
-    post("/v1/data/posts", {"_id": "p4", "title": "New", "author": "ada"}, secret)  # this calls the function on-post
+    post("/v1/data/posts", {"_id": "p4", "title": "New", "author": "ada"}, secret)  # This calls the function on-post.
     poll(lambda: http.get("/v1/data/sealed/seen-p4", headers=secret).status_code == 200)
     waiting = post(f"{at}/jobs", {"function": "hello", "payload": {"n": 1}, "delay_seconds": 86_400}, developer)
     post(f"{at}/jobs", {"function": "broken", "payload": "never", "attempts": 1}, developer)
@@ -175,7 +175,7 @@ def _filled(instance: Instance) -> Access:
     http.post(f"{at}/data-key/rotate", headers=developer).raise_for_status()
     poll(lambda: not http.get(f"{at}/data-key", headers=developer).json()["rotating"])
     backup = instance.bunbase_json("backup", "create", cwd=folder)
-    http.delete("/v1/data/posts/p3", headers=secret).raise_for_status()  # the backup still contains this document
+    http.delete("/v1/data/posts/p3", headers=secret).raise_for_status()  # The backup still contains this document.
     again = {"email": "eve@example.com", "password": END_USER_PASSWORD}
     return Access(
         email=account["email"],

@@ -1,4 +1,4 @@
-"""One server for all tests that kill it and start it again: each of its starts takes 5 s of processor time."""
+"""One server for all tests that kill it and start it again, because each of its starts takes 5 s of processor time."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_a_killed_migration_changes_every_document_exactly_once(killed: Instance
 
     walk = killed.http.post(f"{at}/walks", json=new, headers=developer).raise_for_status().json()
     for _ in range(KILLS):
-        time.sleep(random.uniform(*LIVES_SECONDS))  # the moment of the kill is the point of this test
+        time.sleep(random.uniform(*LIVES_SECONDS))  # The moment of the kill is the point of this test.
         killed.kill()
         killed.start()
         developer = _signed_in(killed)

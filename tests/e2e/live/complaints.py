@@ -1,4 +1,4 @@
-"""Complaints about other live servers, and our tests for them: number → the complaint, and its tests.
+"""Complaints about other live servers. Each number has the complaint and our tests for it.
 
 A test is named as `<file>::<function>`, and a claim of a program for bunbase-js as `<file>::<begin of the claim>`. All
 paths are below tests/. `test_complaints.py` checks that each test exists.

@@ -1,7 +1,7 @@
 """Cut the cable of a live connection: `unshare -n python -m tests.e2e.live.half_open <folder> <transport>`.
 
-It starts a server and a client in its own network namespace, and then drops each packet of the client's connection. It
-prints how many seconds each side took to notice. `folder`: the bundles of bunbase-js.
+The program starts a server and a client in its own network namespace, and then drops each packet of the client's
+connection. The program prints how many seconds each side took to notice. `folder`: the bundles of bunbase-js.
 """
 
 from __future__ import annotations

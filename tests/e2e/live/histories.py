@@ -28,14 +28,17 @@ from tests.e2e.live.wire import LINES, Client, Gone, Held
 from tests.rooms import publishable_caller, secret_caller
 
 SETTLE_SECONDS = 30.0
-KILLED = 0.02  # the share of steps that kill the server, in searches with kills
-WATCHED = ("notes", "tasks")  # the collections of the oracle in which nothing expires
+KILLED = 0.02  # In searches with kills, this share of steps kills the server.
+WATCHED = ("notes", "tasks")  # In these collections of the oracle, nothing expires.
 RESTART_SECONDS = 60.0
-LATE = "late"  # the group of such results
+LATE = "late"  # Late results belong to this group.
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A caller as the server knows it. `auth`: the members of the message. `email`: to sign in again."""
+    """A caller as the server knows it. `auth`: the members of the message `auth`.
+
+    `email`: the address with which the person signs in again.
+    """
 
     caller: Caller
     auth: dict[str, str]
@@ -90,7 +93,8 @@ Kill = Callable[[], Awaitable[None]]
 class WireChecker:
     """One history. `seed` decides everything except the timing. `transports`: the transports of the clients.
 
-    `kill`: ends a process of the server with kill -9, and starts it again. A write without an answer is sent again.
+    `kill`: a function that ends a process of the server with kill -9, and starts it again. A write without an answer is
+    sent again.
     """
 
     def __init__(
@@ -99,7 +103,7 @@ class WireChecker:
         self.http = http
         self.kill = kill
         self.kills = 0
-        self.restores = 0  # there are none here
+        self.restores = 0  # A history over the wire has no restores.
         self.site = site
         self.server = {"X-Bunbase-Key": site.secret}
         self.random = random.Random(seed)
@@ -110,7 +114,7 @@ class WireChecker:
         self.numbers = itertools.count(1)
         self.tokens = itertools.count(1)
         self.checked = 0
-        self.late = 0  # results that arrived separately from other results
+        self.late = 0  # These results arrived separately from other results.
         self.resumed = 0
         self.epoch = ""
 
@@ -143,7 +147,7 @@ class WireChecker:
             if client.gone.is_set():
                 await self.reconnect(number, client, person)
 
-    # the writer
+    # Methods of the writer.
 
     async def write_some(self) -> None:
         await asyncio.gather(*[self.write() for _ in range(self.random.randint(1, 4))])
@@ -234,7 +238,7 @@ class WireChecker:
         }
         return fields if draw.random() < 0.15 else {**fields, "n": draw.randint(0, 3)}
 
-    # rules
+    # Methods that change rules.
 
     async def rules_and_watch(self) -> None:
         await asyncio.gather(self.set_rules(self.random.choice(WATCHED)), self.watch())
@@ -245,7 +249,7 @@ class WireChecker:
         spec = {"rules": None if variant.rules is None else msgspec.to_builtins(variant.rules)}
         (await self.http.put(f"/v1/collections/{collection}", json=spec, headers=self.server)).raise_for_status()
 
-    # the clients
+    # Methods of the clients.
 
     async def connected(self, person: Person, resume: str = "") -> tuple[Client, Person]:
         """Return a new connection. While the server restarts, try again."""
@@ -306,7 +310,7 @@ class WireChecker:
                 await client.unwatch(self.random.choice(list(client.held)))
 
     async def cut(self) -> None:
-        """Cut a connection, write, and resume it with the right cursor, an old one, or another connection's cursor."""
+        """Cut a connection, write, and resume it with its own cursor, an old cursor, or another connection's cursor."""
         number = self.random.randrange(len(self.clients))
         client, person = self.clients[number]
         await client.cut()
@@ -337,7 +341,7 @@ class WireChecker:
             with suppress(Gone):
                 await client.line.send({"t": "auth", **new.auth})
 
-    # the comparison
+    # Methods that compare results.
 
     async def settle(self) -> None:
         """Wait until all clients have the present state, and compare all barriers with the oracle."""
@@ -353,7 +357,8 @@ class WireChecker:
             self.compare()
             await asyncio.sleep(0.01)
         self.compare()
-        allowed = {"rule_denied"} if self.kill is None else {"rule_denied", "unreachable"}  # the error of a killed room
+        # A killed room causes this error.
+        allowed = {"rule_denied"} if self.kill is None else {"rule_denied", "unreachable"}
         for client, _ in self.clients:
             assert all(problem["code"] in allowed for problem in client.ended.values()), client.ended
             for held in client.held.values():

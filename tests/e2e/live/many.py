@@ -14,9 +14,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 FIRST_SECONDS: Final = 1.0
-MOST_SECONDS: Final = 10.0  # the same value as in bunbase-js
-HELLO_SECONDS: Final = 45.0  # as for each other silence of the server
-SMALL_BUFFER: Final = 4 << 10  # of a client that does not read, so that it stalls early
+MOST_SECONDS: Final = 10.0  # bunbase-js has the same value.
+HELLO_SECONDS: Final = 45.0  # Each other silence of the server has the same limit.
+SMALL_BUFFER: Final = 4 << 10  # A client that does not read has this buffer, so that it stalls early.
 STATE: Final = re.compile(rb'"t":"(?:at|ping)","at":"([^"]+)"')
 GROUP: Final = re.compile(rb'"t":"now","id":1,"g":"([^"]+)"')
 AFTER: Final = re.compile(rb'"after_ms":(\d+)')
@@ -62,12 +62,12 @@ class Watcher:
         self.query = query
         self.ids = ids
         self.at = b""
-        self.at_since = 0.0  # on the clock time.monotonic
+        self.at_since = 0.0  # The time is on the clock time.monotonic.
         self.group = b""
         self.tries = 0
         self.connects = 0
         self.doing = ""
-        self.current = False  # true if it has the result at a barrier of this connection
+        self.current = False  # True if the watcher has the result at a barrier of this connection.
         self.task = asyncio.create_task(self._live())
 
     async def stop(self) -> None:

@@ -36,7 +36,7 @@ def roomy(**settings: str) -> Iterator[Instance]:
             "BUNBASE_LIVE__MAX_CONNECTIONS": MANY,
             "BUNBASE_LIVE__MAX_CONNECTIONS_PER_PROJECT": MANY,
             "BUNBASE_GATEWAY__MAX_CONNECTIONS": MANY,
-            "BUNBASE_GATEWAY__TRUSTED_PROXIES": '["127.0.0.1"]',  # an address without limits of its own
+            "BUNBASE_GATEWAY__TRUSTED_PROXIES": '["127.0.0.1"]',  # this address has no limits of its own
         }
         environment |= settings
         yield instance.start()
@@ -56,12 +56,12 @@ def processor_seconds(instance: Instance) -> float:
 
 
 def p99(seconds: list[float]) -> float:
-    """Return milliseconds."""
+    """Return the 99th percentile in milliseconds."""
     return round(quantiles(seconds, n=100)[98] * 1000, 1)
 
 
 def p50(seconds: list[float]) -> float:
-    """Return milliseconds."""
+    """Return the median in milliseconds."""
     return round(median(seconds) * 1000, 1)
 
 
@@ -140,7 +140,7 @@ async def _come_back(instance: Instance) -> None:
     for n in range(SOCKETS):
         watchers.append(Watcher(instance.port, site.publishable, queries[n % topics], ids[n % topics]))
         if n % 40 == 39:
-            await asyncio.sleep(0.1)  # 400 in a second
+            await asyncio.sleep(0.1)  # This makes 400 in a second.
     await all_current(watchers, await asyncio.to_thread(_changed, site, topics), 240)
     opened = time.monotonic() - began
 

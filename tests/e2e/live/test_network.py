@@ -19,7 +19,7 @@ from tests.sdk_js.fault_proxy import FaultProxy, serving
 from tests.sdk_js.sites import BUN, ROOT, bundles, removed, short_folder
 
 pytestmark = pytest.mark.skipif(not SECONDS, reason="takes minutes: make live")
-NOTICED_SECONDS = 55  # 45 s of silence, and the time until the next look at it or the next try to connect
+NOTICED_SECONDS = 55  # This is 45 s of silence, and the time until the next check or the next attempt to connect.
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""A model of a client with three transports. It knows only docs/live-protocol.md, and builds results from messages."""
+"""A model of a client with three transports.
+
+The model knows only docs/live-protocol.md, and builds results from messages.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Line(Protocol):
     async def open(self, auth: Message, resume: str) -> None: ...
 
     async def send(self, message: Message) -> None:
-        """Raises: Gone."""
+        """Send a message. Raises: Gone."""
         ...
 
     def messages(self) -> AsyncIterator[Message]: ...
@@ -166,7 +169,7 @@ LINES: dict[str, Callable[[httpx.AsyncClient], Line]] = {
 class Held:
     """One watch. `said`: the messages that arrived for the watch since the last barrier.
 
-    `before`: the ids that it held since.
+    `before`: the ids that the watch has held since the last barrier.
     """
 
     def __init__(self, asked: Message, docs: list[Doc]) -> None:
@@ -176,7 +179,7 @@ class Held:
         self.group = ""
         self.turn = 0
         self.started = False
-        self.unsure = False  # the caller has changed, and the next messages may still be for the caller before
+        self.unsure = False  # The caller has changed, and the next messages may still be for the previous caller.
         self.said: list[Message] = []
         self.before: set[str] = set()
 
@@ -201,7 +204,7 @@ class Client:
         self.reading: asyncio.Task[None] | None = None
 
     async def open(self, resume: str = "") -> None:
-        """Raises: Gone, TimeoutError."""
+        """Open a connection. Raises: Gone, TimeoutError."""
         await self.line.open(self.auth, resume)
         self.reading = asyncio.create_task(self._read())
         waits = [asyncio.create_task(self.begun.wait()), asyncio.create_task(self.gone.wait())]
@@ -214,7 +217,7 @@ class Client:
             raise Gone(str(self.bye))
 
     async def watch(self, number: int, held: Held, resume: Message) -> None:
-        """Raises: Gone."""
+        """Watch a query. Raises: Gone."""
         self.held[number] = held
         await self.line.send({"t": "watch", "id": number, **held.asked, **resume})
 
@@ -273,7 +276,7 @@ class Client:
     def _start(self, message: Message) -> None:
         held = self.held.get(message["id"])
         if held is None:
-            return  # the watch was withdrawn meanwhile
+            return  # The watch was withdrawn meanwhile.
         held.group, held.turn, held.started = message["g"], message["turn"], True
         held.before |= {doc["_id"] for doc in held.docs}
         if message.get("resumed"):

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline/promises";
 import * as client from "openid-client";
 
 const [issuer, id, secret, redirectUri] = process.argv.slice(2);
-const insecure = { execute: [client.allowInsecureRequests] }; // plain http on loopback
+const insecure = { execute: [client.allowInsecureRequests] }; // The server uses plain http on loopback.
 const config = await client.discovery(new URL(issuer), id, undefined, client.ClientSecretBasic(secret), insecure);
 
 const pkceCodeVerifier = client.randomPKCECodeVerifier();

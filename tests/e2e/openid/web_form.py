@@ -13,7 +13,10 @@ HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
 
 class Browser:
-    """`own`: the address of the server. Addresses elsewhere are returned, and not opened."""
+    """A browser. `own`: the address of the server.
+
+    The browser returns addresses of other servers, and does not open them.
+    """
 
     def __init__(self, own: str) -> None:
         self.own = own
@@ -22,7 +25,7 @@ class Browser:
         self.at = ""
 
     def open(self, url: str) -> str:
-        """Open an address, and return where the browser stays: the address of a page, or one elsewhere."""
+        """Open an address, and return the last address: a page of the server, or an address of another server."""
         return self._go(self.http.get(url))
 
     def send(self, action: str, headers: dict[str, str] | None = None, **fields: str) -> str:

@@ -1,4 +1,4 @@
-"""Public reports about sign-in in similar products: number → the report, the fault, and our tests.
+"""Public reports about sign-in in similar products. Each number has the report, the fault, and our tests.
 
 A test is named as `<file>::<function>`; all paths are below tests/. `test_identity.py` checks that each test exists.
 """

@@ -1,4 +1,6 @@
-"""Public reports about live queries and channels of similar products: number → the report, the fault, and our tests.
+"""Public reports about live queries and channels of similar products.
+
+Each number has the report, the fault, and our tests.
 
 A test is named as `<file>::<function>`, and a claim of a program for bunbase-js as `<file>::<begin of the claim>`. All
 paths are below tests/. `test_live.py` checks that each test exists.

@@ -1,6 +1,7 @@
-"""One instance of each topology for all tests of this folder: a start of five processes takes 10 s of processor time.
+"""One instance of each topology for all tests of this folder. A start of five processes takes 10 s of processor time.
 
-The tests share the instance's accounts and projects: each file uses different names, and leaves the instance running.
+The tests share the instance's accounts and projects, so each file uses different names, and leaves the instance
+running.
 """
 
 from __future__ import annotations

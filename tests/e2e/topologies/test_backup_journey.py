@@ -136,7 +136,7 @@ def test_an_export_can_be_imported_into_another_project(instance: Instance, shop
     assert (again["imported"], again["skipped"]) == (0, DOCUMENTS)
     instance.bunbase(
         "data", "export", str(plain), "--project", shop.project, code=2
-    )  # the command refuses to overwrite the file
+    )  # The command refuses to overwrite the file.
 
 
 def test_an_interrupted_export_can_be_resumed(instance: Instance, shop: Shop, tmp_path: Path) -> None:

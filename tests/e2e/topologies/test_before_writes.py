@@ -60,7 +60,7 @@ def test_the_function_of_the_guide_refuses_and_changes_writes(
     assert (commit.status_code, commit.json()["write"]) == (403, 1)
     assert gone == [404, 404, 404]
     assert deleted == ""
-    instance.bunbase("diff", cwd=tmp_path)  # the exit code of a difference is 5
+    instance.bunbase("diff", cwd=tmp_path)  # The exit code of a difference is 5.
     runs: Any = instance.bunbase_json("jobs", "runs", "stock", cwd=tmp_path)["items"]
     assert {(run["kind"], run["outcome"]) for run in runs} == {("hook", "ok")}
 

@@ -203,7 +203,7 @@ def test_complaint_7_a_deleted_membership_ends_the_channel_within_a_second(
     began = time.monotonic()
     assert one.client.expect("end", id=1)["problem"]["code"] == "rule_denied"
 
-    assert time.monotonic() - began < 5  # a second on an idle machine
+    assert time.monotonic() - began < 5  # This takes a second on an idle machine.
     project.publish("rooms/8", "secret")
     watcher.got(lambda: watcher.data[1] == ["secret"] and watcher.members[1] == {})
     one.client.quiet(0.2)
@@ -271,7 +271,7 @@ def test_complaints_27_and_28_members_update_resume_and_leave(project: Project, 
     watcher.got(lambda: watcher.members[1][m]["data"] == {"n": 2})
     assert [set(one) - {"t", "c"} for one in watcher.frames] == [{"enter", "n"}, {"update", "n"}]
 
-    one.client.socket.socket.close()  # the cable is cut
+    one.client.socket.socket.close()  # This cuts the cable.
     again = connected(ada["access_token"], resume=one.client.hello["conn"])
     assert again.join(1, "open/5", presence={"n": 2})["m"] == m
     watcher.client.quiet(2.5)

@@ -69,7 +69,7 @@ def test_twenty_deploys_under_load_fail_no_request(instance: Instance) -> None:
     with Callers(instance.url, secret) as callers:
         for number in range(2, DEPLOYS + 2):
             deploy(number)
-            if number % 5 == 0:  # the other deployments follow each other without a pause
+            if number % 5 == 0:  # The other deployments follow each other without a pause.
                 poll(partial(callers.seen.__contains__, f"version {number}"))
         poll(lambda: f"version {DEPLOYS + 1}" in callers.seen)
 

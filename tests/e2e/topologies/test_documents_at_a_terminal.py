@@ -97,7 +97,8 @@ def test_a_shell_reads_and_writes_only_if_it_may(instance: Instance, folder: Pat
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "--write" in refused.stderr
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count('"text": "a b"') == 3  # put, patch and get; a query prints documents without spaces
+    # These are the answers to put, patch and get. A query prints documents without spaces.
+    assert done.stdout.count('"text": "a b"') == 3
     assert '"text":"a b"' in done.stdout
     assert "\n1\n" in done.stdout
     assert (unknown.returncode, unknown.stdout) == (1, "")

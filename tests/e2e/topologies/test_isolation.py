@@ -115,7 +115,7 @@ def test_a_server_acts_as_users_of_its_own_project_alone(instance: Instance, pro
     read = instance.http.get(at, headers=acting)
     written = instance.http.put(at, json={"text": "mine"}, headers=acting)
 
-    # another test imports a user with this id into the stranger's project, where no rule lets that user do anything
+    # Another test imports a user with this id into the stranger's project, where no rule lets that user do anything.
     assert (read.status_code, read.json()["code"]) in [(404, "user_not_found"), (404, "document_not_found")]
     assert (written.status_code, written.json()["code"]) in [(404, "user_not_found"), (403, "rule_denied")]
     assert instance.http.get(at, headers=owner.secret).json()["text"] == MARKER
@@ -134,7 +134,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
     publishable = stranger.public["X-Bunbase-Key"]
     cookie = {"Cookie": f"bb_{stranger.id}=t0ken; __Host-bb_console=t0ken; own=1; prj_other.sid=t0ken"}
     ways: list[tuple[str, dict[str, str]]] = [
-        ("/v1/functions/echo/a?x=1", stranger.secret),  # the fast lane
+        ("/v1/functions/echo/a?x=1", stranger.secret),  # this request uses the fast lane
         ("/v1/functions/echo/a?x=1", stranger.secret | stranger.user),
         (f"/v1/functions/echo/a?key={publishable}&x=1", {}),
         (f"/v1/functions/echo/a?x=1&key={publishable}", stranger.public),
@@ -156,7 +156,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
         assert seen["url"].endswith("x=1")
 
 
-OF_THE_CALLER = {  # these routes name no project and no organisation
+OF_THE_CALLER = {  # These routes name no project and no organisation.
     ("GET", "/api/invites"),  # these routes belong to the installation
     ("POST", "/api/invites"),
     ("DELETE", "/api/invites/{invite_id}"),
@@ -236,6 +236,7 @@ def _project(instance: Instance, name: str) -> Project:
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}
     account_of_program = {"name": name, "scopes": ["read"]}
     service_account = post(f"/api/projects/{made['id']}/service-accounts", developer, account_of_program)
+    credential = post(f"/api/projects/{made['id']}/storage/credentials", developer, {"name": note})
     user = post(
         "/v1/auth/signup",
         keys["publishable"],
@@ -276,6 +277,7 @@ def _project(instance: Instance, name: str) -> Project:
         user_id=user["user"]["id"],
         key_ids=tuple(key["id"] for key in made["keys"]),
         client_id=service_account["client_id"],
+        access_key_id=credential["access_key_id"],
         backup=job.json()["backup"],
         backup_job=job.json()["id"],
         queued_job=queued_job,

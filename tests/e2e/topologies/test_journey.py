@@ -148,7 +148,7 @@ def test_an_end_user_reads_and_writes_what_rules_allow(instance: Instance, keys:
     assert denied.status_code == 404
     assert "trace" not in denied.json()
     dev = instance.http.get("/api/instance").json()["mode"] == "dev"
-    assert explained.status_code == (404 if dev else 401)  # in production only a member may ask for explanations
+    assert explained.status_code == (404 if dev else 401)  # In production, only a member may ask for explanations.
     assert ("trace" in explained.json()) == dev
 
 

@@ -345,7 +345,7 @@ def test_a_client_of_another_protocol_is_refused(instance: Instance) -> None:
 
 def test_too_many_messages_close_the_connection(connected: Connect) -> None:
     client = connected()
-    with suppress(ConnectionClosed):  # the connection may close before all messages are sent
+    with suppress(ConnectionClosed):  # The connection may close before all messages are sent.
         for _ in range(150):
             client.send({"t": "pong"})
 
@@ -361,7 +361,7 @@ def test_bundoc_that_restarts_costs_no_change(instance: Instance, project: Proje
 
     instance.kill_and_restart("data")
 
-    def written() -> bool:  # the gateway may not have noticed yet that the room was away
+    def written() -> bool:  # The gateway may not have noticed yet that the room was away.
         with suppress(httpx.HTTPStatusError):
             return project.put("posts", "restart", topic="restart").is_success
         return False

@@ -26,7 +26,8 @@ from tests.sdk_python.cutting_proxy import CuttingProxy
 
 __all__ = ("connected", "project")
 Connect = Callable[..., LiveClient]
-IN_ONE = pytest.mark.usefixtures("in_one_process")  # they show the protocol, which is the same in all topologies
+# These tests show the protocol, which is the same in all topologies.
+IN_ONE = pytest.mark.usefixtures("in_one_process")
 IN_FIVE = pytest.mark.usefixtures("in_five_processes")
 
 

@@ -308,7 +308,8 @@ def test_a_ticket_of_a_user_who_has_signed_out_opens_nothing(project: Project) -
     mine = public(project, ada["access_token"])
     ticket = post(project, "/v1/live/ticket", None, mine).json()["ticket"]
     post(project, "/v1/auth/logout", {"refresh_token": ada["refresh_token"]}, mine).raise_for_status()
-    poll(lambda: post(project, "/v1/live/ticket", None, mine).status_code == 401)  # the gateway has heard of it
+    # The gateway has heard of the revocation.
+    poll(lambda: post(project, "/v1/live/ticket", None, mine).status_code == 401)
 
     answer = project.instance.http.get(f"/v1/live?ticket={ticket}", headers=EVENTS)
 
@@ -338,7 +339,7 @@ def test_a_second_poll_ends_the_first(project: Project) -> None:
     sent = {"conn": name, "send": [{"t": "unwatch", "id": 3}]}
     second = post(project, "/v1/live/poll", sent).raise_for_status().json()
     waiting.join(1)
-    if waiting.is_alive():  # this message arrived after the second one
+    if waiting.is_alive():  # This message arrived after the second one.
         post(project, f"/v1/live/{name}", {"send": [{"t": "unwatch", "id": 4}]}).raise_for_status()
     waiting.join(20)
 
@@ -347,7 +348,7 @@ def test_a_second_poll_ends_the_first(project: Project) -> None:
 
 
 def test_the_end_of_the_server_is_told(project: Project, instance: Instance) -> None:
-    """This test is the last one: it restarts the process of the gateway."""
+    """This test comes last, because it restarts the process of the gateway."""
     name, _ = opened_poll(project)
     polls: list[httpx.Response] = []
     waiting = threading.Thread(target=lambda: polls.append(post(project, "/v1/live/poll", {"conn": name})))

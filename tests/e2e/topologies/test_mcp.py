@@ -26,7 +26,7 @@ READING = {tool.name for tool in TOOLS if tool.permission is None}
 HANDLER = "export default () => new Response('hi');\n"
 BUNDLE = b"exports.default = () => { console.log('logged by hello'); return new Response('hi'); };\n"
 
-# one call of each tool that reads
+# This list has one call of each tool that reads.
 CALLS: dict[str, dict[str, Any]] = {
     "list_collections": {},
     "describe_collection": {"collection": "posts"},
@@ -153,7 +153,7 @@ def test_a_model_reads_a_project_and_gets_documents_as_data(model: Model) -> Non
         return client.instructions, listed, {name: await client.call_tool(name, sent) for name, sent in CALLS.items()}
 
     before = model.documents()
-    told, listed, results = model.uses(read, mode="legacy")  # the handshake of clients of 2025
+    told, listed, results = model.uses(read, mode="legacy")  # Clients of 2025 use this handshake.
     answers = {name: answer_of(result) for name, result in results.items()}
 
     assert {tool.name for tool in listed} == READING == set(CALLS)

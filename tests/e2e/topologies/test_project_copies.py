@@ -14,7 +14,7 @@ from bunbase.cli.project_copies.object_requests import object_path
 from tests.e2e.instance import Instance
 
 PASSWORD = "apples and pears"
-DOCUMENTS = 1300  # more than one block
+DOCUMENTS = 1300  # So many documents need more than one block.
 SETTINGS = {
     "schema": {"type": "object", "properties": {"list": {"type": "string", "x-ref": "lists"}}},
     "indexes": [{"fields": ["n"], "name": "by_n"}],
@@ -60,7 +60,7 @@ def signs_in(instance: Instance, secret: dict[str, str], password: str = PASSWOR
 
 
 def without_named_fields(lines: bytes) -> list[bytes]:
-    """Return the lines of a file without the first one, and without the revision and the times of documents."""
+    """Return the lines of a file without the first line, and without the revision and the times of documents."""
     kept = []
     for line in lines.splitlines()[1:]:
         begin = line.find(b',"_rev"')

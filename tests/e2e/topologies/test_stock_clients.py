@@ -29,7 +29,7 @@ FOLLOW = (PROGRAMS / "follow.js").read_text()
 
 
 def watches(topic: str) -> list[dict[str, Any]]:
-    """Return two messages: a query that everybody may watch, and one that the rules refuse."""
+    """Return two messages: a query that everybody may watch, and a query that the rules refuse."""
     return [
         {"t": "watch", "id": 1, "query": {"collection": "posts", "where": {"topic": topic}, "sort": ["n"]}},
         {"t": "watch", "id": 2, "query": {"collection": "hidden"}},
@@ -48,7 +48,7 @@ def follows(project: Project, topic: str, said: Callable[[], list[str]]) -> None
 
 
 class Follower:
-    """The messages of the protocol, as a few lines of Python. `said`: the same as in programs/follow.js."""
+    """The messages of the protocol, as a few lines of Python. `said` means the same as in programs/follow.js."""
 
     def __init__(self) -> None:
         self.results: dict[int, Result] = {}
@@ -175,7 +175,7 @@ def test_a_page_without_a_library_follows_a_query(
     instance: Instance, project: Project, browser: Browser, library: str, refused: list[str]
 ) -> None:
     page = browser.new_context().new_page()
-    page.goto(f"{instance.url}/api/health")  # an empty page of this origin would also work
+    page.goto(f"{instance.url}/api/health")  # An empty page of this origin would also work.
     page.evaluate(f"() => {{ {FOLLOW} }}")
     follow = "followSocket" if library == "WebSocket" else "followEvents"
     tell = "(line) => said.push(line)"

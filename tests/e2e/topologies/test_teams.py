@@ -53,7 +53,7 @@ def test_the_link_of_an_invitation_opens_a_page_whose_form_accepts_it_without_sc
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert "No account yet?" in page.text
-    assert page.text.count("<script") == 1  # the script for passkeys, which the policy allows by its hash
+    assert page.text.count("<script") == 1  # This is the script for passkeys, which the policy allows by its hash.
     assert "script-src 'sha256-" in page.headers["content-security-policy"]
     assert accepted.status_code == 200
     assert bob.ask("GET", at)["role"] == "viewer"

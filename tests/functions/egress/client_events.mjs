@@ -18,7 +18,7 @@ function events(begin, { onAnswer = (answer) => answer.resume() } = {}) {
     for (const name of REQUEST) {
       request.on(name, (error) => seen.push(`${name}${error instanceof Error ? ` ${error.code}: ${error.message}` : ""}`));
     }
-    request.on("close", () => setTimeout(() => resolve(seen), 20)); // the events of the same turn
+    request.on("close", () => setTimeout(() => resolve(seen), 20)); // This waits for the events of the same turn.
   });
 }
 

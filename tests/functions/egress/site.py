@@ -1,4 +1,7 @@
-"""A site on loopback that functions fetch from. Its TLS certificate is issued by an authority made for the test run."""
+"""A site on loopback that functions fetch from.
+
+The site's TLS certificate is issued by an authority made for the test run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 NAMES = ("api.test", "other.test", "rebinding.test", "private.test")
-BIG = b"0123456789abcdef" * 65_536  # 1 MiB
+BIG = b"0123456789abcdef" * 65_536  # This is 1 MiB.
 
 
 class Seen(msgspec.Struct):
@@ -87,7 +90,7 @@ class Site:
                 _head(writer, 200, [("transfer-encoding", "chunked")])
                 writer.write(b"5\r\nfirst\r\n")
                 await writer.drain()
-                await reader.readexactly(1)  # waits until the client disconnects
+                await reader.readexactly(1)  # This waits until the client disconnects.
             case "/crumbs":
                 _head(writer, 200, [("transfer-encoding", "chunked")])
                 while True:

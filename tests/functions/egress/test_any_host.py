@@ -1,4 +1,4 @@
-"""`allow_net = ["*"]`: any public host, and nothing else. The real server of the tests is on loopback.
+"""`allow_net = ["*"]` allows any public host, and nothing else. The real server of the tests is on loopback.
 
 `public_loopback` makes 127.0.0.1 a public address of another machine, because no test may depend on the internet.
 """

@@ -1,6 +1,6 @@
 """The parts of an address that node:http and undici take (host, port, path) cannot lead to another host.
 
-A function joins them with values of its users: `hostname: tenant + ".example.com"`, `path: "/" + name`.
+A function joins these parts with values of its users: `hostname: tenant + ".example.com"`, `path: "/" + name`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def functions(shared_functions: FunctionsService, resolver: FixedResolver) -> Fu
 
 
 def gzipped(data: bytes) -> bytes:
-    """Pack without the time of day: every process must collect the same tests."""
+    """Pack without the time of day, because every process must collect the same tests."""
     return gzip.compress(data, mtime=0)
 
 
@@ -113,7 +113,7 @@ async def test_a_host_name_is_resolved_once_and_the_connection_uses_the_checked_
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
     for pool in functions.host_calls.fetcher.pools.values():
-        await pool.aclose()  # the next request then needs a new connection
+        await pool.aclose()  # The next request then needs a new connection.
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])

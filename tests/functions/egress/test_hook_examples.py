@@ -33,7 +33,7 @@ def example(name: str) -> str:
 
 
 async def deployed(functions: FunctionsService, net: Site, folder: Path, name: str) -> None:
-    """Deploy an example of the guide. Its calls go to the site of the test."""
+    """Deploy an example of the guide. The calls of the example go to the site of the test."""
     entry = folder / f"{name}.ts"
     entry.write_text(SERVICES.sub(f"https://api.test:{net.port}", example(name)))
     made = bundle(entry)

@@ -388,7 +388,7 @@ async def test_a_frame_that_our_runtime_never_sends_ends_the_worker(functions: F
         functions, "f", f"(() => {{ {SEND} return async () => {{ {forged}; await Bun.sleep(5000); return 1 }} }})()"
     )
 
-    with suppress(FunctionCrashed):  # the call still answers after one of the forgeries
+    with suppress(FunctionCrashed):  # The call still answers after one of the forgeries.
         await call(functions, "f")
     await until(lambda: not functions.starter.alive)
 
@@ -415,7 +415,7 @@ async def test_a_worker_that_never_reads_is_no_longer_served(functions: Function
     )
     waiting_bytes = [0]
 
-    for _ in range(10):  # a busy machine may leave the worker no time before its deadline
+    for _ in range(10):  # A busy machine may leave the worker no time before its deadline.
         if max(waiting_bytes) > 64 << 10:
             break
         calling = asyncio.create_task(call(functions, "f"))
@@ -426,7 +426,7 @@ async def test_a_worker_that_never_reads_is_no_longer_served(functions: Function
         await asyncio.gather(calling, return_exceptions=True)
 
     await until(lambda: not functions.starter.alive)
-    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # without a limit about 200 MB would wait
+    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # Without a limit, about 200 MB would wait.
 
 
 async def test_work_in_wait_until_goes_on_if_the_client_leaves(functions: FunctionsService, rooms: Rooms) -> None:

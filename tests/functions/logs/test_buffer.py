@@ -1,4 +1,7 @@
-"""The buffer of log lines that wait to be written. Its size is limited, and one project cannot fill it alone."""
+"""The buffer of log lines that wait to be written.
+
+The size of the buffer is limited, and one project cannot fill the buffer alone.
+"""
 
 from __future__ import annotations
 

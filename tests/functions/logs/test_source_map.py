@@ -21,7 +21,8 @@ from bunbase.functions.logs.stack_traces import MAX_FRAMES, translate
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 SOURCES = ["functions/a.ts", "functions/b.ts"]
 
-Mapping = tuple[int, int, int, int]  # column in the bundle; file, line and column of its origin. All count from 0
+# A column in the bundle, and the file, line and column of its origin. All count from 0.
+Mapping = tuple[int, int, int, int]
 
 
 def vlq(number: int) -> str:
@@ -34,7 +35,7 @@ def vlq(number: int) -> str:
 
 
 def mappings(lines: list[list[Mapping]]) -> str:
-    """Encode mappings as the standard says: each number is a difference. The column starts at 0 on every line."""
+    """Encode mappings as the standard says. Each number is a difference, and the column starts at 0 on every line."""
     before, encoded = (0, 0, 0), []
     for line in lines:
         column, segments = 0, []
@@ -63,7 +64,7 @@ def test_every_position_in_a_bundle_maps_to_its_encoded_origin(lines: list[list[
         for (column, source, from_line, from_column), after in pairwise([*line, (10**9, 0, 0, 0)]):
             place = Place(SOURCES[source], from_line + 1, from_column + 1)
             assert map.find(number, column + 1) == place
-            assert map.find(number, after[0]) == place  # the origin applies up to the next mapping
+            assert map.find(number, after[0]) == place  # The origin applies up to the next mapping.
         if line and line[0][0]:
             assert map.find(number, line[0][0]) is None
     assert map.find(0, 1) is None

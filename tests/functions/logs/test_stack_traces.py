@@ -55,7 +55,7 @@ def functions(shared_functions: FunctionsService) -> FunctionsService:
 
 
 def built(folder: Path, **files: str) -> Bundle:
-    """Return hello.ts, bundled as `bunbase deploy` does it."""
+    """Return hello.ts as a bundle, in the form that `bunbase deploy` makes."""
     (folder / "functions").mkdir()
     for name, text in files.items():
         (folder / "functions" / f"{name}.ts").write_text(text)

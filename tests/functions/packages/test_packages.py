@@ -1,4 +1,4 @@
-"""npm packages in functions: each package is bundled like in `bunbase deploy`, deployed, and called in the sandbox.
+"""npm packages in functions: each package is bundled as in `bunbase deploy`, deployed, and called in the sandbox.
 
 `make packages` installs the packages of `package.json` in this folder and runs these tests. Otherwise only the table in
 docs/packages.md is checked. A file in `calls/` uses its package, and sends its requests to a site on loopback.
@@ -25,10 +25,10 @@ from tests.functions.egress.site import Site
 HERE: Final = Path(__file__).parent
 DOCS: Final = HERE.parents[2] / "docs/packages.md"
 ROW: Final = re.compile(r"^\| `([^`]+)` ([\d.]+) \|(?: [\d,.]+ \|)? (yes|partly|no)\b", re.MULTILINE)
-LISTED: Final = 40  # the packages of the list; the docs show others in a second table
+LISTED: Final = 40  # The list has this many packages. The docs show others in a second table.
 MOST_NO: Final = 5
 
-NODE_20: Final = HERE / "node20"  # the versions that npm chooses on Node 20, whose newest versions need Node 22
+NODE_20: Final = HERE / "node20"  # npm chooses these versions on Node 20, because the newest versions need Node 22.
 ON_NODE_20: Final = "## Versions on Node 20"
 
 
@@ -40,7 +40,7 @@ def _pinned(folder: Path) -> dict[str, str]:
 PACKAGES: Final = _pinned(HERE)
 PACKAGES_20: Final = _pinned(NODE_20)
 NO_SOCKETS: Final = "network access other than fetch is not available in functions"
-REASONS: Final = {  # the error that a call in the sandbox must show
+REASONS: Final = {  # A call in the sandbox must show this error.
     "ws": NO_SOCKETS,
     "sharp": 'not deployed: Error: Could not load the "sharp" module',
     "pg": NO_SOCKETS,
@@ -98,7 +98,8 @@ async def test_the_version_that_npm_installs_on_node_20_works_in_a_function(
 ) -> None:
     monkeypatch.chdir(NODE_20)
     (tmp_path / "node_modules").symlink_to(NODE_20 / "node_modules")
-    calls = tmp_path / "calls.mjs"  # a copy, because Bun resolves an import from the folder of the importing file
+    # This is a copy, because Bun resolves an import from the folder of the importing file.
+    calls = tmp_path / "calls.mjs"
     calls.write_text((HERE / f"calls/{name}.mjs").read_text())
 
     outcome = await _outcome(functions, net, _entry(tmp_path, calls))

@@ -72,7 +72,7 @@ async def test_an_invalid_answer_does_not_affect_other_calls(functions: Function
     assert harmed == {}
 
 
-# expressions for a Response whose body cannot be read, which must be detected before the head is sent
+# These expressions make a Response whose body cannot be read. This must be detected before the head is sent.
 CANNOT_BE_SENT = {
     "used twice": "(globalThis.kept ??= new Response('x'))",
     "read": "(async () => { const r = new Response('x'); await r.text(); return r })()",

@@ -151,7 +151,7 @@ async def test_a_head_request_is_answered_without_a_body(functions: FunctionsSer
 async def test_head_of_a_stream_ends_the_stream_and_the_next_request_is_answered(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
-    """Auth F12: the worker was busy until `timeout_ms`, and the connection was blocked."""
+    """Before, the worker was busy until `timeout_ms`, and the connection was blocked."""
     code = """(req) => {
         if (req.method === "GET") return Response.json(globalThis.cancelled ?? false);
         const stop = () => { globalThis.cancelled = true };
@@ -235,7 +235,7 @@ async def test_a_failure_before_the_answer_is_answered_with_a_problem_that_leads
     assert "secret" not in answer.text
     assert answer.headers["x-bunbase-invocation"] == answer.json()["invocation"]
     assert answer.json()["version"] == 1
-    assert "x-bunbase-function-version" not in answer.headers  # only answers of the function itself have this header
+    assert "x-bunbase-function-version" not in answer.headers  # Only answers of the function itself have this header.
     log = f"{CONTROL}/functions/f/logs?invocation={answer.json()['invocation']}"
     assert (await web.get(log)).json()["items"] != []
 
@@ -426,7 +426,7 @@ async def test_following_the_log_of_all_functions_continues_after_a_given_line(
     await web.get("/v1/functions/f")
     first = (await web.get(f"{CONTROL}/logs", params={"limit": 500})).json()["items"][-1]["seq"]
     headers = {"last-event-id": str(first + 2)}
-    params = {"follow": "true", "after": str(first), "level": "warn"}  # an EventSource that reconnects repeats `after`
+    params = {"follow": "true", "after": str(first), "level": "warn"}  # An EventSource that reconnects repeats `after`.
 
     async with web.stream("GET", f"{CONTROL}/logs", params=params, headers=headers) as stream:
         ids = []

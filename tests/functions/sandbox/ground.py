@@ -39,10 +39,10 @@ AS_NOBODY = (
     f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); main()",
 )  # fmt: skip
 WATCH_SECONDS = 0.03
-PATIENCE = int(os.environ.get("BUNBASE_TEST_PATIENCE", "1"))  # how many times longer than usual an attack may take
-CALL_SECONDS = 300.0 if PATIENCE > 1 else 30.0  # under emulation, three seconds of work take a minute
+PATIENCE = int(os.environ.get("BUNBASE_TEST_PATIENCE", "1"))  # An attack may take this many times longer than usual.
+CALL_SECONDS = 300.0 if PATIENCE > 1 else 30.0  # Under emulation, three seconds of work take a minute.
 LOAD_SECONDS = 120.0 if PATIENCE > 1 else 10.0
-LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # for a call that makes many attacks
+LONG = {"timeout_ms": 300_000, "cpu_ms": 300_000}  # These limits are for a call that makes many attacks.
 
 
 class PlainSandbox(Sandbox):
@@ -77,7 +77,7 @@ class Ground:
 
 
 async def ask(worker: Worker, path: str = "/") -> bytes:
-    """Call the function and return its body. Raises the problem of a failed call."""
+    """Call the function and return the body of its answer. Raises: the problem of a failed call."""
     async with asyncio.timeout(CALL_SECONDS):
         call = worker.begin(Request("inv", "GET", path, (), None, b""))
         await call.head()
@@ -91,7 +91,7 @@ class As(StrEnum):
     """The user that starts the workers."""
 
     ROOT = "root"
-    MAPPED_ROOT = "mapped root"  # this is the case in a container that maps only a few users
+    MAPPED_ROOT = "mapped root"  # A container that maps only a few users has this case.
     NOBODY = "nobody"
 
 

@@ -8,7 +8,7 @@ from bunbase.functions.sandbox.bpf import ANY_BIT, ARCHITECTURE, AT_LEAST, EQUAL
 
 
 def verdict(program: Program, audit: int, number: int, arguments: Sequence[int] = ()) -> int:
-    """Return what the program returns for a system call. Raises if the kernel would refuse the program."""
+    """Return the result of the program for a system call. Raise an error if the kernel would refuse the program."""
     words = {NUMBER: number & 0xFFFFFFFF, ARCHITECTURE: audit}
     for place, argument in enumerate([*arguments, *[0] * (6 - len(arguments))]):
         words[16 + 8 * place] = argument & 0xFFFFFFFF

@@ -121,7 +121,7 @@ async def test_a_worker_has_no_capabilities_and_runs_in_separate_namespaces(fiel
         assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
         assert status["NoNewPrivs"] == "1"
     assert Path(f"/proc/{worker.pid}/status").read_text().count("Seccomp:\t2") == 1
-    if os.geteuid() == 0:  # other users may not read these links
+    if os.geteuid() == 0:  # Other users may not read these links.
         for name in NAMESPACES:
             assert os.readlink(f"/proc/{worker.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
 
@@ -173,7 +173,7 @@ async def test_a_worker_can_change_neither_its_mounts_nor_the_outer_process(fiel
     assert alive(outer)
 
 
-# writes a frame (workers/frames.py) with a log line that belongs to no call
+# This writes a frame (workers/frames.py) with a log line that belongs to no call.
 TELL = """
 const text = Buffer.from(JSON.stringify(outcomes)), frame = Buffer.alloc(9 + 2 + text.length);
 frame.writeUInt32BE(5 + 2 + text.length); frame[4] = LOG; frame[9] = 1; text.copy(frame, 11);
@@ -203,7 +203,8 @@ async def test_a_worker_that_executes_bun_again_stays_confined(field: Ground, tm
         const variables = strings(...process.env.knobs.split(" "), `aim=${aim}`);
         sys(72, 3, 2, 0); // F_SETFD: the channel stays open
         sys(59, memory(process.env.bun), strings("bun", "-e", process.env.anew), variables);"""
-    knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())  # Bun does not start without them
+    # Bun does not start without these variables.
+    knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
     with aim(tmp_path) as target:
         code = f"{ATTACKS}\nmodule.exports.default = async (req) => {{ {again} }}"
         worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs, "bun": str(find_bun())}, **LONG)

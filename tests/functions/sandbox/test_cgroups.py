@@ -143,7 +143,7 @@ def test_control_groups_of_dead_servers_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/true"]) as short_lived:
         gone = f"bunbase.workers-{cgroups.owner(short_lived.pid)}-0"
     (tmp_path / gone / "1").mkdir(parents=True)
-    reused = f"bunbase.workers-{os.getpid()}-1-0"  # a server with this pid that started at another time
+    reused = f"bunbase.workers-{os.getpid()}-1-0"  # This names a server with the same pid that started at another time.
     mine = f"bunbase.workers-{cgroups.owner(os.getpid())}-0"
     for name in (reused, mine, cgroups.SERVER, "of-another-program"):
         (tmp_path / name).mkdir()
@@ -195,7 +195,7 @@ SHARED = """
 async def test_the_control_group_limits_shared_memory_that_resource_limits_do_not_count(
     field: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(field.starter, "watch_memory", lambda: None)  # the memory grows before the watchdog looks
+    monkeypatch.setattr(field.starter, "watch_memory", lambda: None)  # The memory grows before the watchdog checks it.
     worker = await field.worker(SHARED, memory_mb=LIMIT_MB)
 
     with pytest.raises(FunctionCrashed):

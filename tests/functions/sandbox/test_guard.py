@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.functions.sandbox.ground import USERS, Ground, ask, ground
 
-# expression, the denied ability that the error names
+# An expression, and the denied ability that its error names.
 DENIED = [
     ('require("fs").readFileSync("/etc/passwd")', "file system access"),
     ('await require("node:fs/promises").readFile("/etc/passwd")', "file system access"),
@@ -59,7 +59,7 @@ DENIED = [
     ('process.chdir("/")', "control over processes"),
 ]
 
-# expression, its value
+# An expression, and its value.
 LEFT_ALONE = [
     ('require("path").join("a", "b")', "a/b"),
     ('require("node:url").fileURLToPath("file:///a")', "/a"),
@@ -83,7 +83,7 @@ LEFT_ALONE = [
     ('require("net").isIP("::1")', 6),
     ('new (require("http").Agent)({ keepAlive: true }).keepAlive', True),
     ('require("http").STATUS_CODES[404]', "Not Found"),
-    # packages do these things while they load
+    # Packages do these things while they load.
     ('typeof Object.create(require("http").ServerResponse.prototype)', "object"),
     ('require("http").METHODS.includes("M-SEARCH") && require("http").maxHeaderSize', 16384),
     ('require("https").Agent === require("https").globalAgent.constructor', True),

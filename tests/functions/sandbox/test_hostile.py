@@ -17,8 +17,8 @@ from tests.functions.sandbox.ground import LONG, NEEDS_BUBBLEWRAP, USERS, As, Gr
 ATTACKS = Path(__file__).with_name("attacks.cjs").read_text()
 
 
-NEWEST, OLDEST = 99, 1  # versions of Landlock; seccomp must stop what an old version does not cover
-# inside bubblewrap these attacks see only the worker's own root; test_bubblewrap.py tests its contents
+NEWEST, OLDEST = 99, 1  # These are versions of Landlock. seccomp must stop what an old version does not cover.
+# Inside bubblewrap, these attacks see only the worker's own root. test_bubblewrap.py tests its contents.
 OF_ITS_OWN_ROOT = {"fs.readdirSync /", "fs.readdirSync of the runtime's neighbours", "Bun.$", "read /tmp", "read /home"}
 WITH_LANDLOCK = [(user, guard, NEWEST, ConfineWith.LANDLOCK) for user in USERS for guard in (True, False)]
 WITH_BUBBLEWRAP = [(user, False, 0, ConfineWith.BUBBLEWRAP) for user in USERS]

@@ -58,14 +58,14 @@ def test_landlock_is_preferred_and_bubblewrap_is_the_fallback() -> None:
     assert both.confinement(64).namespaces
     assert (fallback.files, fallback.refusal, fallback.confinement(64).bubblewrap) == ("bubblewrap", "", "/bin/bwrap")
     assert fallback.active == ("bubblewrap", "seccomp", "rlimits", "namespaces")
-    assert not fallback.confinement(64).namespaces  # bubblewrap makes them itself
+    assert not fallback.confinement(64).namespaces  # bubblewrap makes the namespaces itself.
 
 
 def test_bubblewrap_without_seccomp_is_refused() -> None:
     assert "seccomp: no filters" in Layers(0, {"bubblewrap": "", "seccomp": "no filters", "rlimits": ""}, "x").refusal
 
 
-# imitates a kernel without Landlock: a seccomp filter answers for it, in this process and its children
+# This imitates a kernel without Landlock: a seccomp filter answers for it, in this process and its children.
 WITHOUT_LANDLOCK = """
 import json, sys
 from bunbase.functions.sandbox.bpf import EQUAL, NUMBER, give, load, skip
@@ -116,7 +116,7 @@ def test_a_bubblewrap_that_does_not_confine_does_not_count_as_a_layer(bwrap: str
     assert "bwrap is not installed" not in refusal
 
 
-# has the effect of `sysctl user.max_user_namespaces=0`, but only in this process and its children
+# This has the effect of `sysctl user.max_user_namespaces=0`, but only in this process and its children.
 WITHOUT_NAMESPACES = """
 import os
 from bunbase.functions.sandbox.kernel import unshare
@@ -160,7 +160,7 @@ def test_a_layer_that_was_not_tried_does_not_count() -> None:
     assert "seccomp" in Layers(7, {"landlock": ""}).refusal
 
 
-# runs in a separate process, as in the server: a fork of a process with threads may wait for a lock forever
+# This runs in a separate process, as in the server. A fork of a process with threads may wait for a lock forever.
 OUTCOME = """
 import errno, os
 from bunbase.functions.sandbox.probe import outcome, refused

@@ -74,7 +74,7 @@ async def assert_all_is_well(field: Ground, attacker: int) -> None:
 async def test_a_memory_bomb_is_stopped_at_the_memory_limit(field: Ground, bomb: str) -> None:
     worker = await field.worker(handler(MEMORY_BOMBS[bomb]), memory_mb=LIMIT_MB, timeout_ms=20_000)
 
-    with pytest.raises(Problem):  # killed by the watchdog, or refused memory by the kernel
+    with pytest.raises(Problem):  # The watchdog kills the worker, or the kernel refuses memory.
         await ask(worker)
 
     worker.kill("the attack is over")
@@ -135,7 +135,7 @@ async def test_a_function_cannot_start_more_threads_than_the_limit(field: Ground
         return Number(stat()[17]);"""
     worker = await field.worker(handler(body), memory_mb=LIMIT_MB, timeout_ms=15_000)
 
-    with suppress(Problem):  # the number of threads may also end the worker
+    with suppress(Problem):  # The number of threads may also end the worker.
         assert int(await ask(worker)) <= most_threads()
 
     worker.kill("the attack is over")

@@ -32,11 +32,11 @@ HEADERS = {
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
 
-# system call, arguments, verdict of the filter
+# The system call, its arguments, and the verdict of the filter.
 JUDGED = [
     ("clone", (CLONE_THREAD | 0xF00,), ALLOW),
     ("clone", (17,), REFUSE),
-    ("clone", (CLONE_THREAD | 0x10000000,), REFUSE),  # a user namespace
+    ("clone", (CLONE_THREAD | 0x10000000,), REFUSE),  # this makes a user namespace
     ("clone", (0x20000,), REFUSE),
     ("clone3", (), UNKNOWN),
     ("tgkill", (PID, PID, 6), ALLOW),
@@ -74,7 +74,7 @@ JUDGED = [
     ("landlock_restrict_self", (), REFUSE),
 ]
 
-# verdicts inside bubblewrap's root, where Bun is executed by its path
+# These are the verdicts inside bubblewrap's root, where Bun is executed by its path.
 BY_PATH = [
     ("execve", (), ALLOW),
     ("execveat", (BUN_FD,), REFUSE),
@@ -155,7 +155,7 @@ def test_the_filter_is_a_program_that_the_kernel_accepts(machine: Machine) -> No
 
 @machines
 def test_each_machine_has_a_number_for_each_system_call_of_the_filter(machine: Machine) -> None:
-    # only x86_64 has these calls
+    # Only x86_64 has these calls.
     older = {"open", "poll", "pipe", "select", "dup2", "getpgrp", "arch_prctl", "epoll_wait"}
 
     missing = {name for name in ALWAYS if name not in machine.numbers}

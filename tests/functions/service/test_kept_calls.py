@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded
-from bunbase.contracts.functions.triggers import NewJob
+from bunbase.contracts.functions.triggers import Job, JobStatus, NewJob, TriggerKind
 from bunbase.contracts.idempotency import IdempotencyBusy, IdempotencyMismatch, IdempotencyTooLarge
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.functions.service import FunctionsService
@@ -30,11 +31,13 @@ from tests.pkg.waiting import eventually
 
 KEY = "3f1c"
 POST = Invocation("POST", "/pay", (("idempotency-key", KEY),), b'{"n":1}')
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+JOB = Job("job_1", "f", TriggerKind.JOB, JobStatus.WAITING, NOON, NOON, 0, 1)
 HEAD = Head(201, (("content-type", "text/plain"), ("x-own", "1")), 7, "inv_1", 1.5, True)
 
 
 class FakeFunction:
-    """Counts its runs. `answer`: the parts of the answer, or a Problem. A run waits for `go_on`."""
+    """A function that counts its runs. `answer`: the parts of the answer, or a Problem. A run waits for `go_on`."""
 
     def __init__(self, *answer: Head | Chunk | Problem) -> None:
         self.answer = answer
@@ -122,8 +125,9 @@ async def test_a_visitor_needs_a_key_that_no_other_visitor_has_by_chance(kept: K
 
     with pytest.raises(InvalidInput):
         await ask(kept, function.run, caller=Caller(kind, project=PROJECT), key="1")
+    caller = Caller(kind, project=PROJECT)
     with pytest.raises(InvalidInput):
-        await kept.enqueue(Caller(kind, project=PROJECT), "1", b"{}", lambda: pytest.fail("it was enqueued"))
+        await kept.enqueue(caller, "1", b"{}", JOB, lambda: pytest.fail("it was enqueued"))
 
     assert function.runs == 0
 
@@ -179,7 +183,7 @@ async def test_the_run_goes_on_without_its_client(kept: KeptCalls) -> None:
     parts = kept.invoke(SERVER, "f", POST, KEY, 10_000, function.run)
     await anext(parts)
 
-    await parts.aclose()  # the client has left
+    await parts.aclose()  # The client has left.
     await eventually(lambda: not kept.runs)
 
     assert (await ask(kept, function.run)).body == b"x" * 20
@@ -227,7 +231,7 @@ async def test_after_the_death_of_a_server_the_next_attempt_waits_for_the_lease_
     function.go_on.clear()
     dead = asyncio.create_task(ask(kept, function.run))
     await eventually(lambda: function.runs == 1)
-    await kept.close()  # the server is killed, so nobody stores an answer
+    await kept.close()  # The server is killed, so nobody stores an answer.
     dead.cancel()
     function.go_on.set()
 
@@ -295,3 +299,34 @@ async def test_the_real_service_runs_a_function_and_adds_a_job_once(shared_funct
         with pytest.raises(FunctionNotFound):
             await functions.enqueue_once(SERVER, NewJob("none"), "other")
     assert not (await functions.enqueue_once(SERVER, new, "other")).replayed
+
+
+async def test_the_answer_of_a_key_may_be_a_job_that_existed_before(shared_functions: FunctionsService) -> None:
+    functions = shared_functions
+    await deploy(functions, "f", "() => 1")
+    new = NewJob("f", {"n": 1}, delay_seconds=3600, key="nightly")
+    existing = await functions.enqueue(SERVER, new)
+
+    added = [await functions.enqueue_once(SERVER, new, "again") for _ in range(2)]
+
+    assert [one.job.id for one in added] == [existing.id, existing.id]
+    assert [one.replayed for one in added] == [False, True]
+
+
+async def test_a_key_whose_jobs_come_and_go_is_free_for_the_next_attempt(kept: KeptCalls) -> None:
+    """BunKMS seals the expected job before the transaction; each attempt then finds another job."""
+    numbers = iter(range(100))
+
+    async def add() -> Job:
+        return msgspec.structs.replace(JOB, id=f"job_{next(numbers)}_other")
+
+    with pytest.raises(IdempotencyBusy):
+        await kept.enqueue(SERVER, KEY, b"{}", JOB, add)
+    job, replayed = await kept.enqueue(SERVER, KEY, b"{}", JOB, _same)
+
+    assert (job, replayed) == (JOB, False)
+    assert await kept.enqueue(SERVER, KEY, b"{}", JOB, _same) == (JOB, True)
+
+
+async def _same() -> Job:
+    return JOB

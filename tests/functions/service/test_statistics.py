@@ -93,7 +93,7 @@ async def test_a_projects_usage_outlives_its_functions(functions: FunctionsServi
 
 
 async def test_a_clock_that_is_years_ahead_deletes_no_usage(functions: FunctionsService) -> None:
-    """Billing A2: one server that starts with a wrong date would delete the usage of all projects within seconds."""
+    """Before, one server that starts with a wrong date would delete the usage of all projects within seconds."""
     await deploy(functions, "f", HALF)
     await call(functions, "f")
     await functions.meter.flush()
@@ -124,7 +124,7 @@ async def test_statistics_are_written_later_if_the_database_is_unreachable(funct
     add = functions.meter.writer.deliver
 
     async def away(*_: object) -> NoReturn:
-        await call(functions, "f")  # this call is counted while the earlier counts are being written
+        await call(functions, "f")  # This call is counted while the earlier counts are being written.
         raise Unreachable("PostgreSQL is away.")
 
     await call(functions, "f")
@@ -181,7 +181,7 @@ async def test_calls_of_too_many_functions_count_only_as_usage(
     for name in ("f", "g", "h"):
         await deploy(functions, name, HALF)
     before = float(metrics.counts_dropped._value.get())
-    async with functions.meter.writer.sending:  # no batch is written meanwhile
+    async with functions.meter.writer.sending:  # No batch is written meanwhile.
         for name in ("f", "g", "g", "h"):
             await call(functions, name)
 

@@ -1,6 +1,6 @@
 """A process that runs a job that never ends: `python -m tests.functions.triggers.hosting <database> <directory>`.
 
-It prints `running` as soon as the job runs.
+The process prints `running` as soon as the job runs.
 """
 
 from __future__ import annotations

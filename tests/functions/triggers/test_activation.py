@@ -65,7 +65,10 @@ async def test_a_rollback_while_bundoc_is_unreachable_leaves_the_active_version(
 async def test_an_interrupted_activation_misses_no_later_change(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch, by_rollback: bool
 ) -> None:
-    """A server may die after the version became active. Its trigger then has its first change already."""
+    """A server may die after the version became active.
+
+    The trigger of the version then has its first change already.
+    """
     if by_rollback:
         await deploy(functions, "f", SAY, on=POSTS)
         await deploy(functions, "f", SAY)

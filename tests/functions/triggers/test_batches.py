@@ -121,7 +121,7 @@ async def test_a_failing_change_becomes_a_dead_letter_alone_and_all_others_succe
 
     await write(bundoc, *((id, {"bad": id == "d"}) for id in "abacdefgdah"))
 
-    dead = await dead_letters(functions, 2)  # both changes of `d` show its present content
+    dead = await dead_letters(functions, 2)  # Both changes of `d` show its present content.
     await until(lambda: not functions.runner.tasks)
     assert [(job.attempt, job.error) for job in dead] == [(5, "function_error")] * 2
     payloads = [(await functions.job(MEMBER, job.id)).payload for job in dead]
@@ -195,7 +195,7 @@ async def test_changes_with_different_causes_are_not_in_one_batch(functions: Fun
     functions.runner.due.set()
 
     calls = await all_said(functions, 5)
-    assert ["a1", "c1"] in calls  # `a2` may be alone or in a batch with `b1`: it is due when `a1` has ended
+    assert ["a1", "c1"] in calls  # `a2` may be alone or in a batch with `b1`, because it is due when `a1` has ended.
     assert all(len({depths[name] for name in call}) == 1 for call in calls)
     assert sorted(itertools.chain.from_iterable(calls)) == sorted(depths)
     assert in_order(calls)
@@ -226,7 +226,7 @@ async def test_all_changes_of_a_batch_come_again_in_order_after_their_server_die
 
     calls = await all_said(functions, 6)
     runs = await runs_of(functions, "f", 3)
-    assert [run.outcome for run in runs].count(RunOutcome.LOST) == 3  # one for each document
+    assert [run.outcome for run in runs].count(RunOutcome.LOST) == 3  # There is one for each document.
     assert (sorted(itertools.chain.from_iterable(calls)), in_order(calls)) == (
         ["a1", "a2", "a3", "b1", "b2", "c1"], True,
     )  # fmt: skip

@@ -48,18 +48,19 @@ def test_a_step_that_reaches_the_end_of_its_range_is_accepted(cron: str) -> None
 def test_a_time_that_the_clock_skips_is_due_right_after_the_jump() -> None:
     before = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
-    assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["29 01:00", "30 00:30"]  # 03:00 and 02:30 in Berlin
+    # These times are 03:00 and 02:30 in Berlin.
+    assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["29 01:00", "30 00:30"]
 
 
 def test_a_time_that_the_clock_repeats_is_due_once_but_hourly_schedules_run_every_hour() -> None:
-    before = datetime(2026, 10, 24, 22, 45, tzinfo=UTC)  # 00:45 in Berlin
+    before = datetime(2026, 10, 24, 22, 45, tzinfo=UTC)  # This time is 00:45 in Berlin.
 
     assert times(Schedule("30 2 * * *", BERLIN), before, 2) == ["25 00:30", "26 01:30"]
     assert times(Schedule("30 * * * *", BERLIN), before, 4) == ["24 23:30", "25 00:30", "25 01:30", "25 02:30"]
 
 
 def test_during_a_repeated_hour_the_next_due_time_is_always_in_the_future() -> None:
-    second_time = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)  # 02:15 in Berlin, for the second time
+    second_time = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)  # This time is 02:15 in Berlin, for the second time.
 
     assert times(Schedule("30 2 * * *", BERLIN), second_time, 2) == ["26 01:30", "27 01:30"]
     assert times(Schedule("30 * * * *", BERLIN), second_time, 2) == ["25 01:30", "25 02:30"]

@@ -61,8 +61,8 @@ async def test_a_schedule_runs_beside_a_backlog_that_fills_every_place(functions
         while not (runs := (await functions.runs(member, "report", None, None, 20, None)).items):
             await asyncio.sleep(0.02)
     assert runs[0].outcome is RunOutcome.OK
-    await until(lambda: len(functions.runner.tasks) == 2)  # a run is recorded shortly before its place is free
-    assert functions.runner.scheduled == {}  # and no change has taken the place of the schedule
+    await until(lambda: len(functions.runner.tasks) == 2)  # A run is recorded shortly before its place is free.
+    assert functions.runner.scheduled == {}  # No change has taken the place of the schedule.
 
 
 async def test_a_project_has_one_place_for_schedules_so_that_other_projects_find_one(

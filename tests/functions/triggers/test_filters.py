@@ -87,7 +87,7 @@ async def test_a_trigger_filter_may_use_hidden_fields_and_system_fields(
     await write(bundoc, "a", secret="yes")
     await write(bundoc, "b")
 
-    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # the last function ran for both documents
+    await runs_of(functions, f"f{len(ASKED) - 1}", 2)  # The last function ran for both documents.
     for number, (_, seen) in enumerate(ASKED):
         assert sorted(await said(functions, f"f{number}", len(seen))) == seen
 

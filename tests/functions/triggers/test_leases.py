@@ -43,7 +43,7 @@ def here(tmp_path: Path, database_url: str, clock: ManualClock) -> Site:
 
 @pytest.fixture
 def followed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server does not follow changes automatically, because the test decides when it does."""
+    """Stop the automatic following of changes, because the test decides when the server follows them."""
     monkeypatch.setattr("bunbase.functions.jobs.FOLLOW_SECONDS", 3600)
 
 
@@ -76,7 +76,7 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
 async def test_a_job_that_succeeded_is_not_run_again_if_its_run_could_not_be_recorded_at_first(
     functions: FunctionsService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    """A job whose run could not be recorded was run twice."""
+    """Before, a job whose run could not be recorded was run twice."""
     await deploy(functions, "f", SAY)
     runs, failures = functions.stores.runs, [True]
     transaction = runs.transaction
@@ -141,7 +141,7 @@ async def test_a_server_that_stops_releases_its_jobs(rooms: Rooms, here: Site) -
         await until(lambda: bool(stopping.runner.tasks))
 
     async with opened(MODULE, rooms, here) as functions:
-        await until(lambda: bool(functions.runner.tasks))  # the job starts before the old lease ends
+        await until(lambda: bool(functions.runner.tasks))  # The job starts before the old lease ends.
         [job] = await jobs_of(functions)
         assert (job.state, job.attempt) == (JobStatus.RUNNING, 1)
         assert (await functions.runs(MEMBER, "f", None, None, 20, None)).items == ()

@@ -109,7 +109,7 @@ async def test_a_job_that_is_put_off_uses_up_no_attempt(functions: FunctionsServ
     [run] = await runs_of(functions, "f", 1)
     assert (run.attempt, run.code) == (1, "http_500")
     await until(lambda: not functions.runner.tasks)
-    # the job has begun: the limit on putting it off applies again from the start
+    # The job has begun, so the limit on postponing applies again from the start.
     assert await functions.stores.jobs.db.value("SELECT put_off_since FROM jobs") is None
 
 

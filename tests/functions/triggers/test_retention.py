@@ -54,7 +54,7 @@ async def test_the_runs_and_dead_letters_of_a_project_are_limited(functions: Fun
     await deploy(functions, "f", "() => new Response('no', { status: 500 })")
     for count in range(1, 105):
         await enqueue(functions, "f", attempts=1)
-        if count % 4 == 0:  # at most five jobs of the project may wait
+        if count % 4 == 0:  # At most five jobs of the project may wait.
             await dead_letters(functions, count)
     newest = [job.id for job in (await jobs_of(functions))[-5:]]
 

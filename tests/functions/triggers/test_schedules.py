@@ -165,7 +165,7 @@ async def test_deploying_again_skips_no_run_and_deploying_without_a_schedule_end
 ) -> None:
     await deploy(functions, "f", SAY, schedule="0 * * * *")
     due = await due_at(functions)
-    clock.advance(3600)  # the run is due, but no server has started it yet
+    clock.advance(3600)  # The run is due, but no server has started it yet.
 
     await deploy(functions, "f", SAY, schedule="0 * * * *", timeout_ms=1000)
 
@@ -226,7 +226,7 @@ async def test_an_unreadable_schedule_does_not_stop_other_schedules(
         await functions.scheduler.tick()
     await functions.scheduler.tick()
 
-    # some of the 25 runs may be skipped: a due time during a run is skipped
+    # Some of the 25 runs may be skipped, because a due time during a run is skipped.
     assert RunOutcome.OK in outcomes(await runs_of(functions, "good", 25))
     await until(lambda: not functions.runner.tasks)
     assert not [job for job in await jobs_of(functions) if job.function == "bad"]

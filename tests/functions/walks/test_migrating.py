@@ -107,7 +107,10 @@ async def _paused(functions: FunctionsService) -> Any:
 async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a_lost_commit(
     functions: FunctionsService, bundoc: Bundoc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rehearsal ends with a check of a document that does not exist. Its id must be unknown before."""
+    """The rehearsal ends with a check of a document that does not exist.
+
+    The id of this document must be unknown before.
+    """
     await fill(bundoc, 1)
     actions = [Action(document, "delete") for document in await documents_of(bundoc, SERVER, "people", ("d0000",))]
     checked = list[str]()
@@ -121,7 +124,8 @@ async def test_no_document_that_a_user_can_create_decides_about_a_rehearsal_or_a
     for _ in range(2):
         with pytest.raises(StaleRevision):
             await try_out(bundoc, SERVER, "people", actions)
-        await bundoc.put(SERVER, "people", checked[-1], b"{}", NO_PRECONDITION)  # too late for the next one
+        # This is too late for the next rehearsal.
+        await bundoc.put(SERVER, "people", checked[-1], b"{}", NO_PRECONDITION)
     walk = msgspec.convert(msgspec.to_builtins(await _paused(functions)) | {"attempt": 7}, HeldWalk)
     for id in (walk.id, "wlk_two"):
         assert not await has_happened(bundoc, SERVER, msgspec.structs.replace(walk, id=id))

@@ -52,7 +52,7 @@ async def migrate(functions: Functions, name: str = "0001_first", code: str = ""
 
 
 async def ended(functions: Functions, walk: Walk) -> Walk:
-    """Wait until the walk runs no more, and return it."""
+    """Wait until the walk no longer runs, and return it."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while (now := await functions.walk(MEMBER, walk.id)).state is WalkState.RUNNING:
         assert time.monotonic() < deadline, f"the walk has not ended: {now}"

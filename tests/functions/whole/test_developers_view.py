@@ -208,7 +208,7 @@ async def test_an_aggregate_error_is_logged_with_the_errors_that_it_is_about(fun
 CLASS = "class MyErr extends Error { code = 'E_MINE'; details = { a: [1, { b: 2 }] } }"
 PROPERTIES = "  { code: 'E_MINE', details: { a: [ 1, { b: 2 } ] } }"
 STALE = "Object.assign(new Error(), { name: 'TokenError', message: 'expired', stack: new Error().stack })"
-# a statement that makes `error`, and the lines of its description without the frames
+# A statement that makes `error`, and the lines of its description without the frames.
 DESCRIBED = {
     f"{CLASS} const error = new MyErr('mine');": ["MyErr: mine", PROPERTIES],
     "const error = Object.assign(new Error('one'), { name: 'Named' });": ["Named: one"],
@@ -292,7 +292,10 @@ export default async (request: Request) => {
 async def test_a_stack_through_a_package_shows_the_developers_lines_only(
     functions: FunctionsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many frames lie between the developer's line and the request. They stay if no own line is known."""
+    """Many frames lie between the developer's line and the request.
+
+    These frames stay if no line of the developer is known.
+    """
     monkeypatch.chdir(tmp_path)
     for name, text in {"node_modules/client/index.js": PACKAGE, "functions/f.ts": USING_PACKAGE}.items():
         (tmp_path / name).parent.mkdir(parents=True)

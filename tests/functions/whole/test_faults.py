@@ -53,7 +53,7 @@ async def test_a_call_that_waits_forever_times_out_without_ending_other_calls(fu
     await deploy(functions, "f", BY_PATH, timeout_ms=1000)
     forever = await in_flight(functions, "f", "/forever")
     [worker] = functions.starter.alive
-    await asyncio.sleep(0.5)  # so that the neighbour's own deadline comes later
+    await asyncio.sleep(0.5)  # This pause lets the neighbour's own deadline come later.
     slow = await in_flight(functions, "f", "/slow")
 
     with pytest.raises(FunctionTimeout):
@@ -70,7 +70,7 @@ async def test_a_call_that_waits_forever_times_out_without_ending_other_calls(fu
 async def test_an_endless_loop_times_out_and_ends_the_other_calls_of_its_worker(functions: FunctionsService) -> None:
     await deploy(functions, "f", BY_PATH, timeout_ms=1000)
     loop = await in_flight(functions, "f", "/loop")
-    await asyncio.sleep(0.5)  # so that the neighbour's own deadline comes later
+    await asyncio.sleep(0.5)  # This pause lets the neighbour's own deadline come later.
     neighbour = asyncio.create_task(call(functions, "f", request("/slow")))
 
     with pytest.raises(FunctionTimeout):
@@ -170,15 +170,16 @@ async def test_a_worker_that_exceeds_its_memory_limit_ends(functions: FunctionsS
 @pytest.mark.parametrize(
     "frame",
     [
-        "[255, 255, 255, 255, 19, 0, 0, 0, 1]",  # a length of four gigabytes
-        "[0, 0, 0, 0]",  # shorter than its own header
-        "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # a head that is not JSON
-        "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # a body before its head
-        "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # a log level that does not exist
-        "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",  # nested too deeply
-        "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # a type that does not exist, for a call that exists
-        "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # credit for a request that was already complete
-        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # the frame LINGER, sent twice
+        "[255, 255, 255, 255, 19, 0, 0, 0, 1]",  # this frame has a length of four gigabytes
+        "[0, 0, 0, 0]",  # this frame is shorter than its own header
+        "[0, 0, 0, 6, 19, 0, 0, 0, 1, 123]",  # this head is not JSON
+        "[0, 0, 0, 6, 18 + 2, 0, 0, 0, 1, 65]",  # this body comes before its head
+        "[0, 0, 0, 7, 23, 0, 0, 0, 1, 9, 0]",  # this log level does not exist
+        # this JSON is nested too deeply
+        "[0, 1, 134, 170, 19, 0, 0, 0, 1, 123, 34, 120, 34, 58, ...Array(100000).fill(91)]",
+        "[0, 0, 0, 5, 77, 0, 0, 0, 1]",  # this type does not exist, for a call that exists
+        "[0, 0, 0, 9, 32, 0, 0, 0, 1, 0, 0, 0, 1]",  # this credit is for a request that was already complete
+        "[0, 0, 0, 5, 25, 0, 0, 0, 1, 0, 0, 0, 5, 25, 0, 0, 0, 1]",  # this is the frame LINGER, sent twice
         '[0, 0, 0, 32, 19, 0, 0, 0, 1, ...Buffer.from(`{"status":200,"headers":[]}`), 0, 0, 0, 5, 20, 0, 0, 0, 1]',
     ],
 )

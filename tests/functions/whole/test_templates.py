@@ -28,7 +28,7 @@ async def deployed(functions: FunctionsService, folder: Path, template: Template
     entry = folder / f"{template}.ts"
     entry.write_text((TEMPLATES / entry.name).read_text("utf-8"))
     made = bundle(entry)
-    config = msgspec.convert(SETTINGS[template] | {"on": []}, FunctionConfig)  # Bundoc does not run in this test
+    config = msgspec.convert(SETTINGS[template] | {"on": []}, FunctionConfig)  # Bundoc does not run in this test.
     await functions.deploy(MEMBER, template, Bundle(made.code, made.source_map, config))
 
 

@@ -145,7 +145,7 @@ async def test_repeated_cancellations_do_not_interrupt_the_cleanup_of_an_ask() -
         with pytest.raises(BadFrame):
             asks.open[1].hear(Frame.ASK_CANCEL, b"")
         asks.end_call(1)
-        asks.close()  # the host closes the asks when it ends the worker for this flood
+        asks.close()  # The host closes the asks when it ends the worker for this flood.
         await asyncio.sleep(0)
     host.go_on.set()
     await until(lambda: not asks.tasks)

@@ -24,7 +24,7 @@ LENGTH_BYTES = 4
 
 
 def bundled(body: str, lines: int = 1000) -> bytes:
-    """Return a bundle as `bun build` writes it. Its `lines` of unused functions make it large enough to be compiled."""
+    """Return a bundle as `bun build` writes it. The `lines` of unused functions make it large enough to be compiled."""
     unused = "".join(
         f"function unused_{n}(a, b) {{ return a.map((one) => one + b).join({n}); }}\n" for n in range(lines)
     )

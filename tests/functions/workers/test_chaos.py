@@ -46,7 +46,7 @@ class Load:
         await asyncio.gather(*self.tasks)
 
     async def goes_on(self) -> None:
-        """Wait until more new calls have been answered than can have been under way."""
+        """Wait until the number of newly answered calls is higher than the number of calls that were running."""
         enough = self.outcomes["ok"] + 2 * CALLERS
         await until(lambda: self.outcomes["ok"] > enough)
 

@@ -57,7 +57,10 @@ class Deaf(asyncio.Transport):
 
 @contextmanager
 def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
-    """Yield a worker and the list of frame types that it heard. Its call 1 uploads a body and has opened ask 1."""
+    """Yield a worker and the list of frame types that it heard.
+
+    Call 1 of the worker uploads a body and has opened ask 1.
+    """
     heard: list[int] = []
 
     class Counting(Worker):
@@ -132,7 +135,7 @@ async def test_repeating_a_frame_that_may_be_sent_once_breaks_the_protocol(twice
     [(Frame.ASK_CHUNK, b""), (Frame.REPLY_CREDIT, LENGTH.pack(1)), (Frame.BODY_CREDIT, LENGTH.pack(1 << 20))],
 )
 async def test_an_empty_chunk_or_false_credit_breaks_the_protocol(type: Frame, payload: bytes) -> None:
-    """An empty chunk of a body, and credit for bytes that were never sent."""
+    """The cases are an empty chunk of a body, and credit for bytes that were never sent."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(type, 1, payload))
 

@@ -52,7 +52,7 @@ async def test_waiting_costs_no_processor_time(functions: FunctionsService) -> N
     await deploy(functions, "f", BY_PATH, cpu_ms=100)
 
     assert (await call(functions, "f", request("/sleep"))).json == "/sleep"
-    assert [(await call(functions, "f")).json for _ in range(20)] == ["/"] * 20  # each call may use 100 ms
+    assert [(await call(functions, "f")).json for _ in range(20)] == ["/"] * 20  # Each call may use 100 ms.
 
 
 async def test_work_after_the_answer_is_charged_to_the_call(functions: FunctionsService) -> None:
@@ -132,7 +132,7 @@ async def test_processor_time_is_counted_in_the_statistics_and_in_the_usage(func
     await call(functions, "f", request("/some"))
 
     stats, usage = await functions.stats(MEMBER, "f", 1), await functions.usage(MEMBER, 1)
-    assert before + 20 < stats.cpu_ms  # 300 million rounds take more than 20 ms on any processor
+    assert before + 20 < stats.cpu_ms  # 300 million rounds take more than 20 ms on any processor.
     assert usage.cpu_ms == pytest.approx(stats.cpu_ms)
     assert usage.cpu_ms == pytest.approx(sum(hour.cpu_ms for hour in usage.hours))
 

@@ -1,4 +1,7 @@
-"""Each deployment waits for a turn to be tried. One project's deployments do not delay those of other projects."""
+"""Each deployment waits for a turn to be tried.
+
+One project's deployments do not delay the deployments of other projects.
+"""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ async def test_a_body_over_the_limit_fails_for_the_caller_and_for_the_function()
 async def test_a_silent_sender_ends_the_upload_only_if_the_window_has_room() -> None:
     ends = Ends(silence_seconds=0.05)
     feeding = asyncio.create_task(ends.upload.feed(bytes(WINDOW_BYTES), False))
-    await asyncio.sleep(0.2)  # longer than the allowed silence, but the function does not read
+    await asyncio.sleep(0.2)  # This is longer than the allowed silence, but the function does not read.
     assert ends.refused == []
 
     ends.upload.hear(Frame.BODY_CREDIT, LENGTH.pack(1))

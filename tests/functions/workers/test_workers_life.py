@@ -97,7 +97,7 @@ async def test_a_prewarmed_worker_that_dies_when_it_is_needed_fails_no_call(func
     [worker] = functions.starter.prewarmed.waiting
 
     worker.kill("a test ends it")
-    functions.starter.prewarmed.waiting.insert(0, worker)  # it died, but the pool does not know yet
+    functions.starter.prewarmed.waiting.insert(0, worker)  # The worker has died, but the pool does not know yet.
     functions.starter.prewarmed.memory_mb[worker] = USUAL_MB
     answer = await call(functions, "f")
 
@@ -221,7 +221,7 @@ async def test_a_worker_that_is_killed_while_it_loads_fails_neither_a_deployment
 
 
 async def test_a_worker_that_is_killed_before_its_runtime_is_ready_fails_no_call(functions: FunctionsService) -> None:
-    await deploy(functions, "f", PID, memory_mb=128)  # nothing prewarmed fits
+    await deploy(functions, "f", PID, memory_mb=128)  # No prewarmed worker fits.
     task = asyncio.create_task(call(functions, "f"))
     await until(lambda: bool(functions.starter.alive))
     [worker] = functions.starter.alive
@@ -242,7 +242,7 @@ async def test_a_call_whose_workers_all_die_while_loading_fails_with_that_reason
 async def test_a_zygote_that_is_killed_while_it_starts_workers_fails_no_call(functions: FunctionsService) -> None:
     names = ("f", "g", "h")
     for name in names:
-        await deploy(functions, name, PID, memory_mb=128)  # nothing prewarmed fits
+        await deploy(functions, name, PID, memory_mb=128)  # No prewarmed worker fits.
     zygote = functions.starter.zygote
     assert zygote.process is not None
     os.kill(zygote.process.pid, signal.SIGSTOP)

@@ -16,9 +16,9 @@ OPERATIONS: Final = json.loads((Path(__file__).parents[3] / "docs/reference/open
 CREATING: Final = sorted(
     (route, method) for (method, route), act in ROUTE_ACTS.items() if act.value.endswith(".create")
 )
-# they belong to the account, or to the user whom the path names, and have no id
+# These things belong to the account, or to the user whom the path names, and have no id.
 WITHOUT_ID: Final = {Act.TOTP_CREATE, Act.RECOVERY_CODE_CREATE, Act.USER_LINK_CREATE}
-OF_PAGES: Final = {Act.AUTHORIZATION_CREATE}  # the answer is a page
+OF_PAGES: Final = {Act.AUTHORIZATION_CREATE}  # The answer is a page.
 NAMED: Final = {"project": "prj_1", "org": "bakers-guild"}
 
 
@@ -39,7 +39,7 @@ def test_the_entry_of_an_act_that_makes_something_names_the_new_thing(route: str
     if act in WITHOUT_ID | OF_PAGES:
         return
     assert answer is not None
-    fields = ("name",) if act is Act.BUCKET_CREATE else ("id", "client_id", "job")
+    fields = ("name",) if act is Act.BUCKET_CREATE else ("id", "client_id", "access_key_id", "job")
     ids = {value for name, value in answer.items() if name in fields}
     assert target_after(act, "", json.dumps(answer).encode()) in ids
 

@@ -1,6 +1,6 @@
 """Random histories with a real Bundoc behind live connections, some of which are late at any time.
 
-The model of a client is that of the histories over the wire; here, its messages cross no socket.
+The model of a client is the same as in the histories over the wire, but its messages cross no socket here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tests.e2e.live.histories import LATE, begun, live_query, seq_in
 from tests.e2e.live.wire import Client, Held
 from tests.gateway.live.others import FakeBuncast, FakeIdentity, FakeOutlet, until
 
-COLLECTIONS = ("notes", "tasks")  # in these collections, no document expires
+COLLECTIONS = ("notes", "tasks")  # In these collections, no document expires.
 MOST_RUNS = 10
 
 
@@ -75,7 +75,10 @@ class GatewayChecker(Checker):
         self.connections: list[Connection] = []
 
     async def run(self, steps: int, enough: Callable[[], bool] = lambda: True) -> None:
-        """Do `steps`, and then more until `enough`: how many results come with one barrier depends on the machine."""
+        """Do `steps`, and then more steps until `enough`.
+
+        How many results come with one barrier depends on the machine.
+        """
         for collection in ("notes", "tasks", "members"):
             await self.service.put_collection(self.server, collection, CollectionSpec())
         self.history = self.histories[await self.epoch()] = History()

@@ -35,7 +35,8 @@ SECONDS = 10.0
 class FakeBundoc:
     """Every query has one group; `docs` is its result. `hold` keeps back the results of watches.
 
-    `apart`: the number of queries of each call of `results`. `dear`: what it tells. `may_find` holds its answer back.
+    `apart`: the number of queries of each call of `results`. `dear`: the value of `dear` that it reports. `may_find`
+    holds its answer back.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,7 @@ class FakeBundoc:
         self.committed_at = 0.0
         self.docs = b""
         self.hold = False
-        self.unreachable = 0  # so many calls of `unwatch` fail
+        self.unreachable = 0  # This many calls of `unwatch` fail.
         self.refuses: Problem | None = None
         self.apart: list[int] = []
         self.dear = True
@@ -81,7 +82,7 @@ class FakeBundoc:
     async def results(self, caller: Caller, queries: tuple[LiveQuery, ...]) -> Results:
         self.apart.append(len(queries))
         seq, one = self.seq, QueryResult(b'"docs":[%b]' % self.docs)
-        await asyncio.sleep(0)  # a call of another process never returns at once
+        await asyncio.sleep(0)  # A call of another process never returns at once.
         await self.may_find.wait()
         if self.refuses is not None:
             raise self.refuses
@@ -167,7 +168,7 @@ class FakeIdentity:
 
 
 class FakeSignIn:
-    """Accepts every token as the name of a user, with its session `ses_<name>`; no token is the secret key.
+    """Accepts every token as the name of a user, with the session `ses_<name>`. No token means the secret key.
 
     `refuses`: the Problem of each check. `refused`: tokens that are not valid.
     """

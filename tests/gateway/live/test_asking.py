@@ -50,7 +50,7 @@ async def test_all_projects_together_have_a_bound_and_take_turns() -> None:
 
     tasks = [asyncio.create_task(slow(user(f"u{n}", "prj_greedy"))) for n in range(40)]
     await asyncio.sleep(0)
-    assert began == ["prj_greedy"] * (most // 2)  # a single project may use only half of the places
+    assert began == ["prj_greedy"] * (most // 2)  # A single project may use only half of the places.
     tasks += [asyncio.create_task(slow(user("u", f"prj_{n % 20}"))) for n in range(60)]
     await asyncio.sleep(0)
     assert "prj_0" in began
@@ -60,6 +60,6 @@ async def test_all_projects_together_have_a_bound_and_take_turns() -> None:
     await asyncio.gather(*tasks)
     assert peak <= most
     first_of_others = [began.index(f"prj_{n}") for n in range(20)]
-    assert max(first_of_others) < 60  # nobody waits for all calls of another project
+    assert max(first_of_others) < 60  # Nobody waits for all calls of another project.
     assert not asking.by_project
     assert asking.all.idle

@@ -14,7 +14,16 @@ import msgspec
 import pytest
 
 from bunbase.buncast.module import MODULE
-from bunbase.contracts.buncast import Buncast, ChannelRules, Channels, ChannelSpec, History, Joined, NewMessage
+from bunbase.contracts.buncast import (
+    Buncast,
+    ChannelRules,
+    Channels,
+    ChannelSpec,
+    History,
+    Joined,
+    NewMessage,
+    NotJoined,
+)
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.gateway.live import channels as live_channels
@@ -27,6 +36,7 @@ from bunbase.gateway.live.writer import Writer
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.shares import Turns
 from tests.buncast.model import until
 from tests.rooms import opened, publishable_caller, secret_caller, site
 
@@ -41,7 +51,7 @@ class Home:
         self.where = site(tmp_path, database_url)
         self.stack = AsyncExitStack()
         self.service: Any = None
-        self.failing: dict[str, bool] = {}  # calls that fail once
+        self.failing: dict[str, bool] = {}  # These calls fail once.
 
     async def start(self) -> None:
         rooms = Rooms({Bundoc: None})
@@ -167,6 +177,40 @@ async def test_complaint_29_after_a_restart_of_the_home_clients_are_told_that_me
     await until(lambda: ada.data == eve.data == [1, 2, 3])
 
 
+async def test_after_a_break_joins_come_back_in_turns_and_each_project_has_its_share(
+    home: Home, hall: FakeHall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2,000 sessions with 100 channels each made 200,000 tasks at once."""
+    slow, release, most, asked = publishable_caller("prj_slow"), asyncio.Event(), 8, [0]
+    hall.channels.returns.turns = Turns(most)
+    sessions = [FakeSession(hall, f"s{number}", slow) for number in range(20)]
+    for session in sessions:
+        for id in range(50):
+            session.joins[id] = ChannelJoin(session, JoinMessage(id, f"room_{id}"))  # type: ignore[arg-type]
+    ada = FakeSession(hall, "a", user("ada"))
+    join = home.service.join
+
+    async def held(caller: Caller, *others: Any) -> Any:
+        if caller is slow:
+            asked[0] += 1
+            await release.wait()
+            raise NotJoined("no such channel")
+        return await join(caller, *others)
+
+    monkeypatch.setattr(home.service, "join", held)
+    await ada.join("room")
+
+    home.service.edges[hall.channels.edge].close()
+
+    await until(lambda: len(ada.of("joined")) == 2)
+    await until(lambda: asked[0] > 0)
+    assert len(hall.tasks) <= most + 2  # the tasks of the places, and two for a project that waits
+    assert asked[0] <= most // 2
+    release.set()
+    await until(lambda: asked[0] == 20 * 50)
+    await until(lambda: not hall.channels.returns.waiting and hall.channels.returns.turns.idle)
+
+
 async def test_complaint_28_members_of_an_edge_that_is_gone_leave_and_those_of_a_broken_stream_stay(
     home: Home, hall: FakeHall
 ) -> None:
@@ -185,10 +229,10 @@ async def test_complaint_28_members_of_an_edge_that_is_gone_leave_and_those_of_a
     assert ada.of("joined")[1]["m"] == m
     assert ada.of("joined")[1]["lost"] is False
 
-    following.cancel()  # the other process is killed
+    following.cancel()  # The other process is killed.
     began = time.monotonic()
     await until(lambda: watcher.of("members")[-1]["n"] == 1)
-    assert time.monotonic() - began > 3  # the member stays in the list until its lease ends
+    assert time.monotonic() - began > 3  # The member stays in the list until its lease ends.
     left = [name for one in watcher.of("members") for name in one.get("leave", ())]
     assert left == [bob.of("joined")[0]["m"]]
 

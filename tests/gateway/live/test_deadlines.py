@@ -1,4 +1,4 @@
-"""Deadlines of sessions: each acts once, at its time, and does not keep an ended session in memory."""
+"""Deadlines of sessions. Each deadline acts once, at its time, and does not keep an ended session in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_deadlines_that_count_no_more_take_no_memory_until_they_are_due() -> Non
     deadlines = Deadlines(lambda: 0.0)
     acted = []
     session = Timed()
-    for _ in range(50_000):  # a client that sends `auth` again and again
+    for _ in range(50_000):  # The client sends `auth` again and again.
         session.generation += 1
         deadlines.add(3600.0, session, session.generation, lambda: acted.append(1))
 

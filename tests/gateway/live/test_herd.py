@@ -18,13 +18,13 @@ from bunbase.gateway.live.beginnings import FULL_AFTER_SECONDS, LEAST_SECONDS, M
 from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
 
-ADDRESS = "127.0.0.1"  # of a proxy before the server
+ADDRESS = "127.0.0.1"  # This is the address of a proxy before the server.
 SIGN_IN_SECONDS = 0.05
-CLOSE_SECONDS = 0.1  # until the client has answered the close frame
+CLOSE_SECONDS = 0.1  # The client has answered the close frame after this time.
 
 
 class Arrived:
-    """A connection from an address. `ended`: another one has taken its place."""
+    """A connection from an address. `ended`: true if another connection has taken its place."""
 
     def __init__(self, address: str) -> None:
         self.sender = Sender(address, "")
@@ -35,9 +35,10 @@ class Arrived:
 
 
 class Herd(msgspec.Struct):
-    """`attempts`: the handshakes of all clients. `refused`: those for which there was no place at all.
+    """The clients that come back. `attempts`: the handshakes of all clients.
 
-    `last`: when the last client was in, in seconds.
+    `refused`: the handshakes for which there was no place at all. `last`: the seconds until the last client was
+    connected.
     """
 
     attempts: int = 0
@@ -50,7 +51,8 @@ def came_back(clients: int, settings: LiveSettings, within: float = 1.0, newcome
     dice, now, numbers = random.Random(seed), 0.0, count()
     admission = Admission(settings, {ADDRESS}, lambda: now)
     herd = Herd()
-    queue: list[tuple[float, int, str, int]] = []  # time, a number, what happens, failures before
+    # The entries have the time, a number, the event, and the number of earlier failures.
+    queue: list[tuple[float, int, str, int]] = []
     open_now: dict[int, Arrived] = {}
     for _ in range(clients):
         heappush(queue, (dice.random() * within, next(numbers), "comes", 0))
@@ -124,10 +126,10 @@ def test_no_client_is_told_to_wait_for_longer_than_a_bound() -> None:
 
 
 def test_one_address_uses_up_neither_the_beginnings_of_all_nor_their_times_to_come_back() -> None:
-    """A client without a key that opens and closes connections in a loop."""
+    """In this test, a client without a key opens and closes connections in a loop."""
     now = 0.0
     admission, began = Admission(LiveSettings(), (), lambda: now), 0
-    for number in range(40_000):  # 4,000 a second
+    for number in range(40_000):  # This makes 4,000 a second.
         now = number / 4000
         again = Arrived("203.0.113.7")
         began += not admission.begin(again)

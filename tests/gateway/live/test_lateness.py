@@ -1,4 +1,4 @@
-"""A connection with expensive queries is late alone, with all its queries; its results all show one state."""
+"""Only the connection with expensive queries is late, with all its queries. All its results show one state."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ async def test_queries_that_were_only_too_many_at_once_are_watched_again_at_once
 async def test_a_barrier_that_is_older_than_the_late_results_is_not_told() -> None:
     async with two() as (opened, late, _):
         opened.bundoc.dear = False
-        opened.bundoc.seq = 7  # the snapshot is newer than the last round
+        opened.bundoc.seq = 7  # The snapshot is newer than the last round.
         opened.bundoc.may_find.clear()
         opened.bundoc.fall_behind(number_of(opened, "dear"))
         await until(lambda: opened.bundoc.apart)
@@ -308,7 +308,7 @@ async def test_late_results_end_amid_a_snapshot_if_the_sign_in_is_doubted(monkey
 
 
 def fill_in_send(monkeypatch: pytest.MonkeyPatch, client: Client, then: Callable[[], None] = lambda: None) -> None:
-    """Let the client be behind as soon as one message of more than 64 KiB is sent, as the buffer of a socket is."""
+    """Let the client be behind after one message of more than 64 KiB, as a real socket with a full buffer is."""
     send = client.outlet.send
 
     def filling(messages: Sequence[bytes], packed: Packed | None = None) -> int:

@@ -73,7 +73,7 @@ async def test_a_message_after_a_revocation_waits_for_the_next_sign_in_or_is_nev
         opened.identity.revoke("ses_ada")
         opened.identity.revoke("ses_eve")
         for client in (ada, eve):
-            client.send(t="publish", id=5, channel="rooms/7", data=1)  # during the check
+            client.send(t="publish", id=5, channel="rooms/7", data=1)  # This message comes during the check.
         await until(lambda: ada.outlet.all("auth") and eve.outlet.all("auth"))
         for client in (ada, eve):
             client.send(t="publish", id=6, channel="rooms/7", data=2)
@@ -159,7 +159,7 @@ async def test_nothing_is_published_in_the_name_of_the_next_user() -> None:
     async with hall() as opened:
         client = await opened.client()
         opened.buncast.go_on.clear()
-        for id in range(5, 8):  # the first is being published, the others wait
+        for id in range(5, 8):  # The first message is being published, and the others wait.
             client.send(t="publish", id=id, channel="rooms/7", data=id)
         await opened.settled()
         client.send(t="auth", key="pk_x", token="bob")

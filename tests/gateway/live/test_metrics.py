@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from tests.gateway.live.others import hall, until
 
-FAR = 100.0  # seconds, so that no slow machine is taken for it
+FAR = 100.0  # This is so many seconds that no slow machine reaches them.
 
 
 def sample(name: str, **labels: str) -> float:

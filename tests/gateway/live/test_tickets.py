@@ -93,6 +93,19 @@ def test_a_project_with_many_addresses_leaves_tickets_to_other_projects() -> Non
     assert waiting.make(OFFERED, caller("prj_b"))
 
 
+def test_a_few_projects_leave_tickets_to_another_project() -> None:
+    clock = Hands()
+    waiting = tickets(clock, max_connections=12, max_connections_per_project=4)
+
+    taken(waiting, secret_caller("prj_a"), 4)
+    taken(waiting, secret_caller("prj_b"), 4)
+    taken(waiting, secret_caller("prj_c"), 2)
+    assert waiting.make(OFFERED, caller("prj_d"))
+
+    clock.now += TICKET_SECONDS
+    taken(waiting, secret_caller("prj_c"), 4)
+
+
 def test_used_and_old_tickets_make_room() -> None:
     clock = Hands()
     waiting = tickets(clock, max_connections_per_user=2)

@@ -1,4 +1,4 @@
-"""The usage of live connections: it counts time and deliveries, never too much."""
+"""The usage of live connections counts time and deliveries, and never too much."""
 
 from __future__ import annotations
 

@@ -13,7 +13,10 @@ from bunbase.gateway.live.writer import MOST_TICK_SECONDS, SLICE, TICK_SECONDS, 
 
 
 class SlowSession:
-    """A session whose write takes `seconds` of a clock that the test moves. It has `batches` batches to send."""
+    """A session whose write takes `seconds` of a clock that the test moves.
+
+    The session has `batches` batches to send.
+    """
 
     def __init__(self, writer: Writer, clock: list[float], seconds: float, batches: int) -> None:
         self.writer, self.clock, self.seconds, self.batches = writer, clock, seconds, batches

@@ -28,7 +28,7 @@ CHANGING = (b"date:", b"x-request-id:", b"server-timing:")
 
 Headers = tuple[str, ...]
 
-# requests that the fast lane takes: request line, headers, body
+# The fast lane takes these requests. Each has a request line, headers and a body.
 HOT: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (KEY,), b""),
     (f"GET {D1}?", (KEY,), b""),
@@ -164,7 +164,7 @@ HOT: list[tuple[str, Headers, bytes]] = [
     ("POST /v1/functions/sharing", (KEY,), b"x"),
 ]
 
-# requests that the fast lane leaves to the ordinary lane
+# The fast lane leaves these requests to the ordinary lane.
 ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (), b""),
     (f"GET {D1}", ("x-bunbase-key:",), b""),
@@ -230,7 +230,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 ]
 
 
-PRIVATE = "private, no-cache"  # the Cache-Control of every answer, whatever its status
+PRIVATE = "private, no-cache"  # Every answer has this Cache-Control, whatever its status.
 VARIES = "Authorization, Cookie, Origin, X-Bunbase-As, X-Bunbase-Key, X-Bunbase-Project"
 CACHED = {"GET /api/health": "no-store"}
 
@@ -250,7 +250,7 @@ async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def answers(lane: Served, line: str, headers: Headers, body: bytes) -> list[Reply]:
     """Send a request twice on one connection, because the gateway may not know its token the first time.
 
-    Then restore the documents.
+    After that, restore the documents.
     """
     async with lane.connected() as connection:
         replies = [await connection.ask(line, *headers, body=body) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Cookie mode on a real socket, in both lanes: whose cookie counts, from which pages, and what the answers set."""
+"""Cookie mode on a real socket, in both lanes: which cookies count, from which pages, and which cookies answers set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.pkg.waiting import until_true
 from tests.rooms import secret_caller
 
 APP, SIBLING = "http://localhost:5173", "http://localhost:5174"
-OWN = "http://127.0.0.1:7070"  # public_url of the tests
+OWN = "http://127.0.0.1:7070"  # The tests have this public_url.
 CSRF = "x-bunbase-csrf: 1"
 PK = f"x-bunbase-key: {PUBLISHABLE}"
 COOKIE, NEXT = "urt_of_eve", "urt_next_of_eve"
@@ -34,7 +34,7 @@ REMOVED = f'bb_{BAKERY}=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax'
 JSON = "content-type: application/json"
 BODY = b'{"owner":"usr_eve","n":1}'
 
-# (name, headers besides the key and Eve's cookie, status of a GET, status of a PATCH)
+# The name, the headers besides the key and Eve's cookie, the status of a GET, and the status of a PATCH.
 PAGES: list[tuple[str, tuple[str, ...], int, int]] = [
     ("a page of the app", (ORIGIN, CSRF), 200, 200),
     ("a page of this host", (f"origin: {OWN}", CSRF), 200, 200),
@@ -90,7 +90,8 @@ async def first_refusal(lane: Served) -> Reply:
 
 async def test_the_table_of_pages_that_may_use_a_cookie(lane: Served) -> None:
     wrong = []
-    async with lane.connected() as connection:  # one connection: a caller that was admitted before must not count
+    # There is one connection, because a caller that was admitted before must not count.
+    async with lane.connected() as connection:
         for name, sent, status, changing in PAGES * 2:
             got = (await connection.ask(f"GET {MINE}", PK, EVES, *sent)).status
             changed = (await connection.ask(f"PATCH {MINE}", PK, EVES, JSON, *sent, body=b'{"n":2}')).status
@@ -114,7 +115,7 @@ async def test_pages_of_the_app_may_read_answers_and_others_may_not(lane: Served
         names = ("access-control-allow-origin", "access-control-allow-credentials")
         return reply.header(names[0]), reply.header(names[1]), "".join(vary)
 
-    for sent in ((EVES,), ()):  # also before the sign-in, and for refusals
+    for sent in ((EVES,), ()):  # This is also true before the sign-in, and for refusals.
         for path in (MINE, "/v1/data/posts/gone", "/v1/data/posts?nonsense=1"):
             assert shared(await ask(lane, f"GET {path}", PK, ORIGIN, *sent)) == (APP, "true", "Origin"), path
     assert shared(await ask(lane, f"PATCH {MINE}", PK, ORIGIN, EVES, JSON, body=b"{}")) == (APP, "true", "Origin")
@@ -181,7 +182,7 @@ async def test_cookies_of_other_projects_two_cookies_and_huge_ones_open_nothing(
     async def counts_as_none() -> bool:
         return (await ask(lane, f"GET {MINE}", PK, EVES)).status == 404
 
-    await until_true(counts_as_none)  # the project has no cookie mode any more
+    await until_true(counts_as_none)  # The project has no cookie mode any more.
 
 
 async def test_a_cookie_is_replaced_on_the_answer_and_asked_for_once(lane: Served) -> None:
@@ -196,7 +197,7 @@ async def test_a_cookie_is_replaced_on_the_answer_and_asked_for_once(lane: Serve
 
 
 async def test_an_answer_that_sets_or_removes_the_cookie_is_stored_by_no_cache(lane: Served) -> None:
-    """The function allows shared caches: they would give the session of one visitor to all others."""
+    """The function allows shared caches, which would give the session of one visitor to all others."""
     users, routes = lane.tenant_auth, [(f"?project={BAKERY}", ()), ("", (PK,))]
 
     async def caching(query: str, keys: tuple[str, ...]) -> tuple[bool, dict[str, str]]:
@@ -244,7 +245,7 @@ async def test_nobody_loses_the_cookie_while_the_keys_of_the_project_are_replace
     users, old = lane.tenant_auth, lane.tenant_auth.key(BAKERY).kid
     assert (await ask(lane, f"GET {MINE}", PK, EVES)).status == 200
 
-    users.tell(RevokedKind.SIGNING_KEY, old)  # tenant-auth still signs with the old key, and publishes it
+    users.tell(RevokedKind.SIGNING_KEY, old)  # tenant-auth still signs with the old key, and publishes it.
     reply = await first_refusal(lane)
     for refused in (reply, await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)):
         assert (refused.status, refused.header("retry-after"), refused.header("set-cookie")) == (503, "2", "")

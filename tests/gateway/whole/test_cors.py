@@ -134,7 +134,7 @@ async def test_in_dev_mode_the_setting_can_allow_more_origins_or_all() -> None:
             '{"email":"eve@example.com","password":"correct horse battery","name":"="}',
         ),
         ("multipart/form-data; boundary=x", '{"email": "eve@example.com", "password": "correct horse battery"}'),
-        ("", '{"email": "eve@example.com", "password": "correct horse battery"}'),  # a Blob without a type
+        ("", '{"email": "eve@example.com", "password": "correct horse battery"}'),  # this is a Blob without a type
     ],
 )
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login", "/v1/auth/signup?key=pk_bakery", "/rpc"])
@@ -142,7 +142,7 @@ async def test_in_dev_mode_the_setting_can_allow_more_origins_or_all() -> None:
 async def test_a_json_route_refuses_a_request_that_needs_no_preflight(
     path: str, kind: str, content: str, mode: str
 ) -> None:
-    """A simple request (Fetch §2.2.2) has another Content-Type than JSON, or none."""
+    """A simple request (Fetch §2.2.2) has no Content-Type, or another Content-Type than JSON."""
     headers = {"origin": "http://localhost:3000" if mode == "dev" else SITE} | ({"content-type": kind} if kind else {})
     async with door_of(mode=mode) as door:
         answer = await door.http.post(path, content=content, headers=headers)
@@ -159,7 +159,7 @@ async def test_a_request_without_an_origin_needs_no_content_type(door: Door) -> 
 
 
 async def test_a_function_that_sets_a_cors_header_has_set_all_of_them(door: Door) -> None:
-    """Auth F13: the gateway once overwrote some of a function's headers, so that they contradicted each other."""
+    """The gateway once overwrote some of a function's headers, so that they contradicted each other."""
     for origin in (SITE, "https://only.example"):
         answer = await door.http.get("/v1/functions/sharing", headers={"origin": origin, "x-bunbase-key": SECRET})
 
@@ -168,7 +168,7 @@ async def test_a_function_that_sets_a_cors_header_has_set_all_of_them(door: Door
 
 
 async def test_options_without_a_requested_method_reaches_the_function(door: Door) -> None:
-    """Auth F13: it is no preflight (Fetch standard, CORS-preflight request)."""
+    """Such a request is no preflight (Fetch standard, CORS-preflight request)."""
     headers = {"origin": SITE, "x-bunbase-key": SECRET}
 
     asked = await door.http.options("/v1/functions/echo", headers=headers)

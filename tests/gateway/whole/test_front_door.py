@@ -35,7 +35,10 @@ BODY_METHODS = ("post", "put", "patch")
 
 @functools.cache
 def addresses() -> list[tuple[str, str]]:
-    """Return method and path template of every route that takes a body. Making the document blocks for seconds."""
+    """Return method and path template of every route that takes a body.
+
+    Making the OpenAPI document blocks for seconds.
+    """
     paths: dict[str, Any] = msgspec.json.decode(openapi_document())["paths"]
     found = [(method.upper(), path) for path, item in paths.items() for method in item if method in BODY_METHODS]
     assert len(found) > 40
@@ -88,11 +91,11 @@ def head(line: str, *headers: str) -> bytes:
     return "\r\n".join([line, *headers]).encode("latin-1") + b"\r\n\r\n"
 
 
-# heads
+# Tests of heads.
 
 
 async def test_spaces_and_tabs_around_a_header_value_are_ignored(lanes: tuple[Served, Served]) -> None:
-    """RFC 9110 section 5.5."""
+    """RFC 9110 section 5.5 defines this."""
     host, key = "host: test", KEY
     for blanks in (" ", "\t", " \t ", "   "):
         sized = head(f"POST {ECHO} HTTP/1.1", host, key, f"content-length:{blanks}3{blanks}") + b"abc"
@@ -186,7 +189,7 @@ async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple
         assert [value for name, value in headers if name == "host"] == [host]
 
 
-# bodies
+# Tests of bodies.
 
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
@@ -207,7 +210,7 @@ async def test_a_running_import_that_stalls_has_its_own_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_streams, "SILENCE_SECONDS", 0.2)
-    async with both(tmp_path, linger_seconds=0.3) as lanes:  # with the usual time for the rest of a request
+    async with both(tmp_path, linger_seconds=0.3) as lanes:  # The rest of a request has the usual time.
         for lane in lanes:
             assert await stalled(lane, "POST", "/v1/import") == (504, b"deadline_exceeded")
 
@@ -242,7 +245,7 @@ def counted() -> dict[tuple[str, str, str], int]:
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes: tuple[Served, Served]) -> None:
-    """On every route and in both lanes there is no 500 and no error in the log."""
+    """On every route and in both lanes, no answer is 500, and the log has no error."""
     for lane in lanes:
         before = counted()
         with capture_logs() as logs:

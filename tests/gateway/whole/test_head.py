@@ -1,4 +1,4 @@
-"""HEAD of an answer that would stream: the stream ends, and the connection serves the next request."""
+"""After a HEAD of an answer that would stream, the stream ends, and the connection serves the next request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Endless:
 
 
 async def test_head_of_an_endless_export_ends_it_and_the_next_request_is_answered(tmp_path: Path) -> None:
-    """Auth F12: the same for the streams of BunBase itself."""
+    """The streams of BunBase itself end in the same way as those of functions."""
     bundoc = Endless()
     async with served(tmp_path, bundoc=bundoc) as lane, lane.connected() as connection:
         for _ in range(2):

@@ -55,7 +55,7 @@ async def play(directory: Path, scenario: Scenario) -> Streaming:
         served(directory, GatewaySettings(), functions=functions) as lane,
         lane.connected() as connection,
     ):
-        await connection.ask("GET /v1/data/posts/none", KEY)  # the gateway caches the key
+        await connection.ask("GET /v1/data/posts/none", KEY)  # After this request, the gateway caches the key.
         taken = lane.hot.taken
         async with asyncio.timeout(15):
             await scenario(connection, functions)

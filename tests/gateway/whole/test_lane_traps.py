@@ -27,7 +27,7 @@ MAX_HEAD_BYTES = Limits().head_bytes
 class SlowBundoc:
     """A Bundoc whose calls wait until `go_on` is set.
 
-    `met` lists the ids of the calls that began to wait, `left` those of the calls that were cancelled.
+    `met` lists the ids of the calls that began to wait, and `left` the ids of the calls that were cancelled.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,9 @@ async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) ->
 async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_its_time_is_used_up(
     lane: Served, monkeypatch: pytest.MonkeyPatch, turn_seconds: float
 ) -> None:
-    """Thousands of requests that arrive together block the loop for TURN_SECONDS at most; only the first is sure of it.
+    """Thousands of requests that arrive together block the loop for at most TURN_SECONDS.
+
+    Only the first of them surely uses the fast lane.
 
     The kernel and SLICE_BYTES may cut the bytes into a few pieces, each of which has a first request.
     """
@@ -279,13 +281,13 @@ async def test_an_answer_may_take_longer_than_the_keep_alive_time(tmp_path: Path
 
 async def test_a_client_that_reads_slowly_still_gets_every_answer(slow: Served) -> None:
     async with slow.connected() as connection:
-        connection.send(request("GET /v1/data/posts", KEY) * 20)  # 4 MiB each
+        connection.send(request("GET /v1/data/posts", KEY) * 20)  # Each answer has 4 MiB.
         first = await connection.reply()
         taken = slow.hot.taken
         rest = [await connection.reply() for _ in range(19)]
 
     assert {len(reply.body) for reply in [first, *rest]} == {(4 << 20) + 2}
-    assert taken < 20  # when the socket was full, the ordinary lane took over: it waits until the client reads
+    assert taken < 20  # When the socket was full, the ordinary lane took over, which waits until the client reads.
 
 
 async def test_a_stopping_server_waits_for_a_running_request(tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ async def test_a_stopping_server_waits_for_a_running_request(tmp_path: Path) -> 
         reader, writer = await asyncio.open_connection(*lane.address)
         writer.write(request(f"PUT {D1}", KEY, body=b"{}"))
         await eventually(lambda: lane.service.met == ["d1"])
-        asyncio.get_running_loop().call_later(0.5, lane.service.go_on.set)  # by then the server has begun to stop
+        asyncio.get_running_loop().call_later(0.5, lane.service.go_on.set)  # By then, the server has begun to stop.
 
     answer = await reader.read()
     writer.close()

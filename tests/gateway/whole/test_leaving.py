@@ -16,7 +16,7 @@ from tests.gateway.lanes import KEY, request, served
 from tests.gateway.others import BAKERY, FakeBunAuth
 from tests.pkg.waiting import eventually
 
-SOON = 5.0  # without a stop the query would run for a minute
+SOON = 5.0  # Without a stop, the query would run for a minute.
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
@@ -69,7 +69,7 @@ async def test_a_stopping_server_answers_a_client_that_waits_for_changes_with_an
 
 
 class QuietFunctions(FakeFunctions):
-    """Its log never has a line. `waiting`: a client follows the log."""
+    """A Functions whose log never has a line. `waiting`: true while a client follows the log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,4 +93,4 @@ async def test_a_stopping_server_ends_the_stream_of_a_client_that_follows_a_log(
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert answer.endswith(b"\r\n0\r\n\r\n")  # the end of the body in chunks
+    assert answer.endswith(b"\r\n0\r\n\r\n")  # This is the end of the body in chunks.

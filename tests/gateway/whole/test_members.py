@@ -14,7 +14,7 @@ from tests.gateway.lanes import KEY, Connection, Reply, Served, served
 from tests.gateway.others import ADA, BAKERY, FakeBunAuth
 
 D1 = "/v1/data/posts/d1"
-TOKEN = f"authorization: Bearer {FakeBunAuth().token(seconds=86400)}"  # longer than a run of all tests
+TOKEN = f"authorization: Bearer {FakeBunAuth().token(seconds=86400)}"  # The token lives longer than a run of all tests.
 MEMBER = (TOKEN, f"x-bunbase-project: {BAKERY}")
 
 

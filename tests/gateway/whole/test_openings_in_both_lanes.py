@@ -22,7 +22,7 @@ from tests.gateway.others import PUBLISHABLE
 from tests.pkg.waiting import eventually
 
 LINE = "GET /v1/live"
-SAMPLE = "dGhlIHNhbXBsZSBub25jZQ=="  # the key in RFC 6455 §1.3, and the answer to it
+SAMPLE = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 §1.3 has this key, and the answer to it.
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 KEY = f"sec-websocket-key: {SAMPLE}"
 VERSION = "sec-websocket-version: 13"
@@ -30,12 +30,12 @@ UPGRADE = "upgrade: websocket"
 SWITCH = "connection: Upgrade"
 OURS = "sec-websocket-protocol: bunbase.live.v1"
 ALL = (UPGRADE, SWITCH, KEY, VERSION, OURS)
-CLOSED = re.compile(rb"\x88.\x03\xf4restart$")  # 1012
-AGAIN = b"\x88\x80\x00\x00\x00\x00"  # a close frame
+CLOSED = re.compile(rb"\x88.\x03\xf4restart$")  # The close code is 1012.
+AGAIN = b"\x88\x80\x00\x00\x00\x00"  # This is a close frame.
 
 Headers = tuple[str, ...]
 
-# the fast lane opens the WebSocket
+# The fast lane opens the WebSocket for these requests.
 HOT: list[tuple[str, Headers]] = [
     (LINE, ALL),
     (LINE, (UPGRADE, SWITCH, KEY, VERSION)),
@@ -53,7 +53,7 @@ HOT: list[tuple[str, Headers]] = [
     (LINE, (*ALL, "x-forwarded-for: 203.0.113.9, 127.0.0.1")),
 ]
 
-# the ordinary lane opens it, or refuses
+# The ordinary lane opens the WebSocket for these requests, or refuses.
 ORDINARY: list[tuple[str, Headers]] = [
     ("GET /v1/live/", ALL),
     ("GET /v1//live", ALL),
@@ -128,7 +128,7 @@ async def reply_to(lane: Served, line: str, headers: Headers) -> Reply:
     async with lane.connected() as connection:
         connection.send(head(line, headers))
         reply = await connection.reply(to_head=line.startswith("HEAD "))
-        if reply.status == 101:  # this shows that it is a working WebSocket
+        if reply.status == 101:  # This shows that the WebSocket works.
             connection.send(AGAIN)
             assert (await connection.ended())[:1] == b"\x88"
         return reply
@@ -288,7 +288,7 @@ async def test_both_lanes_refuse_an_opening_above_the_limits(tmp_path: Path, fas
 async def test_openings_that_waited_for_their_turn_are_refused_above_the_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of them had room when their heads were read."""
+    """When their heads were read, the limits allowed all of them."""
     limit, sent = 3, 20
     live = LiveSettings(max_connections_per_address=limit)
     async with served(tmp_path, settings_of(True), live=live) as lane, AsyncExitStack() as stack:

@@ -14,7 +14,8 @@ from bunbase.gateway.examples import EXAMPLES
 from tests.gateway.lanes import KEY, Reply, Served, request, served
 from tests.gateway.others import FakeBunAuth
 
-OTHER_TYPES = ("/import", "/v1/functions/", "/v1/storage/objects/", "/rpc", "/oauth/")  # also any type, and forms
+# These routes also take any type, or forms.
+OTHER_TYPES = ("/import", "/v1/functions/", "/v1/storage/objects/", "/rpc", "/oauth/")
 FORMS = {("PUT", "/api/projects/{project}/functions/{name}"), ("POST", "/v1/auth/token")}
 UNREADABLE = (b'{"indexes":', b'{"no_such_name":1,', b'{"a":"\xff"}', b'{"a":NaN}', b"[", b"{} {}", b"\xff")
 DOCUMENTS = (
@@ -25,7 +26,7 @@ DOCUMENTS = (
     "/v1/live",
     "/v1/auth/signup",
     "/v1/auth/me",
-)  # texts are data
+)  # texts are data here
 
 
 def json_routes() -> list[tuple[str, str]]:
@@ -48,7 +49,7 @@ async def sent(lane: Served, route: tuple[str, str], body: bytes) -> Reply:
 
 
 async def test_a_body_that_is_no_json_gets_400_at_every_json_route(lane: Served) -> None:
-    """Outside suites F7: some routes once answered 422."""
+    """A suite of others found that some routes once answered 422."""
     routes = json_routes()
     assert len(routes) > 25
 
@@ -76,7 +77,7 @@ def with_texts(value: Any) -> Iterator[Any]:
 
 
 async def test_a_text_is_accepted_as_no_number_and_as_no_truth_value(lane: Served) -> None:
-    """Auth, arguable: `"5"` and `"true"` were once accepted."""
+    """Before, `"5"` and `"true"` were accepted."""
     seen = 0
     for route in json_routes():
         if route[1].startswith(DOCUMENTS):

@@ -254,7 +254,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place,
     connection.send(request("POST /v1/functions/f", KEY, body=bytes(48 * MIB)))
     await until(lambda: bool(place.functions.invocations.uploads) and place.upload.window.left == 0)
     assert place.upload.total_bytes == WINDOW_BYTES
-    assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # the buffers of the sockets hold the rest
+    assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # The buffers of the sockets hold the rest.
     async with place.door.connected() as other:
         assert (await other.ask("GET /v1/functions/f", KEY)).status == 204
 
@@ -412,7 +412,7 @@ async def test_endless_chunk_framing_closes_the_connection(
     await place.will_say("in")
     connection.send(before + filler * (MIB // len(filler)))
 
-    with suppress(ConnectionResetError):  # the server discards the rest, which the client may see as a reset
+    with suppress(ConnectionResetError):  # The server discards the rest, which the client may see as a reset.
         assert await connection.ended() == b""
     await place.will_say("aborted")
 

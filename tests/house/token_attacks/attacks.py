@@ -1,7 +1,8 @@
 """The table of attacks. Each entry makes tokens for one issuer, all of which its verifiers must refuse.
 
-FORGED: tokens that everybody can make. SIGNED: tokens that the issuer's own key signs. A verifier must refuse these
-too: a key may sign several kinds of tokens, and an issuer may be hostile, as a client is that signs an assertion.
+FORGED has tokens that everybody can make. SIGNED has tokens that the issuer's own key signs. A verifier must refuse
+these tokens too, because a key may sign several kinds of tokens, and an issuer may be hostile, such as a client that
+signs an assertion.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.house.token_attacks.signing import (
 )
 
 Attack = Callable[[Issuer], Iterator[str]]
-LONG_AGO, FAR_AHEAD = 1_000_000_000, 32_503_680_000  # 2001, 3000
+LONG_AGO, FAR_AHEAD = 1_000_000_000, 32_503_680_000  # These Unix seconds are in the years 2001 and 3000.
 NO_DATES: tuple[Any, ...] = (None, True, "9999999999", [FAR_AHEAD], {}, 10**400, 2**60)
 NO_JSON_DATES = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"1" * 5000)
 URL = "https://attacker.example/keys"
@@ -125,7 +126,10 @@ def changed_signature(issuer: Issuer) -> Iterator[str]:
 
 
 def other_base64(issuer: Issuer) -> Iterator[str]:
-    """The last character of a part has bits that carry nothing; padding and white space carry nothing either."""
+    """Yield other spellings of a token.
+
+    The last character of a part has bits that carry nothing, and so do padding and white space.
+    """
     whole = parts(issuer)
     for place, part in enumerate(whole):
         others = [part + "=", part + "==", part[:5] + "\n" + part[5:], " " + part, part + " ", part + "!", "%41" + part]
@@ -186,7 +190,7 @@ def critical_extension(issuer: Issuer) -> Iterator[str]:
 
 
 def payload_without_base64(issuer: Issuer) -> Iterator[str]:
-    """RFC 7797: the payload is signed as it is."""
+    """Yield a token of RFC 7797, whose payload is signed without base64."""
     for more in ({"b64": False}, {"b64": False, "crit": ["b64"]}, {"b64": True}):
         yield issuer.token(more)
         head, payload = encoded(json.dumps(issuer.header | more).encode()), json.dumps(issuer.claims())
@@ -289,7 +293,7 @@ def _changed(issuer: Issuer, name: str, values: tuple[Any, ...]) -> Iterator[str
 
 
 def _replaced(issuer: Issuer, name: str) -> Iterator[str]:
-    """Yield tokens with a number that JSON does not have, or that no float holds."""
+    """Yield tokens with a number that JSON does not have, or that no float can hold."""
     whole = json.dumps(issuer.claims() | {name: "HERE"}).encode()
     yield from (issuer.of_text(whole.replace(b'"HERE"', text)) for text in NO_JSON_DATES)
 

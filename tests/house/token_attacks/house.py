@@ -36,7 +36,10 @@ from tests.rooms import opened, secret_caller, site
 
 @dataclass(frozen=True)
 class House:
-    """`tokens`: returns a genuine token, by kind. `other_project`: the key of another project."""
+    """The verifiers and tokens. `tokens` returns a genuine token of a kind.
+
+    `other_project`: the key of another project.
+    """
 
     verifiers: dict[str, Verifier]
     tokens: dict[str, Callable[[], str]]

@@ -113,7 +113,7 @@ def opaque_verifiers(rooms: Opened) -> list[Verifier]:
     return [
         Verifier(
             "newcomer's registration", (), registered_by, frozenset({"mail of an invitation"})
-        ),  # before the invitation is accepted
+        ),  # this happens before the invitation is accepted
         *(row(name) for name in asked),
         Verifier("device code", (), device, frozenset({"device code"})),
         Verifier("sign-in page's cookie", (), cookie, frozenset({"sign-in page's cookie"})),

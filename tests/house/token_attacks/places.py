@@ -9,9 +9,9 @@ from pathlib import Path
 import bunbase
 
 SOURCE = Path(bunbase.__file__).parent
-CHECKS = {"verified", "check_assertion", "checked_claims"}  # functions
-METHOD = "claims"  # of Verifier, Keyring and AccessTokens
-LIBRARY = {"jwt", "jws"}  # modules of joserfc
+CHECKS = {"verified", "check_assertion", "checked_claims"}  # These functions check a token.
+METHOD = "claims"  # Verifier, Keyring and AccessTokens have this method.
+LIBRARY = {"jwt", "jws"}  # These are modules of joserfc.
 
 
 def checking_functions() -> set[str]:

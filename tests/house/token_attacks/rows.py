@@ -25,9 +25,9 @@ from tests.house.token_attacks.signing import Issuer
 class Verifier:
     """`places`: the functions of the product that this row stands for, as `module.function`.
 
-    `accepts`: True if the token is accepted, False if it is refused as it should be; any other error is a bug.
-    `kinds`: the kinds of genuine tokens that it accepts. `exempt`: tokens that are not an attack for this verifier,
-    with the reason.
+    `accepts` returns True if the token is accepted, and False if it is refused properly. Any other error is a bug.
+    `kinds`: the kinds of genuine tokens that the verifier accepts. `exempt`: tokens that are not an attack for this
+    verifier, with the reason.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Verifier:
 
 @dataclass(frozen=True)
 class SignedInShop:
-    """An application, its tokens for Ada, another code for it, and the cookie of the page on which she signed in."""
+    """An application, its tokens for Ada, another code for it, and the cookie of the page on which Ada signed in."""
 
     client: OAuthClient
     tokens: OAuthTokens

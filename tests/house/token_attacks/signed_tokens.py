@@ -121,7 +121,7 @@ async def _developer_issuer(rooms: Opened) -> Issuer:
             "email": account.email,
         }
 
-    private = vars(key)["_key"].private_key  # no room hands out its key
+    private = vars(key)["_key"].private_key  # No room hands out its key.
     return Issuer("RS256", key.kid, private, claims)
 
 
@@ -148,7 +148,10 @@ async def _user_issuer(rooms: Opened) -> Issuer:
 
 
 async def _user_claims(rooms: Opened, project: str) -> Callable[[], dict[str, Any]]:
-    """Return the claims of a user with a real session: on a busy machine, the gateway may ask whether it is open."""
+    """Return the claims of a user with a real session.
+
+    On a busy machine, the gateway may ask whether the session is open.
+    """
     users, server = rooms.tenant_auth, secret_caller(project)
     user = await users.create_user(server, NewUser("session@example.com"))
     custom = await users.custom_token(server, user.id, {})
@@ -162,7 +165,10 @@ async def _user_claims(rooms: Opened, project: str) -> Callable[[], dict[str, An
 
 
 async def _curve_verifier(rooms: Opened, algorithm: SigningAlgorithm) -> Verifier:
-    """Return the row of a project that has changed the algorithm of its tokens. Its old RSA key is still accepted."""
+    """Return the row of a project that has changed the algorithm of its tokens.
+
+    The old RSA key of the project is still accepted.
+    """
     project = (await rooms.platform.create_project(rooms.ada, f"Signs with {algorithm}")).id
     await rooms.tenant_auth.change_project_auth(at(rooms, project), {"tokens": {"algorithm": algorithm.value}}, None)
     rooms.tenant_auth.pools.cache.forget(project)

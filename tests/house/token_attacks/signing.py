@@ -21,7 +21,7 @@ HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes
 
 @dataclass(frozen=True)
 class Issuer:
-    """The key that signs the tokens which a verifier accepts. `claims`: returns new claims that it accepts."""
+    """The key that signs the tokens which a verifier accepts. `claims` returns new claims that the verifier accepts."""
 
     algorithm: str
     kid: str
@@ -41,7 +41,7 @@ class Issuer:
         return signed(self.header | dict(header or {}), payload, self.key)
 
     def signed_by(self, other: Issuer, kid: str) -> str:
-        """Return a token with claims of this issuer, signed by another one."""
+        """Return a token with claims of this issuer, signed by another issuer."""
         return signed(self.header | {"kid": kid}, json.dumps(self.claims()).encode(), other.key)
 
     def public_forms(self) -> list[bytes]:

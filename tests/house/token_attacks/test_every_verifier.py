@@ -36,7 +36,7 @@ async def test_every_verifier_refuses_every_attack_and_accepts_the_genuine_token
 
 
 async def test_a_token_that_is_signed_with_another_key_of_the_house_is_refused(house: House) -> None:
-    """The key of another room, of another project, of a client or of a provider, under its own name or a wrong one."""
+    """The key belongs to another room, project, client or provider, and has its own name or a wrong name."""
     wrong: list[str] = []
     for verifier, issuer in house.rows():
         others = [one for one in (*house.issuers(), house.other_project) if one.key is not issuer.key]
@@ -74,7 +74,10 @@ async def test_every_kind_of_token_is_accepted_only_by_the_verifiers_of_its_kind
 async def test_the_gateway_accepts_genuine_tokens_also_while_it_hears_of_no_revocations(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A busy machine may delay the feeds: then the gateway asks the rooms, so each genuine token has a real session."""
+    """A busy machine may delay the feeds.
+
+    With delayed feeds, the gateway asks the rooms, so each genuine token has a real session.
+    """
     monkeypatch.setattr(revoked, "STALE_SECONDS", -1.0)
     wrong = [
         row.name for row, issuer in house.rows() if "gateway" in row.name and not await row.accepts(issuer.token())
@@ -98,7 +101,7 @@ def test_every_exemption_names_an_attack_of_the_table(house: House) -> None:
 
 
 async def test_a_token_ends_with_its_key(house: House) -> None:
-    """This test is the last one: afterwards, the developer's tokens of the other tests are refused."""
+    """This test comes last, because it makes the developer's tokens of the other tests invalid."""
     verifiers = [house.verifiers[name] for name in ("JSON-RPC auth.verify", "gateway: developer")]
     token = house.tokens["developer"]()
     assert [await verifier.accepts(token) for verifier in verifiers] == [True, True]

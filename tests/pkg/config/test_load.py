@@ -75,7 +75,7 @@ def test_environment_variables_are_read_as_the_type_of_the_setting(tmp_path: Pat
 
     door = config.of("door", DoorSettings)
     assert (door.origins, door.verbose, door.host) == (("https://a.example", "https://b.example"), True, "[::1")
-    assert door.port == 7070  # an empty variable counts as not set
+    assert door.port == 7070  # An empty variable counts as not set.
     assert config.of("safe", SafeSettings).peers == {"door": "http://127.0.0.1:1"}
 
 

@@ -204,7 +204,7 @@ async def test_a_statement_that_takes_too_long_raises_database_busy(db: Database
 async def test_a_temporary_error_of_postgresql_raises_database_busy(db: Database, sqlstate: str) -> None:
     """These errors are not bugs: full disk, no memory, deadlock, cancelled statement, broken disk, standby, lock.
 
-    Usage is kept and sent again after such an error. It is dropped only after a permanent error (Billing A2).
+    Usage is kept and sent again after such an error. Usage is dropped only after a permanent error.
     """
     with pytest.raises(DatabaseBusy):
         await db.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
@@ -237,14 +237,14 @@ async def test_a_connection_that_postgresql_ended_is_replaced(db: Database, data
 async def test_sessions_that_end_between_two_statements_take_no_place_in_the_pool(
     db: Database, database_url: str
 ) -> None:
-    """asyncpg #1069: the connection is closed, but it counted in the limit until the next start."""
+    """Because of asyncpg #1069, a closed connection counted in the limit until the next start."""
     other = await asyncpg.connect(database_url)
     for turns in range(4 * POOL_SIZE):
         ending = None
-        with suppress(Unreachable):  # during each statement, this session or the previous session may end
+        with suppress(Unreachable):  # During each statement, this session or the previous session may end.
             session = await db.value("SELECT pg_backend_pid()")
             ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
-            for _ in range(turns):  # so the end of the session arrives at different moments
+            for _ in range(turns):  # In this way, the end of the session arrives at different moments.
                 await asyncio.sleep(0)
             for number in range(10):
                 await db.value(f"SELECT {number}")
@@ -336,7 +336,7 @@ async def test_a_statement_is_one_round_trip_and_leaves_no_open_transaction(db: 
     connection = await db.pool.acquire()
     await connection.execute("BEGIN")
     await connection.execute(ADD, "b", 2)
-    with suppress(asyncpg.InterfaceError):  # asyncpg complains, and rolls back
+    with suppress(asyncpg.InterfaceError):  # asyncpg complains, and rolls back.
         await db.pool.release(connection)
     assert await db.value(NAMES) == ["a"]
 
@@ -347,7 +347,8 @@ SESSION_STATE = re.compile(r'pg_(try_)?advisory_lock|set_config\(|"(SET|LISTEN|D
 def test_no_statement_changes_the_session_that_the_pool_keeps() -> None:
     """The pool does not reset connections. Locks and settings must end with their transaction."""
     source = Path(bunbase.__file__).parent
-    allowed = {"pkg/db/migrations.py", "pkg/db/notifications.py"}  # their connections are outside of the pool
+    # The connections of these modules are outside of the pool.
+    allowed = {"pkg/db/migrations.py", "pkg/db/notifications.py"}
     found = {str(file.relative_to(source)) for file in source.rglob("*.py") if SESSION_STATE.search(file.read_text())}
 
     assert found - allowed == set()

@@ -121,7 +121,7 @@ async def test_a_follower_with_too_many_unread_facts_is_disconnected(
     followed = feed.follow()
     assert await anext(followed) == READY
 
-    async with feed.db.transaction():  # PostgreSQL then sends all notifications at once, before any is read
+    async with feed.db.transaction():  # PostgreSQL then sends all notifications at once, before any is read.
         for number in range(4):
             await feed.publish("session", str(number), NOW + 1)
 

@@ -149,7 +149,7 @@ async def test_the_numbers_of_batches_are_kept_for_forty_days(db: Database) -> N
 
 
 async def test_hours_of_usage_are_deleted_after_their_retention(db: Database) -> None:
-    """Billing A2: the clock of PostgreSQL decides, not the clock of a process."""
+    """The clock of PostgreSQL decides, not the clock of a process."""
     now = SystemClock().now()
     await Ledger(db).add(batch(projects="a"), now)
 

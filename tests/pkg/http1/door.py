@@ -22,8 +22,8 @@ class App:
     """An app whose behaviour depends on the path. `met` records how each request ended.
 
     `/read` reads the body, `/early` answers without reading the body, `/wait` waits for `go_on` first. `/silent` limits
-    only the silence of its body, `/own` turns the time limit off. `/large` sends LARGE bytes, `/stream` more in parts.
-    `/parts` sends two parts without a length, `/broken` one part, and then it fails.
+    only the silence of its body, and `/own` turns the time limit off. `/large` sends LARGE bytes, and `/stream` sends
+    more bytes in parts. `/parts` sends two parts without a length. `/broken` sends one part and then fails.
     """
 
     met: list[Any] = field(default_factory=list)

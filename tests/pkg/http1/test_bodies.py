@@ -43,7 +43,8 @@ async def test_a_body_that_arrives_byte_by_byte_too_slowly_gets_408() -> None:
 
 async def test_the_time_limit_of_a_body_grows_with_its_received_bytes() -> None:
     async with port(read_seconds=0.1, bytes_per_second=1000) as open_port, open_port.connected() as client:
-        client.send("POST /read", "content-length: 20000", body=bytes(19_000))  # these extend the time by 19 seconds
+        # These bytes extend the time by 19 seconds.
+        client.send("POST /read", "content-length: 20000", body=bytes(19_000))
         await asyncio.sleep(0.3)
         client.writer.write(bytes(1000))
 
@@ -111,7 +112,7 @@ async def test_a_client_that_disconnects_during_its_body_logs_no_error(caplog: p
 
 @pytest.mark.parametrize("path", ["/read", "/silent", "/own"])
 async def test_a_body_that_stalls_while_the_server_stops_gets_408(path: str) -> None:
-    """The answer was a 500 once."""
+    """Before, the answer was a 500."""
     app = App(silence=DeadlineExceeded("Nothing came."), silence_seconds=60)
     async with port(app, stop_seconds=0.05) as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)

@@ -26,7 +26,7 @@ class Answering:
 
 
 BUSY = Answering()
-# the bytes that clients send to hold their places
+# Clients send these bytes to hold their places.
 HOLDS = {
     "nothing": b"",
     "half a head": b"GET /read HTTP/1.1\r\nhost: t",
@@ -45,7 +45,7 @@ async def served_now(open_port: Port) -> bool:
 
 
 async def test_many_stalled_bodies_of_one_address_do_not_block_other_clients() -> None:
-    """1,600 connections from one address, scaled down to 160."""
+    """The test scales 1,600 connections from one address down to 160."""
     async with (
         port(
             connections=60,
@@ -218,7 +218,7 @@ async def test_blank_lines_do_not_keep_a_connection_open() -> None:
             client.writer.write(b"\r\n")
             await asyncio.sleep(0.02)
 
-        with suppress(ConnectionError):  # a blank line was sent after the server had closed
+        with suppress(ConnectionError):  # A blank line was sent after the server had closed.
             assert await ended == b""
 
 
@@ -237,7 +237,7 @@ async def test_a_client_that_does_not_read_its_answer_is_disconnected(path: str,
         client.send(f"GET {path}", *(["connection: close"] if close else []))
         await until(lambda: open_port.app.begun)
         async with asyncio.timeout(SECONDS):
-            while not await served_now(open_port):  # the server no longer counts the connection
+            while not await served_now(open_port):  # The server no longer counts the connection.
                 pass
 
 

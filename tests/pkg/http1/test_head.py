@@ -31,7 +31,7 @@ def test_a_valid_host_with_or_without_a_port_is_accepted(host: bytes) -> None:
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
 def test_an_invalid_host_is_refused(host: bytes) -> None:
-    """With an invalid Host, a function saw a different path than the proxies before it."""
+    """Before, a function with an invalid Host saw a different path than the proxies before the server."""
     with pytest.raises(Malformed):
         checked_head(b"GET", b"/", "1.1", [(b"host", host)])
 
@@ -151,7 +151,7 @@ def test_an_accepted_head_has_no_delimiter_inside_host_path_or_query(target: byt
     ("sent", "reason"),
     [
         (b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", b"does not begin with a method of HTTP"),
-        (b"\x16\x03\x01\x02\x00", b"this port takes http"),  # the first part of https
+        (b"\x16\x03\x01\x02\x00", b"this port takes http"),  # this is the first part of https
         (b"GET / HTTP/1.1\r\nHo st: a\r\n\r\n", b"not valid HTTP (Invalid header token)"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_connection_ends_if_one_option_of_the_header_is_close(values: list[byt
     "header", ["connection: close\t", "connection: close \t ", "connection:\tkeep-alive,\tclose\t"]
 )
 async def test_a_connection_that_a_client_ends_with_tabs_around_close_is_closed(header: str) -> None:
-    """Optional whitespace is blanks and tabs (RFC 9110 §5.6.3). The parser trims only blanks here."""
+    """Optional whitespace consists of blanks and tabs (RFC 9110 §5.6.3). The parser trims only blanks here."""
     async with port() as open_port, open_port.connected() as client:
         client.send("GET /read", header)
 

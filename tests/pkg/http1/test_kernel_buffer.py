@@ -1,4 +1,4 @@
-"""The limit on what the kernel holds for a client that does not read, on real connections."""
+"""The limit on the data that the kernel holds for a client that does not read, on real connections."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.pkg.http1.test_switching import ASKS
 
 pytestmark = pytest.mark.skipif(TCP_NOTSENT_LOWAT is None, reason="this platform has no such limit")
 
-SMALL_WINDOW = 4 << 10  # the receive buffer of a client that does not read
-MOST_HELD = 512 << 10  # without a limit, the kernel takes some megabytes
+SMALL_WINDOW = 4 << 10  # A client that does not read has this receive buffer.
+MOST_HELD = 512 << 10  # Without a limit, the kernel takes some megabytes.
 PART = text_frame(b"x" * 60_000)
 
 
 class Sender(App):
-    """`/socket` becomes a WebSocket, `/stream` a long answer. `sent`: the bytes that were written to either."""
+    """`/socket` becomes a WebSocket, `/stream` a long answer. `sent`: the bytes that were written to one of them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ async def test_a_stream_waits_soon_for_a_client_that_does_not_read() -> None:
         client = await asyncio.to_thread(stalled, opened.number, "/stream")
         await until(lambda: app.sent > 0)
         before = -1
-        while before != app.sent:  # if many turns of the loop write nothing more, the answer waits for the client
+        while before != app.sent:  # If many turns of the loop write nothing more, the answer waits for the client.
             before = app.sent
             for _ in range(200):
                 await asyncio.sleep(0)

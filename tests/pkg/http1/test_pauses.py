@@ -16,13 +16,15 @@ from bunbase.pkg.http1.protocol import Http1Protocol
 from tests.pkg.http1.door import respond
 from tests.seeds import seeds
 
-MOST_TURNS = 300  # of the event loop; every app below answers earlier, when its bytes are there
-SIZES = (0, 1, 100, 5_000, 8 << 10, 70_000, 300_000)  # of bodies and heads, around the limits of slices and pauses
+# Every app below answers within this many turns of the event loop, when the bytes for the app have arrived.
+MOST_TURNS = 300
+# Bodies and heads have these sizes in bytes, around the limits of slices and pauses.
+SIZES = (0, 1, 100, 5_000, 8 << 10, 70_000, 300_000)
 PIECES = (1, 3, 100, 4_000, 8 << 10, 20_000, 256 << 10)
 
 
 class Wire(asyncio.Transport):
-    """A transport that the test feeds by hand. `reading`: False while the protocol has paused reading."""
+    """A transport that the test feeds by hand. `reading` is False while the protocol has paused reading."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +52,10 @@ class Wire(asyncio.Transport):
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Take at most as many messages of the body, after as many turns of the loop, as the path says."""
+    """Take parts of the body.
+
+    The path has the largest number of parts, and the number of turns of the loop before them.
+    """
     _, turns, messages = scope["path"].split("/")[:3]
     for _ in range(int(turns)):
         await asyncio.sleep(0)
@@ -69,7 +74,7 @@ def protocol_of(wire: Wire) -> Http1Protocol:
 
 
 async def deliver(protocol: Http1Protocol, wire: Wire, piece: bytes) -> None:
-    """Hand the piece over as soon as the protocol reads."""
+    """Hand the piece to the protocol as soon as the protocol reads."""
     for _ in range(MOST_TURNS):
         if wire.reading:
             protocol.data_received(piece)

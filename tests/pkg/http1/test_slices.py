@@ -35,7 +35,7 @@ def begun_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_requests_that_arrive_in_one_piece_are_parsed_in_slices(begun_in_a_turn: list[int]) -> None:
-    """The size of a request never sets how long it blocks the event loop."""
+    """However large a request is, it blocks the event loop only for a short time."""
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST * MANY)
         assert [await client.status() for _ in range(MANY)] == [200] * MANY
@@ -60,7 +60,7 @@ async def test_bytes_after_a_malformed_request_are_discarded() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST + b"GET /a HTTP/1.1\r\n\r\n" + SMALLEST * MANY)
         assert await client.status() == 200
-        assert await client.rest() == b""  # the running request got the last answer
+        assert await client.rest() == b""  # The running request got the last answer.
 
     assert open_port.app.begun == 1
 

@@ -49,7 +49,7 @@ async def head_of(client: Client) -> bytes:
 async def test_the_other_protocol_gets_the_connection_after_the_answer() -> None:
     async with port(Switcher()) as opened, opened.connected() as client:
         client.send("GET /early")
-        assert await client.status() == 413  # an ordinary request before it
+        assert await client.status() == 413  # An ordinary request comes first.
         client.send("GET /switch", *ASKS)
         head = await head_of(client)
         client.writer.write(b"hello")

@@ -32,7 +32,7 @@ def limit_of(transport: asyncio.BaseTransport) -> int:
 
 @dataclass
 class Streamer(App):
-    """`/stream` sends what a test puts, with a limit of 7 s; `/socket` becomes a WebSocket with the same limit."""
+    """`/stream` sends the data of a test, with a limit of 7 s. `/socket` becomes a WebSocket with the same limit."""
 
     parts: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     transport: Any = None
@@ -119,7 +119,8 @@ async def test_the_kernel_ends_a_connection_whose_data_stays_unacknowledged() ->
             deaf.sendall(b"GET /socket HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n")
             await until(lambda: app.socket is not None)
             limit_unacknowledged(app.transport, 0.2)
-            app.transport.set_write_buffer_limits(high=64 << 20)  # no pause, which would lift the limit
+            # With this size, there is no pause, which would lift the limit.
+            app.transport.set_write_buffer_limits(high=64 << 20)
             app.socket.send(text_frame(LARGE))
 
             await until(lambda: app.told == ["lost"])

@@ -7,7 +7,7 @@ from tests.pkg.http1.door import port
 
 @pytest.mark.parametrize("keep_alive", [(), ("connection: keep-alive",)])
 async def test_http_1_0_gets_a_stream_without_chunks_that_ends_with_the_connection(keep_alive: tuple[str, ...]) -> None:
-    """Auth F10: RFC 9112 section 6.1."""
+    """RFC 9112 section 6.1 requires this."""
     async with port() as server, server.connected() as client:
         client.send("GET /parts", *keep_alive, version="1.0")
 

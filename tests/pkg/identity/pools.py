@@ -109,7 +109,7 @@ class Pool:
         self.second_step = SecondStep(self.checks)
 
     async def any_way_in(self, user: str) -> None:
-        """Allow every removal."""
+        """Allow every removal of a way to sign in."""
 
 
 @asynccontextmanager

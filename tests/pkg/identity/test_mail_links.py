@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput, Unreachable
-from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
+from bunbase.pkg.identity.mail_requests import answer_requests, request_mail, unprepared
 from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.identity.store import mail_tokens
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
@@ -108,8 +108,8 @@ async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address
         assert await request_mail(pool.stores, RESET, " Ada@Example.com", clock)
         clock.advance(1)
     assert not await request_mail(a.stores, RESET, "no address", clock)
-    await answer_requests(a.stores, answer, clock, turn)
-    await answer_requests(a.stores, answer, clock, turn)
+    await answer_requests(a.stores, unprepared(answer), clock, turn)
+    await answer_requests(a.stores, unprepared(answer), clock, turn)
 
     assert answered == [MailRequest("a", RESET, OLD, "", ""), MailRequest("b", RESET, OLD, "", "")]
 
@@ -131,9 +131,9 @@ async def test_a_request_that_cannot_be_answered_delays_no_other_request(
         assert await request_mail(pool.stores, RESET, email, clock)
         clock.advance(1)
     with capture_logs() as logs:
-        await answer_requests(a.stores, answer, clock, turn)
+        await answer_requests(a.stores, unprepared(answer), clock, turn)
         clock.advance(61)
-        await answer_requests(a.stores, answer, clock, turn)
+        await answer_requests(a.stores, unprepared(answer), clock, turn)
 
     assert answered == [OLD, "broken@example.com", OLD, OLD]
     assert "@" not in repr(logs)
@@ -152,7 +152,7 @@ async def test_many_requests_of_one_pool_delay_another_pool_by_one_and_have_an_e
     stored = [await request_mail(a.stores, RESET, f"ada{number}@example.com", clock) for number in range(40)]
     clock.advance(1)
     assert await request_mail(b.stores, RESET, OLD, clock)
-    await answer_requests(a.stores, answer, clock, turn)
+    await answer_requests(a.stores, unprepared(answer), clock, turn)
 
     assert stored == [True] * 30 + [False] * 10
     assert (len(answered), answered.index("b")) == (31, 1)

@@ -49,7 +49,7 @@ async def challenge_of(pool: Pool) -> str:
 
 
 async def with_app(pool: Pool, clock: ManualClock) -> tuple[pyotp.TOTP, str]:
-    """Set up an app. Return it, and one recovery code."""
+    """Set up an authenticator app. Return the app, and one recovery code."""
     app = pyotp.TOTP((await pool.apps.start(ADA, "ada")).secret)
     codes = await pool.apps.confirm(ADA, app.at(int(clock.now().timestamp())))
     clock.advance(30)

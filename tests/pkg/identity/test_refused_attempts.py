@@ -7,7 +7,7 @@ import pytest
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.identity.refused_attempts import FACTOR, MAX_OF_GROUP, MAX_WAITING, CountedAttempts, RefusedAttempts
 
-Attempt = tuple[str, str, str]  # project, user, address
+Attempt = tuple[str, str, str]  # The project, the user and the address.
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_a_flood_in_one_project_neither_fills_the_memory_nor_hides_address
     await attempts.store_all()
     assert stored["library", "usr_eve", "203.0.113.7"] == 1
     assert len(stored) == FACTOR * MAX_OF_GROUP + 1
-    attempts.note(("bakery", "usr_0", "198.51.100.2"))  # there is space again
+    attempts.note(("bakery", "usr_0", "198.51.100.2"))  # There is space again.
     assert list(attempts.waiting) == [("bakery", "usr_0", "198.51.100.2")]
 
 

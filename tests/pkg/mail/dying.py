@@ -1,4 +1,4 @@
-"""A process that sends a mail and kills itself before it stores that: `python -m tests.pkg.mail.dying URL PORT`."""
+"""A process that sends a mail and kills itself before it stores this: `python -m tests.pkg.mail.dying URL PORT`."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ OK = "250 OK"
 class SmtpStub:
     """`to_sender`, `to_recipient`, `to_data`: the answers to MAIL, RCPT and DATA, used up from the front, then 250.
 
-    `received`: the accepted messages. `hangs`: answer nothing to DATA. `dies`: accept the message, but close the
-    connection instead of an answer. `signs_in`: a client must send USERNAME and PASSWORD.
-    `unicode`: addresses may be in Unicode (RFC 6531).
+    `received`: the accepted messages. `hangs`: true to answer nothing to DATA. `dies`: true to accept the message, but
+    close the connection instead of an answer. `signs_in`: true if a client must send USERNAME and PASSWORD. `unicode`:
+    true if addresses may be in Unicode (RFC 6531).
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SmtpStub:
     def _protocol(self) -> SMTP:
         starttls = self.tls if not self.implicit else None
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the library does not see TLS that starts before SMTP
+            warnings.simplefilter("ignore")  # The library does not see TLS that starts before SMTP.
             return SMTP(
                 self,
                 hostname="mail.test",
@@ -181,4 +181,4 @@ def _next(answers: list[str]) -> str:
 
 def _authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
     right = (data.login, data.password) == (USERNAME.encode(), PASSWORD.encode())
-    return AuthResult(success=right, handled=False)  # not handled: the library answers 535
+    return AuthResult(success=right, handled=False)  # With `handled=False`, the library answers 535.

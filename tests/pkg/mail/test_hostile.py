@@ -26,8 +26,9 @@ from tests.pkg.mail.test_smtp import mail
 from tests.seeds import seeds
 
 ADA: Final = "ada@example.com"
-POISON: Final = "=?utf-8?q?=28=2c=0a?=é@corp.com"  # the library's parser raises IndexError
-DIVERTED: Final = "=?utf-8?q?m=40evil.com=2c?==28=?utf-8?q?=29=5c==é@corp.com"  # the library sent it to m@evil.com
+POISON: Final = "=?utf-8?q?=28=2c=0a?=é@corp.com"  # For this text, the library's parser raises IndexError.
+# The library sent this mail to m@evil.com.
+DIVERTED: Final = "=?utf-8?q?m=40evil.com=2c?==28=?utf-8?q?=29=5c==é@corp.com"
 HEADERS: Final = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"]
 OF_BODY: Final = ["MIME-Version", "Content-Type"]
 PIECES: Final = (
@@ -55,7 +56,7 @@ def hostile(chance: random.Random) -> ClaimedMail:
     """Return a mail in a form that the database may contain, also from an older version."""
     address = f"{drawn(chance, 3)}@{chance.choice(DOMAINS)}"
     own = OwnSender(chance.choice(["", drawn(chance, 6)]), chance.choice(["", "post@bakery.example"]), "")
-    known = chance.choice(["büro@bücher.example", "office@bücher.example"])  # every server accepts the second address
+    known = chance.choice(["büro@bücher.example", "office@bücher.example"])  # Every server accepts the second address.
     recipient = (email_or_none(address) or address) if chance.random() < 0.7 else known
     return mail(recipient=recipient, subject=drawn(chance, 8), project="p", sender=own)
 
@@ -108,7 +109,10 @@ async def test_an_address_of_an_older_version_gets_a_dead_letter_and_stops_no_ot
 
 
 class Broken:
-    """A server and a project's own way to send mail. They fail with an unexpected error, except for Ada's mails."""
+    """A server and a project's own way to send mail.
+
+    The server and the way fail with an unexpected error, except for Ada's mails.
+    """
 
     def __init__(self) -> None:
         self.sent: list[str] = []

@@ -54,7 +54,7 @@ async def test_production_without_a_server_gives_old_mails_up_and_says_why(db: D
 async def test_a_failure_of_postgresql_is_a_failure_of_the_job(
     smtp: SmtpStub, db: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a failure, the job waits longer and logs the failure. It sends the mail when the claim of the mail has
+    """After a failure, the job waits longer and logs the failure. The job sends the mail when the claim of the mail has
     ended.
     """
     outbox = MailOutbox(db, clock, smtp.settings())

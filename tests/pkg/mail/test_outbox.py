@@ -259,7 +259,7 @@ async def test_a_mail_to_no_address_is_a_bug_of_the_room(outbox: MailOutbox) -> 
 async def test_mails_that_wait_for_a_server_die_when_they_are_no_longer_useful(
     db: Database, clock: ManualClock
 ) -> None:
-    """Production without a server: posting works, and a server that is configured in time sends the mail."""
+    """In production without a server, posting works, and a server that is configured in time sends the mail."""
     outbox = MailOutbox(db, clock)
     await outbox.post(LETTER)
     clock.advance(4 * 3600)

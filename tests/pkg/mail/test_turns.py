@@ -33,7 +33,7 @@ class Server:
 
 
 class HangingWays:
-    """The ways of all projects hang, but for that of `bakery`."""
+    """The ways of all projects hang, except the way of `bakery`."""
 
     def __init__(self, *projects: str) -> None:
         self.known = list(projects)
@@ -87,11 +87,11 @@ async def test_projects_whose_ways_hang_leave_places_for_another_project(db: Dat
     await eventually(lambda: len(ways.begun) >= PLACES)
     await outbox.post(notice("bakery"))
 
-    clock.advance(10)  # as long as a hook may take: then all of them are known to be slow
+    clock.advance(10)  # A hook may take this long. After that, all of the hooks are known to be slow.
     ways.released.set()
     await eventually(lambda: not sender.sending)
     ways.released.clear()
-    clock.advance(20)  # their mails are due again
+    clock.advance(20)  # The mails of these projects are due again.
     ways.begun.clear()
     await sender.send_due()
     await eventually(lambda: "bakery" in ways.begun)
@@ -103,7 +103,7 @@ async def test_projects_whose_ways_hang_leave_places_for_another_project(db: Dat
 async def test_however_many_projects_have_slow_ways_each_of_them_gets_its_turn(
     db: Database, clock: ManualClock
 ) -> None:
-    """Symptom: the job took the first eight projects again and again, and no other one."""
+    """Before, the job took the first eight projects again and again, and no other project."""
     projects = [f"p{number:02}" for number in range(3 * PLACES)]
     ways = HangingWays(*projects)
     outbox = MailOutbox(db, clock, SETTINGS)

@@ -20,7 +20,9 @@ CLIENT, SECRET = "bunbase", "a secret: of the client/+"
 
 
 class FakeProvider:
-    """`claims`: replace those of the ID token; None removes one. `metadata`, `userinfo`: replace those of the answers.
+    """A provider. `claims` replace claims of the ID token; None removes a claim.
+
+    `metadata` and `userinfo` replace members of the answers.
 
     `alg`: the algorithm of the ID token. `answers`: a status and a body that replace the usual answer, by path.
     `codes`: the PKCE challenge of each code. `form`: the last form that was sent.
@@ -41,7 +43,7 @@ class FakeProvider:
         self.user: dict[str, Any] = {"id": 7, "login": "ada", "name": None}
         self.emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self.seen: list[str] = []
-        self.page = 30  # the number of addresses that GitHub returns
+        self.page = 30  # GitHub returns this many addresses.
         self.form: dict[str, list[str]] = {}
 
     def rotate_key(self) -> None:
@@ -60,7 +62,7 @@ class FakeProvider:
             "name": "Ada",
         } | self.claims
         claims = {name: value for name, value in claims.items() if value is not None}
-        if self.alg in ("none", "HS256"):  # libraries refuse to make such a token
+        if self.alg in ("none", "HS256"):  # Libraries refuse to make such a token.
             parts = [msgspec.json.encode(part) for part in ({"alg": self.alg, "kid": self.key.kid}, claims)]
             signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
             public = self.key.as_pem(private=False)

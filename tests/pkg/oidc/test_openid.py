@@ -204,7 +204,7 @@ async def test_all_who_wait_for_a_silent_provider_wait_for_one_request() -> None
     waiting = [asyncio.create_task(client.authorization_url(REDIRECT, SECRETS)) for _ in range(5)]
     while not begun:
         await asyncio.sleep(0)
-    waiting[0].cancel()  # a person who leaves does not stop the sign-ins of others
+    waiting[0].cancel()  # A person who leaves does not stop the sign-ins of others.
     answer.set()
     ended = await asyncio.gather(*waiting, return_exceptions=True)
 

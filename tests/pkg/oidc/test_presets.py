@@ -72,7 +72,7 @@ def at_microsoft(fake: FakeProvider, metadata_issuer: str, **options: str) -> Pr
 async def test_an_address_of_microsoft_counts_only_if_the_owner_of_its_domain_was_verified(
     fake: FakeProvider, claims: dict[str, Any], person: Person
 ) -> None:
-    """nOAuth: the administrator of any tenant may write the address of somebody else, also with `email_verified`."""
+    """The administrator of any tenant may write the address of somebody else, also with `email_verified` (nOAuth)."""
     provider = at_microsoft(fake, f"{fake.issuer}/{{tenantid}}/v2.0")
     fake.claims = {"iss": f"{fake.issuer}/{TENANT}/v2.0", "tid": TENANT, "email_verified": True} | claims
 

@@ -10,7 +10,7 @@ from bunbase.pkg.oidc.provider_keys import MAX_KEYS, ProviderKeys
 
 RSA, OTHER, EC = RSAKey.generate_key(2048), RSAKey.generate_key(2048), ECKey.generate_key("P-256")
 MODULUS, EXPONENT = (str(RSA.as_dict(private=False)[name]) for name in ("n", "e"))
-LARGE_EXPONENT = "_" * 512  # as long as a modulus of 3,072 bits
+LARGE_EXPONENT = "_" * 512  # This exponent has the same length as a modulus of 3,072 bits.
 
 
 class Token:
@@ -54,13 +54,13 @@ NOT_UNDERSTOOD: dict[str, Any] = {
 
 @pytest.mark.parametrize("damaged", NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
 def test_a_key_that_is_not_understood_keeps_nobody_out(damaged: Any) -> None:
-    """RFC 7517 §5."""
+    """RFC 7517 §5 allows this."""
     assert found(Token(kid="k"), damaged, jwk(RSA)) == found(Token(kid="k"), jwk(RSA), damaged) == RSA.thumbprint()
     assert found(Token(kid="k"), damaged) == ""
 
 
 def test_keys_of_different_kinds_may_have_one_id() -> None:
-    """RFC 7517 §4.5."""
+    """RFC 7517 §4.5 allows this."""
     both = jwk(EC), jwk(RSA)
 
     assert found(Token(kid="k"), *both) == RSA.thumbprint()
@@ -68,7 +68,7 @@ def test_keys_of_different_kinds_may_have_one_id() -> None:
 
 
 def test_a_token_without_an_id_means_the_only_key_of_its_algorithm() -> None:
-    """OpenID Connect Core 1.0 §10.1."""
+    """OpenID Connect Core 1.0 §10.1 defines this."""
     assert found(Token(), jwk(EC), jwk(RSA)) == RSA.thumbprint()
     assert found(Token(), jwk(OTHER), jwk(RSA)) == ""
     assert found(Token(alg="ES384"), jwk(EC)) == ""
@@ -91,7 +91,7 @@ def test_a_key_is_used_for_what_it_was_made(members: dict[str, Any], fine: bool)
 
 
 def test_an_rsa_key_has_at_least_2048_bits() -> None:
-    """RFC 7518 §3.3."""
+    """RFC 7518 §3.3 requires this."""
     assert found(Token(kid="k"), jwk(RSA, n=MODULUS[:171])) == ""
 
 

@@ -30,17 +30,17 @@ def hex64(text: str) -> str:
 
 
 SIGNER_KEY = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
-FIREBASE = (  # the example of github.com/firebase/scrypt
+FIREBASE = (  # This is the example of github.com/firebase/scrypt.
     f"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk={SIGNER_KEY}$42xEC+ixf3L2lw==$"
     "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
 )
-SCRYPT = (  # RFC 7914 §12
+SCRYPT = (  # This is the example of RFC 7914 §12.
     "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d"
     "8360cbdfa2cc0640",
     "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40"
     "dfcf017b45575887",
 )
-PBKDF2_SHA256 = (  # RFC 7914 §11
+PBKDF2_SHA256 = (  # This is the example of RFC 7914 §11.
     "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd5"
     "09112041d3a19783"
 )
@@ -214,7 +214,7 @@ def test_no_accepted_argon2_hash_costs_more_than_the_work_that_is_allowed() -> N
 
     before = time.process_time()
     assert not read_hash(f"$argon2id$v=19$m=64,t=64,p=8${BARE_SALT}${BARE_HASH}").matches(PASSWORD)
-    assert time.process_time() - before < 2  # processor time, so a busy machine changes nothing
+    assert time.process_time() - before < 2  # This is processor time, so a busy machine changes nothing.
 
 
 @pytest.mark.parametrize("text", ["ln=4,r=1,p=65536", "ln=4,r=32768,p=2"])

@@ -38,7 +38,7 @@ def test_a_restart_keeps_the_data(short: Path) -> None:
     sql(cluster, "CREATE TABLE kept AS SELECT 7 AS n")
 
     cluster.stop()
-    cluster.stop()  # a second stop has no effect
+    cluster.stop()  # A second stop has no effect.
     again = start(short / "pg")
 
     try:
@@ -121,7 +121,7 @@ def test_postgresql_stops_when_its_owner_is_killed(short: Path) -> None:
 
 def test_a_start_ends_an_orphaned_server(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.5)
-    orphan = start(short / "pg")  # it imitates a server whose owner ended unnoticed
+    orphan = start(short / "pg")  # This server imitates a server whose owner ended unnoticed.
 
     again = start(short / "pg")
 
@@ -153,7 +153,7 @@ def test_a_start_ignores_a_stale_pid_file(short: Path) -> None:
     cluster.process.wait()
     pid_file = short / "pg" / "data" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))  # another program has this process id now
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))  # Another program has this process id now.
 
     again = start(short / "pg")
 

@@ -54,7 +54,10 @@ def cluster(home: Path) -> Iterator[Cluster]:
 
 
 def killed(cluster: Cluster) -> Path:
-    """Kill the postmaster, leave it a zombie, and wait for the end of its children. Return the path of its pid file."""
+    """Kill the postmaster, leave it as a zombie, and wait for the end of its children.
+
+    Return the path of its pid file.
+    """
     place = place_for(cluster.data_dir)
     os.kill(cluster.process.pid, signal.SIGKILL)
     poll(lambda: (one := process(cluster.process.pid)) and one.ended and not working_on(place))
@@ -69,7 +72,7 @@ def test_a_start_succeeds_while_the_old_postmaster_is_a_zombie(cluster: Cluster,
 
     again = start_cluster(home, durable=False)
 
-    assert process(cluster.process.pid) is not None  # the zombie is still in the process table
+    assert process(cluster.process.pid) is not None  # The zombie is still in the process table.
     assert again.running
     again.stop()
 
@@ -107,7 +110,7 @@ def test_a_start_first_ends_the_children_of_a_killed_postmaster(
     poll(lambda: working_on(place) == [busy])
 
     with open(home / "postgres.lock") as lock:
-        assert not try_lock(lock.fileno())  # the child still holds the lock
+        assert not try_lock(lock.fileno())  # The child still holds the lock.
     again = start_cluster(home, durable=False)
 
     client.join(10)
@@ -185,7 +188,7 @@ def test_a_lock_file_made_by_root_belongs_to_the_owner_of_the_data(short: Path) 
     secret = short / "secret"
     secret.touch()
     (place.home / "postgres.lock").unlink()
-    os.link(secret, place.home / "postgres.lock")  # an attacker would thus get the ownership of the secret
+    os.link(secret, place.home / "postgres.lock")  # An attacker would thus get the ownership of the secret.
     os.close(earlier.take_over(place))
     assert secret.stat().st_uid == 0
 

@@ -25,7 +25,8 @@ def test_a_signal_in_the_middle_of_a_start_is_not_lost_and_ends_the_program(
 
     def signalled_popen(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
         started.append(popen(*args, **kwargs))
-        signal.raise_signal(signal.SIGTERM)  # to this thread: others, which tests before have started, hold no signals
+        # The signal goes to this thread, because other threads, which earlier tests have started, hold no signals.
+        signal.raise_signal(signal.SIGTERM)
         return started[0]
 
     def stop(number: int, frame: object) -> None:

@@ -101,9 +101,9 @@ class Shelves:
 
 
 SECRET = "a service secret for tests, and for tests only"
-READER = "reader"  # the room that calls the library
-BORROWER = "borrower"  # a room that may call only `lend`
-VISITOR = "visitor"  # a room that is not in the table of callers
+READER = "reader"  # This room calls the library.
+BORROWER = "borrower"  # This room may call only `lend`.
+VISITOR = "visitor"  # This room is not in the table of callers.
 
 
 def tokens_of(secret: str, now: Callable[[], float] = time.time) -> ServiceTokens:

@@ -148,7 +148,7 @@ async def test_a_call_carries_its_deadline(library: Library) -> None:
 
 
 async def test_a_remote_call_without_a_deadline_gets_the_default_one(afar: Library) -> None:
-    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # 30 s of waiting for changes, and time to answer
+    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # This is 30 s of waiting for changes, and time to answer.
 
 
 async def test_a_call_ends_at_its_deadline(afar: Library, shelves: Shelves) -> None:
@@ -313,4 +313,4 @@ async def test_a_stopping_process_ends_calls_that_only_wait_for_news(
 
     assert (ended.value.status, ended.value.code) == (503, "stopping")
     assert (shelves.listeners, shelves.left.is_set()) == (0, True)
-    assert "Cancel" not in caplog.text  # uvicorn logs this if it has waited without success
+    assert "Cancel" not in caplog.text  # uvicorn logs this if it has waited without success.

@@ -107,7 +107,7 @@ def test_a_token_is_renewed_after_the_clock_was_set_back() -> None:
 
 
 def test_processes_with_one_secret_and_with_keys_per_room_accept_each_other() -> None:
-    """So an installation can change to keys per room, one process after the other."""
+    """Because of this, an installation can change to keys per room, one process after the other."""
     public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
     strict = ServiceTokens(given_keys({"hall": room_secret(OLD, "hall")}, public), lambda: NOW)
 

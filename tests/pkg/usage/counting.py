@@ -29,7 +29,7 @@ async def count(url: str, file: Path) -> None:
             while True:
                 for number in range(200):
                     counted += 1
-                    shared[:] = struct.pack("<q", counted)  # shared memory survives kill -9
+                    shared[:] = struct.pack("<q", counted)  # Shared memory survives kill -9.
                     writer.usage.add(f"p{number % PROJECTS}", Dimension.FN_CALLS, 1)
                 await writer.flush()
                 print(counted, flush=True)

@@ -22,9 +22,9 @@ class Fate(StrEnum):
     """The outcome of one attempt to add a batch."""
 
     WELL = "well"
-    AWAY = "away"  # the batch was not added
-    ANSWER_LOST = "answer lost"  # the batch was added
-    TIMEOUT = "timeout"  # the batch is added much later, after the next attempt
+    AWAY = "away"  # The batch was not added.
+    ANSWER_LOST = "answer lost"  # The batch was added, but the writer got no answer.
+    TIMEOUT = "timeout"  # The batch is added much later, after the next attempt.
     CANCELLED_BEFORE = "cancelled before"
     CANCELLED_BEHIND = "cancelled behind"
     BUG = "bug"
@@ -50,9 +50,9 @@ class MemoryLedger:
 
 
 class Adversary:
-    """A proxy between a writer and a ledger that causes the failures in `fates`, one per attempt.
+    """A proxy between a writer and a ledger that causes the failures in `fates`, one for each attempt.
 
-    `late` holds the batches of timeouts; `deliver_late` adds them in any order.
+    `late` holds the batches of attempts that timed out, and `deliver_late` adds these batches in any order.
     """
 
     def __init__(self, add: Add) -> None:

@@ -1,6 +1,6 @@
 """Usage is counted exactly once despite failures of the store.
 
-These tests use a ledger in memory; test_ledger.py repeats the random search with PostgreSQL.
+These tests use a ledger in memory. The random search in test_ledger.py uses PostgreSQL.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ steps = st.lists(
 class World:
     """Two writers, each with an adversary before the ledger.
 
-    `truth` holds all counted amounts, `may_be_lost` those that a killed writer had not sent.
+    `truth` holds all counted amounts. `may_be_lost` holds the amounts that a killed writer had not sent.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,8 @@ class World:
 @settings(max_examples=examples(200), deadline=None)
 def test_usage_is_exact_except_for_amounts_that_a_killed_writer_had_not_sent(steps: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer_module, "MAX_REFUSALS", 1_000_000)  # another test covers batches that the writer drops
+        # Another test covers the batches that the writer drops.
+        patch.setattr(writer_module, "MAX_REFUSALS", 1_000_000)
         asyncio.run(_lived(steps))
 
 
@@ -168,7 +169,7 @@ async def test_a_batch_that_the_store_always_refuses_does_not_delay_the_others(m
 
 
 async def test_closing_succeeds_despite_a_batch_that_the_store_always_refuses() -> None:
-    """Billing A2: otherwise the stop fails, and the room loses the log lines that it writes after its usage."""
+    """If closing failed, the stop would fail, and the room would lose the log lines that it writes after its usage."""
     world = World()
     world.add(0, "bad", 1)
     await _poisoned(world)

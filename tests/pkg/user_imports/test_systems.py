@@ -74,7 +74,7 @@ def read(system: System, file: Path, options: Options | None = None) -> list[Lin
     found = list(read_users(system, file, options or Options(hash_config=read_config(CONSOLE))))
     for line in found:
         if not isinstance(line, CannotRead):
-            msgspec.json.decode(msgspec.json.encode(line), type=UserLine)  # the server knows every field
+            msgspec.json.decode(msgspec.json.encode(line), type=UserLine)  # The server knows every field of the line.
     return found
 
 
@@ -98,7 +98,7 @@ def test_firebase_csv_gives_the_same_lines(tmp_path: Path) -> None:
     row[7:9] = ["110169484474386276334", "user1@gmail.com"]
     row[23:28] = ["1508893925000", "1508893925000", "+15555550100", "false", FIREBASE_USER["customAttributes"]]
     written = io.StringIO()
-    csv.writer(written).writerow([*row, ""])  # the command ends each row with a comma
+    csv.writer(written).writerow([*row, ""])  # The command ends each row with a comma.
     file = tmp_path / "users.csv"
     file.write_text(written.getvalue() + "short,row\n")
 

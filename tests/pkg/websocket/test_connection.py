@@ -1,4 +1,7 @@
-"""The cases of the Autobahn test suite for servers of text messages, as data. The names are the suite's numbers."""
+"""The cases of the Autobahn test suite for servers of text messages, as data.
+
+Each case is named by its number there.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,11 @@ from bunbase.pkg.websocket.frames import text_frame
 from tests.pkg.websocket.wires import BINARY, CLOSE, CONT, PING, PONG, TEXT, Echo, SlowWire, Wire, closing, frame
 
 KAPPA = "Hello-µ@ßöäüàá-UTF-8!!".encode()
-BROKEN = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # a surrogate, as in 6.3
+BROKEN = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # The text has a surrogate, as in case 6.3.
 STAR = b"*"
 
-# name → what the client sends, the messages that arrive, the close code of the server or None
+# By name, each case has the bytes that the client sends, the messages that arrive, and the close code of the server or
+# None.
 CASES: dict[str, tuple[bytes, list[bytes], int | None]] = {
     "1.1.1 empty text": (frame(TEXT), [b""], None),
     "1.1.2 length 125": (frame(TEXT, STAR * 125), [STAR * 125], None),
@@ -90,7 +94,7 @@ async def test_pings_are_answered_with_their_data() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from((TEXT, PING, PONG)), max_size=12), st.data())
 def test_answers_have_the_order_of_the_frames(opcodes: list[int], data: st.DataObject) -> None:
-    """Autobahn 5.6 to 5.8, 5.19 and 5.20: a ping amid a message is answered before the message."""
+    """Autobahn's cases 5.6 to 5.8, 5.19 and 5.20 require that a ping amid a message is answered before the message."""
     sent, answers = b"", []
     for number, opcode in enumerate(opcodes):
         body = b"%d" % number

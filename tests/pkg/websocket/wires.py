@@ -41,9 +41,9 @@ class Wire:
         self.told: list[str] = []
         self.socket = WebSocket(max_bytes, lambda _socket: self)
         self.socket.left = lambda: self.told.append("left")
-        self.socket.connection_made(self)  # type: ignore[arg-type]
+        self.socket.connection_made(self)  # type: ignore[arg-type]  # this object is the transport, too
 
-    # the transport
+    # The transport:
 
     def write(self, data: bytes) -> None:
         assert not self.closing
@@ -68,12 +68,12 @@ class Wire:
         return 0
 
     def get_extra_info(self, _name: str) -> None:
-        """Return nothing: there is no socket."""
+        """Return nothing, because there is no socket."""
 
     def set_write_buffer_limits(self, **_: Any) -> None:
         """Accept any limit."""
 
-    # the owner
+    # The owner of the WebSocket:
 
     def on_text(self, message: bytes) -> None:
         self.texts.append(message)
@@ -104,7 +104,7 @@ class Wire:
 
     @property
     def sent(self) -> list[tuple[int, bytes]]:
-        """The frames that the server has sent: opcode and data."""
+        """The opcode and data of each frame that the server has sent."""
         found, rest = [], self.written
         while rest:
             assert rest[0] & 0xF0 == 0x80, "fragmented, or with reserved bits"
@@ -120,7 +120,7 @@ class Wire:
 
     @property
     def close_code(self) -> int | None:
-        """The code in the close frame of the server: 1005 if it has none, None if there is no such frame."""
+        """The code in the server's close frame: 1005 if the frame has no code, None if there is no close frame."""
         for opcode, data in self.sent:
             if opcode == CLOSE:
                 return int.from_bytes(data[:2], "big") if data else 1005
@@ -136,9 +136,11 @@ class Echo(Wire):
 
 
 class SlowWire(Wire):
-    """A transport whose client reads only when `read` is called. `held`: the size of each object that is not yet sent.
+    """A transport whose client reads only when `read` is called.
 
-    As real transports do, it keeps an object until its last byte is sent.
+    `held` has the size of each object that is not yet sent.
+
+    Like a real transport, this one keeps an object until the last byte of the object is sent.
     """
 
     def __init__(self) -> None:

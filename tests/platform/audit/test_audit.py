@@ -203,13 +203,13 @@ async def test_filters_find_acts_by_actor_action_and_time(platform: PlatformServ
 
 
 async def test_pages_continue_where_the_last_page_ended(platform: PlatformService) -> None:
-    ids = [await begun(platform) for _ in range(5)]  # all entries have the same time
+    ids = [await begun(platform) for _ in range(5)]  # All entries have the same time.
 
     pages, cursor = [], None
     while True:
         page = await platform.audit(OWNER, ALL_ENTRIES, 2, cursor)
         pages.append([entry.id for entry in page.items])
-        await begun(platform)  # a new entry does not change later pages
+        await begun(platform)  # A new entry does not change later pages.
         cursor = page.next
         if cursor is None or len(pages) == 3:
             break
@@ -264,7 +264,7 @@ async def test_an_organisation_reads_the_acts_on_itself_and_on_its_projects(plat
 
     await ended("org.create", ADA, end=ActEnd(201, target=guild.id, org=guild.id))
     await ended("org_invite.create", ADA, guild.slug)
-    await ended("org_invite.create", EVE, guild.slug)  # for her, the organisation does not exist
+    await ended("org_invite.create", EVE, guild.slug)  # For Eve, the organisation does not exist.
     await ended("project.create", ADA, end=ActEnd(201, target=made.id, project=made.id, org=guild.id))
     await ended("key.create", at(made))
     await ended("project.transfer", at(made), end=ActEnd(200, org=club.id))
@@ -436,12 +436,12 @@ async def test_no_page_of_a_large_log_scans_or_sorts_the_table(platform: Platfor
         await entries.rows(log, filter, 21, FIRST)
 
 
-# nobody can delete an entry of today, not even with the setting of the retention job
+# This is an entry of today. Nobody can delete it, not even with the setting that the retention job uses.
 TODAY = """
 INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id)
 VALUES ('aud_now', now(), 'prj_bakery', 'key', 'key_ci', 'key.create', '', '', '', '')"""
 
-# entries of two projects and ten actors, one in each second of the year 2020
+# These are entries of two projects and ten actors, one in each second of the year 2020.
 MANY = """
 INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id, status, org, to_org)
 SELECT 'aud_' || n, timestamptz '2020-01-01' + n * interval '1 second',

@@ -1,4 +1,4 @@
-"""The page `/invite`, without the gateway. tests/e2e/test_person.py uses it in a browser."""
+"""The page `/invite`, without the gateway. tests/e2e/test_person.py uses the page in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One database for all tests of a module: each test makes its own accounts."""
+"""All tests of a module share one database, because each test makes its own accounts."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ TOKEN = "/v1/auth/token"
 
 
 class PublishedKeys(FakeTenantAuth):
-    """Publishes the public keys of projects in BunKMS, like tenant-auth."""
+    """Publishes the public keys of projects in BunKMS, as tenant-auth does."""
 
     def __init__(self, kms: FakeKms) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Programs get short tokens at `/v1/auth/token`, and use them instead of a secret key."""
+"""Programs get short-lived tokens at `/v1/auth/token`, and use the tokens instead of a secret key."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def assertion(client: str, key: Any = RSA, algorithm: str = "RS256", **claims: A
 
 async def test_a_stock_client_gets_a_token_and_reads_documents_with_it(door: FrontDoor) -> None:
     made = await account(door)
-    transport = ASGITransport(app=door.transport.app)  # Authlib uses httpx2 if it is installed, and `mcp` installs it
+    # Authlib uses httpx2 if it is installed, and `mcp` installs httpx2.
+    transport = ASGITransport(app=door.transport.app)
     client = AsyncOAuth2Client(
         made.client_id, made.client_secret, scope="data:posts:read", transport=transport, base_url="http://test"
     )

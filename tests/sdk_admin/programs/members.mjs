@@ -1,4 +1,4 @@
-/** What a program of a member does with a personal access token: functions, jobs, schedules, logs. */
+/** What a program of a member does with a personal access token: functions, jobs, schedules and logs. */
 
 import { equal, refusal, until } from "../../sdk_js/programs/harness.mjs";
 
@@ -14,7 +14,8 @@ export async function add(claim, { load, url, project, personal, secret }) {
   const member = createAdmin(url, personal, { project });
   const server = createAdmin(url, secret);
   const { functions } = member;
-  const logging = `logging-${Math.random().toString(36).slice(2)}`; // the log of a function stays when others deploy it
+  // A new name, because the log of a function stays when other runs deploy the function.
+  const logging = `logging-${Math.random().toString(36).slice(2)}`;
 
   claim("a member reads and writes documents, and acts as a user", async () => {
     const made = await member.data.collection("notes").create({ text: "mine" });

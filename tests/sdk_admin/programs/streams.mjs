@@ -1,10 +1,15 @@
-/** Exports and imports that are sent in parts. With 50,000 lines, only a small part is in memory: then it needs `node --expose-gc`. */
+/**
+ * Exports and imports that are sent in parts. With 50,000 lines, only a small part is in memory: then it needs `node
+ * --expose-gc`.
+ */
 
 import { equal, refusal } from "../../sdk_js/programs/harness.mjs";
 
 const TEXT = "x".repeat(2000);
-const SECONDS = 280; // 50,000 lines are 100 MB, and took more than a minute on a busy machine of two cores
-const MOST = 64 << 20; // bytes: fewer than all lines together, and those are in memory several times if they are kept
+const SECONDS = 280; // 50,000 lines are 100 MB, and took more than a minute on a busy machine of two cores.
+// At most this many bytes are in use. All lines together have more, and a client that kept the lines would have them in
+// memory several times.
+const MOST = 64 << 20;
 
 export async function add(claim, { load, url, secret, lines: count }) {
   const { createAdmin } = await load("admin");
@@ -22,7 +27,7 @@ export async function add(claim, { load, url, secret, lines: count }) {
   function* lines(start) {
     for (let n = 0; n < all; n++) {
       if (n % 5000 === 4999) highest = Math.max(highest, used() - start);
-      const parent = n === 0 ? `l${all - 1}` : undefined; // a document of the last part
+      const parent = n === 0 ? `l${all - 1}` : undefined; // The parent is a document of the last part.
       yield { _id: `l${n}`, n: n === wrong ? "wrong" : n, text: TEXT, parent };
     }
   }
@@ -55,7 +60,8 @@ export async function add(claim, { load, url, secret, lines: count }) {
       if (String(address).includes("/import") && ++parts > 1) throw new TypeError("no network");
       return fetch(address, init);
     };
-    const some = Array.from({ length: 3000 }, (_, n) => JSON.stringify({ _id: `l${n}`, text: TEXT })).join("\n"); // in two parts
+    // The client sends these lines in two parts.
+    const some = Array.from({ length: 3000 }, (_, n) => JSON.stringify({ _id: `l${n}`, text: TEXT })).join("\n");
     const options = { collection: "many", mode: "skip", retries: 0 };
     const problem = await refusal(createAdmin(url, secret, { fetch: failing }).import(some, options), "network");
     const last = problem.body.last_line;

@@ -1,7 +1,8 @@
 /**
- * Bundles modules of an app with the defaults of a bundler for production: `bundle.mjs <bundler> <app> <out> <runtimes> <names>`.
- * `app` has the modules and `node_modules`; `runtimes` has the bundlers. `names` are a list in JSON: `["a", "b/c"]` makes
- * `out/a.js` and `out/b/c.js` from `app/a.js` and `app/b/c.js`. What they share is in files beside them.
+ * Bundles modules of an app with the defaults of a bundler for production: `bundle.mjs <bundler> <app> <out> <runtimes>
+ * <names>`. `app` is the folder with the modules and `node_modules`, and `runtimes` is the folder with the bundlers.
+ * `names` are a list in JSON: `["a", "b/c"]` makes `out/a.js` and `out/b/c.js` from `app/a.js` and `app/b/c.js`. Shared
+ * code is in separate files beside these two.
  */
 
 import { transform } from "esbuild";
@@ -30,7 +31,7 @@ const bundlers = {
     const build = await rollup({ input, plugins: [nodeResolve({ browser: true })], onwarn });
     const { output } = await build.write({ dir: out, format: "es" });
     await build.close();
-    // Rollup leaves this to a plugin
+    // Rollup leaves this work to a plugin.
     for (const { fileName, code } of output) writeFileSync(join(out, fileName), (await transform(code, { minify: true, format: "esm", target: "es2022" })).code);
   },
 
@@ -50,4 +51,5 @@ const bundlers = {
 };
 
 await bundlers[bundler]();
-for (const name of names) readFileSync(join(out, `${name}.js`)); // the bundler has used the names
+// This reads each file, so it fails if the bundler did not use the names.
+for (const name of names) readFileSync(join(out, `${name}.js`));

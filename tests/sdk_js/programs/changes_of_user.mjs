@@ -1,6 +1,7 @@
 /**
- * The user changes at a bad moment: while a cache or a storage is slow, while a request is on its way, while something
- * waits. The claims also cover caches and storages with texts of another version or program. The server is in memory.
+ * The user changes at a bad moment: while a cache or a storage is slow, while a request is on its way, or while a write
+ * or a message waits. The claims also cover caches and storages with texts of another version or program. The server is
+ * in memory.
  */
 
 import { equal, refusal, until } from "./harness.mjs";
@@ -17,7 +18,7 @@ export async function add(claim, { load }) {
 
   /**
    * A server, a client with its live part, and the requests for documents as `<user> <method> <end of the path>`. With
-   * `faults.dataDown`, they do not reach the server; `faults.before` may answer or delay every request.
+   * `faults.dataDown`, the requests do not reach the server. `faults.before` may answer or delay every request.
    */
   function made(options, { server = new LiveServer(createTestServer()), storage = null } = {}) {
     const [sent, problems, faults] = [[], [], {}];
@@ -155,7 +156,7 @@ export async function add(claim, { load }) {
   claim("a kept write of another user, or of another version, is not sent", async () => {
     const cache = memoryCache();
     const write = { key: "k1", op: "put", collection: "posts", id: "x", data: { n: 1 }, conditions: {}, at: "2026-11-30T00:00:00Z", sent: false };
-    // like an app's cache that ignores prefixes
+    // This acts like an app's cache that ignores prefixes.
     cache.list = async () => [{ ...write, userId: "usr_7" }, write].map((one) => JSON.stringify(one));
     const { client, live, posts, sent } = made({ cache });
     await client.auth.signUp(EVE);
@@ -351,7 +352,8 @@ export async function add(claim, { load }) {
       live.close();
     }
     const { client, live } = made({}, { storage: { getItem: () => JSON.stringify({ ...good, at: "then", ttl: null }), setItem() {}, removeItem() {} } });
-    equal([client.auth.user.id, await client.auth.token().catch(({ code }) => code)], ["usr_1", "invalid_token"]); // it was renewed
+    // The pair was renewed.
+    equal([client.auth.user.id, await client.auth.token().catch(({ code }) => code)], ["usr_1", "invalid_token"]);
     live.close();
   });
 

@@ -30,7 +30,8 @@ export async function add(claim, { load, url, proxy, key }) {
   claim("each write takes effect exactly once, whenever the connection breaks, and each try has the same key", async () => {
     for (const [verb, write] of Object.entries(writes))
       for (const fault of PASSING) {
-        if (verb === "delete" && fault === "cut-within") continue; // its answer has no body that could break
+        // The answer to a delete has no body that could break.
+        if (verb === "delete" && fault === "cut-within") continue;
         const { options, seen, name } = faulty(fault);
         await write(name, options).catch((error) => { throw new Error(`${verb} ${fault}: ${error}`); });
         const requests = await seen();
@@ -130,7 +131,7 @@ export async function add(claim, { load, url, proxy, key }) {
   });
 
   claim("the error of a fetch that knows only the word Aborted counts as an abort", async () => {
-    const reacting = async () => { throw new Error("Aborted"); }; // like React Native
+    const reacting = async () => { throw new Error("Aborted"); }; // React Native rejects with this error.
     await refusal(createClient(url, key, { storage: null, fetch: reacting }).auth.reload(), "aborted");
   });
 

@@ -5,7 +5,7 @@ const SECONDS = 60;
 export class Claims {
   #claims = [];
 
-  /** Adds a claim. The Python side finds the names by reading the source, so each is one plain text. */
+  /** Adds a claim. Its name is one plain text, because the Python side finds the names by reading the source. */
   claim = (name, check, seconds = SECONDS) => void this.#claims.push({ name, check, seconds });
 
   /** Checks one claim after the other, and returns the error of each, or an empty text. */

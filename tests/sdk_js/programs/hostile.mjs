@@ -38,7 +38,7 @@ export async function add(claim, { load }) {
       (id) => posts.delete(id),
       (name) => client.data.collection(name).query(),
       (name) => client.data.collection(name).create({}),
-      (id) => auth.sessions.end(id), // an empty id would end all sessions
+      (id) => auth.sessions.end(id), // An empty id would end all sessions.
       (id) => auth.identities.unlink(id),
       (id) => auth.passkeys.rename(id, "name"),
       (id) => auth.passkeys.remove(id),
@@ -118,7 +118,7 @@ export async function add(claim, { load }) {
       if (n === 1) return signIn(client).then(() => Promise.reject(new TypeError("broken")));
       return Response.json({});
     });
-    await refusal(posts.put("x", {}), "aborted"); // this page began no such sign-in
+    await refusal(posts.put("x", {}), "aborted"); // This page began no such sign-in.
   });
 
   claim("an answer about one user that arrives after the sign-in of another changes nothing", async () => {
@@ -159,7 +159,8 @@ export async function add(claim, { load }) {
       const problem = await refusal(client.functions.invoke("mine"), "function_answer");
       equal([problem.status, problem.message, problem.body, problem.retryAfterMs], [412, message, answer, 3000]);
     }
-    const { client } = noting(() => Response.json({ code: "rate_limited" }, { status: 429 })); // from BunBase: no version
+    // This answer comes from BunBase, because it has no version of a function.
+    const { client } = noting(() => Response.json({ code: "rate_limited" }, { status: 429 }));
     await refusal(client.functions.invoke("mine"), "rate_limited");
   });
 
@@ -186,7 +187,7 @@ export async function add(claim, { load }) {
     equal(sent, []);
     await posts.query({ where: undefined, limit: undefined });
     await posts.count();
-    await posts.put("x", { where: { a: undefined } }); // a document, and no filter
+    await posts.put("x", { where: { a: undefined } }); // This value is a document and not a filter.
     equal(sent.length, 3);
   });
 
@@ -296,8 +297,12 @@ export async function add(claim, { load }) {
     for (const change of [JSON.parse('{"__proto__":{"polluted":1}}'), { $set: { "__proto__.polluted": 1 } }, { $set: { "a.__proto__.polluted": 1 } }])
       await refusal(memory.patch("x", change), "invalid_update");
     await refusal(tested.functions.invoke("constructor"), "function_not_found");
+    await memory.patch("x", { $set: { "constructor.prototype.polluted": 1, "m.toString.polluted": 1 }, $push: { "m.valueOf.polluted": 1 } });
+    const changed = await memory.get("x");
+    const { items } = await memory.query({ where: { "n.constructor.name": "Number" } });
 
-    equal([bodies[1], {}.polluted, found.polluted], [text, undefined, undefined]);
+    equal([bodies[1], {}.polluted, found.polluted, Object.toString.polluted, items], [text, undefined, undefined, undefined, []]);
+    equal([changed.constructor, changed.m], [{ prototype: { polluted: 1 } }, { toString: { polluted: 1 }, valueOf: { polluted: [1] } }]);
   });
 
   claim("one check that is aborted does not end another, and a key that the engine cannot use refuses its tokens only", async () => {
@@ -342,7 +347,8 @@ export async function add(claim, { load }) {
         await client.auth.finishRedirect(`http://app.test/?token=${encodeURIComponent(secret)}`).catch((error) => error),
       ];
       for (const problem of problems) {
-        if (problem instanceof Error) equal(problem.name, "Problem"); // {} answers the reset
+        // The server answers the reset with {}, so the reset causes no Problem.
+        if (problem instanceof Error) equal(problem.name, "Problem");
         const shown = [problem?.stack, problem?.message, JSON.stringify(problem?.body ?? {}), problem?.cause?.stack].join("\n");
         equal([shown.includes(secret), shown.includes(encodeURIComponent(secret))], [false, false]);
       }

@@ -1,4 +1,7 @@
-/** Runs a program in workerd, once for each request: `in_workerd.mjs <program> <bundles> <environment>`, in the folder of miniflare. */
+/**
+ * Runs a program in workerd, once for each request: `in_workerd.mjs <program> <bundles> <environment>`, in the folder
+ * of miniflare.
+ */
 
 import { build } from "esbuild";
 import { createRequire } from "node:module";
@@ -15,7 +18,8 @@ const worker = `
   import * as functions from ${JSON.stringify(`${bundles}/functions/index.js`)};
   const entries = { index, "auth/index": auth, "data/index": data, "functions/index": functions };
   const environment = ${environment};
-  const shared = index.createClient(environment.url, environment.key); // made outside of a request: no I/O may happen
+  // This client is made outside of a request, where no I/O may happen.
+  const shared = index.createClient(environment.url, environment.key);
   export default {
     async fetch(request) {
       if (new URL(request.url).pathname === "/shared") {

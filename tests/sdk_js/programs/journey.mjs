@@ -12,7 +12,8 @@ export async function add(claim, { load, url, key, otherKey, mails }) {
   const { createData } = await load("data/index");
   const { createFunctions } = await load("functions/index");
 
-  const run = Math.random().toString(36).slice(2); // the program may run several times against one server
+  // The name is new, because the program may run several times against one server.
+  const run = Math.random().toString(36).slice(2);
   const name = () => `u${Math.random().toString(36).slice(2)}@example.com`;
   const eve = { email: name(), password: PASSWORD };
   const client = createClient(url, key, { storage: null });

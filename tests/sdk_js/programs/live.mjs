@@ -1,6 +1,6 @@
 /**
- * Live queries and channels of the client, against a server of the protocol in memory. The numbers are complaints about
- * other systems (tests/e2e/live/complaints.py).
+ * Live queries and channels of the client, against a server of the protocol in memory. The numbers in the names of
+ * claims are those of complaints about other systems (tests/e2e/live/complaints.py).
  */
 
 import { equal, refusal, until } from "./harness.mjs";
@@ -14,7 +14,7 @@ export async function add(claim, { load }) {
   const { createTestServer } = await load("testing/index");
   const restore = quick();
 
-  /** A server, a client with its live part, and the results that `watch` has shown. */
+  /** Returns a server, a client with its live part, and the results that `watch` has shown. */
   function made(options = {}, { signedIn, server = new LiveServer(createTestServer()) } = {}) {
     const client = createClient(URL_OF_SERVER, "pk_test", { storage: signedIn ?? null, fetch: server.fetch, retries: 0, onProblem: (problem) => server.problems.push?.(problem) });
     const live = createLive(client, { WebSocket: server.WebSocket, ...options });
@@ -45,7 +45,7 @@ export async function add(claim, { load }) {
     await until(() => posts.ids() === "cdeb", "the changes of one commit");
     equal(names(posts.last()), { added: "d", changed: "b", removed: "a", moved: "b" });
     equal(posts.seen.length, 2);
-    equal(posts.seen[0].items[2] === posts.seen[1].items[0], true); // c is the same object
+    equal(posts.seen[0].items[2] === posts.seen[1].items[0], true); // Document c is the same object in both results.
     live.close();
   });
 
@@ -67,7 +67,7 @@ export async function add(claim, { load }) {
     await until(() => views.every(({ seen }) => seen.length === 1), "empty results");
     server.faults.noTail = true;
     await server.commit([["one", "put", "a", { n: 1 }], ["two", "put", "b", { n: 1 }], ["three", "put", "c", { n: 1 }]]);
-    // the diffs of two collections arrive, and no barrier: nothing is shown
+    // The diffs of two collections have arrived, but no barrier, so nothing is shown.
     shown.length = 0;
     server.faults.noTail = false;
     await server.tell();
@@ -258,7 +258,7 @@ export async function add(claim, { load }) {
     await until(() => posts.ids() === "ae", "the result of the first user");
     await client.auth.signOut();
     await until(() => posts.ids() === "a", "the result of nobody");
-    equal(shown.map(([, ids]) => ids).join(), "ae,,a"); // empty in between, at once
+    equal(shown.map(([, ids]) => ids).join(), "ae,,a"); // The result was empty in between, at once.
     await client.auth.signUp({ email: "fred@example.com", password: "apples and pears" });
     await until(() => posts.ids() === "af", "the result of the second user");
     equal(posts.seen.filter(({ items }) => items.some(({ owner }) => owner === "usr_1")).length, 1);
@@ -314,7 +314,7 @@ export async function add(claim, { load }) {
     let ahead = 0;
     Date.now = () => now() + ahead;
     const connectedAgain = () => {
-      ahead += 46_000; // again each time, since a message may have been on its way
+      ahead += 46_000; // The clock moves again each time, because a message may have been on its way.
       return server.heard.filter(({ message }) => message.t === "auth").length > 1;
     };
     try {
@@ -335,7 +335,8 @@ export async function add(claim, { load }) {
     const timer = globalThis.setTimeout;
     let pongs = 0;
     server.hear = (_, { t }) => void (pongs += t === "pong");
-    globalThis.setTimeout = (work, ms, ...rest) => (ms ? 0 : timer(work, ms, ...rest)); // the fake socket needs its own
+    // The fake socket needs its own timers, so only pauses take no time.
+    globalThis.setTimeout = (work, ms, ...rest) => (ms ? 0 : timer(work, ms, ...rest));
     session.put({ t: "ping", at: "e1.0" });
     await new Promise((resolve) => timer(resolve, 50));
     globalThis.setTimeout = timer;
@@ -475,7 +476,7 @@ export async function add(claim, { load }) {
     await room.publish(2, { echo: false });
     server.faults.loseMessages = 1;
     await room.publish(3);
-    await room.publish(4); // a gap: the client joins again, and gets 3
+    await room.publish(4); // Message 4 follows a gap, so the client joins again and gets message 3.
     await until(() => heard.join() === "1,3,4", "what was lost");
     server.cut();
     await room.publish(5);
@@ -578,7 +579,7 @@ export async function add(claim, { load }) {
       await until(() => seen, "the result");
       const [{ message }] = server.heard;
       equal(transports[0] === "socket" ? message.explain : asked[0], "true");
-      await live.collection("posts").put("a", { n: 1 }); // a local write is a request
+      await live.collection("posts").put("a", { n: 1 }); // A local write sends a request.
       equal([...new Set(asked)], ["true"]);
       live.close();
     }
@@ -621,7 +622,7 @@ export async function add(claim, { load }) {
     const leave = room.join(listener("a"), { presence: "Ada" });
     await until(() => heard.length === 1, "the refusal");
     room.join(listener("b"));
-    await until(() => heard.length === 3, "the second refusal"); // both listeners get the change
+    await until(() => heard.length === 3, "the second refusal"); // Both listeners get the change.
     delete server.problems["rooms/8"];
     room.join(listener("c"));
     await until(() => heard.includes("c 1"), "the join without leaving");
@@ -718,7 +719,7 @@ function names(result) {
   return Object.fromEntries(["added", "changed", "removed", "moved"].map((name) => [name, result[name].map(({ _id }) => _id).join("")]));
 }
 
-/** The digest of the protocol, with a different algorithm than in the client. */
+/** Returns the digest of the protocol, with a different algorithm than in the client. */
 function crc(docs) {
   const table = Array.from({ length: 256 }, (_, byte) => {
     for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
@@ -733,7 +734,7 @@ function settled(ms = 40) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Makes long pauses of the client twenty times shorter, and the same in each run. */
+/** Makes long pauses of the client twenty times shorter, and equal in each run. */
 function quick() {
   const [timer, random] = [globalThis.setTimeout, Math.random];
   globalThis.setTimeout = (work, ms = 0, ...rest) => timer(work, ms >= 500 && ms < 50_000 ? ms / 20 : ms, ...rest);

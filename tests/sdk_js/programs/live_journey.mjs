@@ -13,7 +13,7 @@ export async function add(claim, { load, url, key, transports, withoutSocket }) 
       sockets.push(this);
     }
   };
-  const run = Math.random().toString(36).slice(2, 8); // the server is shared with other runs
+  const run = Math.random().toString(36).slice(2, 8); // The name is new, because other runs share the server.
   const [eve, ada] = [createClient(url, key, { storage: null }), createClient(url, key, { storage: null })];
   const live = createLive(eve, { WebSocket: Watched, ...(transports && { transports }) });
   const posts = live.collection("posts");

@@ -1,4 +1,4 @@
-/** Writes that the server does not accept: some end, others wait. The page gets messages meanwhile. */
+/** Writes that the server does not accept. Some of them end, and others wait. Meanwhile the page gets messages. */
 
 import { equal, refusal, until } from "./harness.mjs";
 import { LiveServer } from "./live_server.mjs";
@@ -19,7 +19,7 @@ export async function add(claim, { load }) {
     return { server, live, refused, told, posts: live.collection("posts"), stored: () => server.http.documents("posts").map(({ _id }) => _id).join() };
   }
 
-  /** Makes writes of `poison` fail, and counts them. */
+  /** Makes writes of `poison` fail, and counts these writes. */
   function failing(server, problem) {
     const counted = { tries: 0 };
     server.faults.failing = (request) => (request.includes("poison") && ++counted.tries ? problem : undefined);

@@ -1,6 +1,7 @@
 /**
- * A server of docs/live-protocol.md in memory, without sockets: it has a `fetch` and a `WebSocket` for the client. Documents
- * are those of `bunbase-js/testing`; a document with `owner` is seen by this user only. It fails when a test asks for it.
+ * A server of docs/live-protocol.md in memory, without sockets: it has a `fetch` and a `WebSocket` for the client. The
+ * documents are those of `bunbase-js/testing`. Only the user in `owner` sees a document with this field. The server
+ * fails when a test asks for it.
  */
 
 const EPOCH = "e1";
@@ -8,12 +9,16 @@ const EPOCH = "e1";
 export class LiveServer {
   seq = 0;
   epoch = EPOCH;
-  /** Messages of clients, in order, with the transport and the connection: `{ by, conn, message }`. */
+  /** The messages of clients in order, each with its transport and its connection: `{ by, conn, message }`. */
   heard = [];
   sessions = new Set();
-  /** Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers), `noTail`, `noResume`, `slowResults` (a promise), `failing` (returns the problem of a write, or `{ status, html }` for a page of a proxy, or nothing). */
+  /**
+   * Faults: `down` (no network), `socketsBlocked`, `streamsHeld` (no bytes get through), `mute` (it never answers),
+   * `noTail`, `noResume`, `slowResults` (a promise), `failing` (returns the problem of a write, or `{ status, html }`
+   * for a page of a proxy, or nothing).
+   */
   faults = {};
-  /** The problem of the next watches, by collection. */
+  /** By collection, the problem with which the next watches are answered. */
   problems = {};
   requests = [];
   made = 0;
@@ -103,7 +108,7 @@ export class LiveServer {
     return this.tell();
   }
 
-  /** Updates the results of groups, but not with `faults.noTail`. */
+  /** Updates the results of groups, except if `faults.noTail` is true. */
   tell() {
     return (this.#work = this.#work.then(async () => {
       if (this.faults.noTail) return;
@@ -126,14 +131,14 @@ export class LiveServer {
     for (const id of session.syncs.splice(0)) session.put({ t: "ok", id });
   }
 
-  /** Sends `check` to all sessions. `wrong`: with a wrong digest. */
+  /** Sends `check` to all sessions, with a wrong digest if `wrong` is true. */
   check(digest, wrong) {
     for (const { g, turn, docs } of this.#groups.values())
       for (const session of this.sessions)
         if (session.groups.has(g)) session.put({ t: "check", g, turn, n: docs.length, h: wrong ? "00000000" : digest(docs) });
   }
 
-  /** Cuts all connections, as if the network was lost. */
+  /** Cuts all connections, as a lost network does. */
   cut(code = 1006) {
     for (const session of [...this.sessions]) this.end(session, code);
   }
@@ -156,7 +161,7 @@ export class LiveServer {
   async #answer(session, message) {
     const { t, id } = message;
     if (t === "auth") return this.#sign(session, message.token, message.key, message.resume);
-    // other messages are answered meanwhile
+    // Other messages are answered while the result is slow.
     if (t === "watch" && this.faults.slowResults) return void this.faults.slowResults.then(() => this.#watch(session, message));
     if (t === "watch") return this.#watch(session, message);
     if (t === "unwatch") {
@@ -198,7 +203,8 @@ export class LiveServer {
     }
     session.watches.set(id, group.g);
     const known = !this.faults.noResume && g === group.g && at?.startsWith(`${this.epoch}.`);
-    const changed = new Set(group.docs.filter(({ _seen }) => true).map(({ _id }) => _id)); // as if the log named them all
+    // The server acts as if the log named all these documents.
+    const changed = new Set(group.docs.filter(({ _seen }) => true).map(({ _id }) => _id));
     const whole = known
       ? { resumed: true, gone: have.filter((one) => !changed.has(one)), put: group.docs.map((document, index) => [index, document]) }
       : { docs: group.docs };
@@ -208,7 +214,7 @@ export class LiveServer {
 
   async #result(group) {
     const { collection, where, sort, limit = 1000, select } = group.query ?? { ...group.doc, where: { _id: group.doc.id } };
-    // the documents in memory know no patterns, and neither do local writes of the client
+    // The documents in memory know no patterns, and neither do local writes of the client.
     const body = JSON.stringify({ where, sort, limit: 1000 }).replace('{"$regex":"^', '{"$startsWith":"');
     const response = await this.http.fetch(`http://bunbase.test/v1/data/${collection}/query`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
     const items = (await response.json()).items.filter(({ owner }) => !owner || owner === group.uid);
@@ -244,7 +250,7 @@ export class LiveServer {
       if (presence !== undefined) {
         const known = room.members.get(session.conn);
         room.members.set(session.conn, { m: session.conn, uid: session.uid, data: presence });
-        // as the server does, also to the member itself, whose list has it already
+        // A real server sends this also to the member itself, although the member's list has it already.
         if (!known) setTimeout(() => all({ t: "members", enter: [room.members.get(session.conn)], n: room.members.size }), 0);
       }
       return session.put({ t: "joined", id, c: room.c, epoch: room.epoch, offset: room.offset, messages, lost, members: [...room.members.values()], n: room.members.size });
@@ -293,7 +299,7 @@ export class LiveServer {
     const stream = new ReadableStream({ start: (controller) => void (out = controller) });
     const encoder = new TextEncoder();
     const put = (text) => {
-      // a comment, and an event that arrives in two parts
+      // The stream sends a comment, and an event that arrives in two parts.
       const bytes = encoder.encode(`: sign of life\n\nid: ${this.at}\ndata: ${text}\n\n`);
       out.enqueue(bytes.slice(0, 30));
       out.enqueue(bytes.slice(30));
@@ -330,7 +336,10 @@ export class LiveServer {
   }
 }
 
-/** Returns a function that calls `take` with each text a moment later. Browsers let a timer that was set later end before others. */
+/**
+ * Returns a function that calls `take` with each text a moment later. Browsers let a timer that was set later end
+ * before others.
+ */
 function inOrder(take) {
   const texts = [];
   return (text) => {
@@ -359,7 +368,7 @@ class Session {
   }
 }
 
-/** Returns `gone` and `put` from one result to another, or undefined. Moved documents are put. */
+/** Returns the difference of two results as `gone` and `put`, or undefined. Moved documents are in `put`. */
 function differenceOf(before, after) {
   const old = new Map(before.map((document) => [document._id, JSON.stringify(document)]));
   const ids = new Set(after.map(({ _id }) => _id));

@@ -49,7 +49,7 @@ export async function add(claim, { load }) {
     await until(() => live.state === "offline", "offline");
     server.faults.down = false;
     await until(() => live.state === "live", "live");
-    // on a busy machine, more than one attempt may fail before the network is back
+    // On a busy machine, more than one attempt may fail before the network is back.
     equal([told[0], told.at(-2), told.at(-1)], ["offline", "behind", "live"]);
     live.close();
   });

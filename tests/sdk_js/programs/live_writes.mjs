@@ -1,4 +1,7 @@
-/** Writes that show at once, the queue that sends them, and the cache between visits, against a server in memory. */
+/**
+ * Writes that the page shows at once, the queue that sends the writes, and the cache between visits. The server is in
+ * memory.
+ */
 
 import { equal, refusal, until } from "./harness.mjs";
 import { LiveServer } from "./live_server.mjs";
@@ -38,7 +41,7 @@ export async function add(claim, { load }) {
     await server.commit([["posts", "put", "a", { n: 1 }]]);
     const { last } = see({});
     await until(() => last() === "a1", "the result");
-    posts.patch("a", { n: 2 }, { ifRev: 99 }); // without a listener, the process would end here
+    posts.patch("a", { n: 2 }, { ifRev: 99 }); // Without a listener for rejections, the process would end here.
     posts.patch("..", { n: 2 });
     await until(() => refused.length === 2, "both");
     equal([...refused].sort(), ["patch .. invalid_value", "patch a stale_revision"]);
@@ -97,7 +100,7 @@ export async function add(claim, { load }) {
     server.faults.slowAnswers = new Promise((resolve) => (answer = resolve));
     const first = posts.patch("a", { $inc: { n: 1 } });
     await until(() => server.seq === 2, "the commit");
-    await server.commit([["posts", "put", "z", { n: 9 }]]); // a barrier with both
+    await server.commit([["posts", "put", "z", { n: 9 }]]); // One barrier follows both writes.
     await until(() => view.last() === "a2,z9…", "the stranger's document");
     const second = posts.patch("a", { $inc: { n: 1 } });
     equal(view.last(), "a3,z9…");
@@ -145,7 +148,7 @@ export async function add(claim, { load }) {
     server.faults.noTail = true;
     await posts.patch("a", { n: 2 });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    equal(view.last(), "a2"); // answered, and still shown by the local write
+    equal(view.last(), "a2"); // The write is answered, and the page still shows the local write.
     server.faults.noTail = false;
     await server.tell();
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -167,7 +170,7 @@ export async function add(claim, { load }) {
       await write;
       await until(() => server.heard.some(({ message }) => message.t === "sync"), "the question for the write");
       await until(() => live.state === "behind", "the connection");
-      await new Promise((resolve) => setTimeout(resolve, 50)); // the write's own barrier comes before the result
+      await new Promise((resolve) => setTimeout(resolve, 50)); // The write's own barrier comes before the result.
       equal(view.last(), "a1,b2");
       await server.commit([["posts", "put", "c", { n: 3 }]]);
       come();
@@ -208,7 +211,7 @@ export async function add(claim, { load }) {
     const [random, timeout] = [Math.random, globalThis.setTimeout];
     const pauses = [];
     Math.random = () => 1;
-    // the pauses between attempts take no time, and the longest one does not end by itself
+    // The pauses between attempts take no time, and the longest pause does not end by itself.
     globalThis.setTimeout = (call, ms, ...given) => {
       pauses.push(ms);
       const [short, longest] = [[1000, 2000, 4000, 8000].includes(ms), ms === 10_000];
@@ -294,7 +297,7 @@ export async function add(claim, { load }) {
     const kept = (kind) => [...cache.texts].filter(([key]) => key.startsWith(`${kind}:`)).map(([, text]) => JSON.parse(text));
     const first = await held(inOrder, [["a", 1], ["b", 2]], { cache });
     await until(() => kept("result").length, "the kept result");
-    first.server.faults.noTail = true; // no result has the writes before the page ends
+    first.server.faults.noTail = true; // No result contains the writes before the page ends.
     await Promise.all([first.posts.patch("a", { $inc: { n: 4 } }), first.posts.delete("b"), first.posts.create({ _id: "c", n: 3 })]);
     await until(() => kept("write").filter(({ mark }) => mark).length === 3, "the marks of the kept writes");
     equal(first.live.waiting, 0);
@@ -331,7 +334,7 @@ export async function add(claim, { load }) {
     const write = await first.posts.patch("a", { $inc: { n: 4 } });
     equal(write.n, 5);
     await until(() => ![...cache.texts.keys()].some((key) => key.startsWith("write:")), "the end of the kept write");
-    // as if the page had ended between the save of the first result and that of the second one
+    // This acts as if the page had ended between the save of the first result and the save of the second one.
     const left = { key: "k", op: "patch", collection: "posts", id: "a", data: { $inc: { n: 4 } }, conditions: {}, at: new Date().toISOString(), sent: true, mark: first.server.at };
     first.live.close();
     const place = [...cache.texts.keys()][0].split(":").slice(2, -1).join(":").split(":{")[0];

@@ -1,4 +1,7 @@
-/** Runs a program: `run.mjs <path of the program> <folder of the bundles> <environment as JSON>`. Prints the results as JSON. */
+/**
+ * Runs a program: `run.mjs <path of the program> <folder of the bundles> <environment as JSON>`. Prints the results as
+ * JSON.
+ */
 
 import { Claims } from "./harness.mjs";
 

@@ -1,4 +1,6 @@
-/** A program that serves pages: it checks tokens, passes cookies on, and its own tests use the server in memory. */
+/**
+ * A program that serves pages, checks tokens and passes cookies on. The program's own tests use the server in memory.
+ */
 
 import { equal, refusal } from "./harness.mjs";
 

@@ -1,6 +1,6 @@
 /**
- * Sessions against a strict server, where a refresh token works once. In one process, with unreliable storages and
- * clocks.
+ * Sessions in one process, with unreliable storages and clocks, against a strict server where a refresh token works
+ * once.
  */
 
 import { equal, refusal, until } from "./harness.mjs";
@@ -117,7 +117,8 @@ export async function add(claim, { load, strict }) {
       await until(() => whys.length === 1, "initial");
       shift = HOUR;
       await control({ refresh });
-      if (refresh === "ok") await ask("/v1/auth/refresh", { refresh_token: "refresh0" }); // now all tokens have expired
+      // Now all tokens have expired.
+      if (refresh === "ok") await ask("/v1/auth/refresh", { refresh_token: "refresh0" });
       const problem = await things.query().catch((error) => error);
       await until(() => whys.length === 2, "expired");
 
@@ -132,7 +133,7 @@ export async function add(claim, { load, strict }) {
 
     const { logouts } = await control();
     equal([storage.texts.size, client.auth.user, logouts.length, logouts[0].startsWith("access")], [0, null, 1, true]);
-    await client.auth.signOut(); // nobody is signed in: nothing happens
+    await client.auth.signOut(); // Nobody is signed in, so nothing happens.
   });
 
   claim("a clock that is wrong by an hour or a day, or jumps, costs one renewal for each lifetime at most", async () => {

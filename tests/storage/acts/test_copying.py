@@ -1,4 +1,4 @@
-"""Copies and moves for callers bound by rules: the rules see the object as it will be, and owners stay."""
+"""When rules apply to a caller who copies or moves, the rules see the object as it will be, and owners stay."""
 
 from __future__ import annotations
 

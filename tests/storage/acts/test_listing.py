@@ -1,4 +1,4 @@
-"""Lists for callers bound by rules: cursors show no hidden keys, and expensive rules leave out no objects."""
+"""In lists for callers to whom rules apply, cursors show no hidden keys, and expensive rules leave out no objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads that stop: a client that is silent, one that sends too much at once, a disk that is almost full."""
+"""Uploads stop: a client is silent, a client sends too much at once, or a disk is almost full."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_one_changed_bit_is_noticed(seed: int) -> None:
     draw = random.Random(seed)
     content = draw.randbytes(draw.choice(EDGES))
     blob = bytearray(sealed_in_pieces(content, draw))
-    # every second case changes the header
+    # Every second case changes the header.
     at = draw.randrange(HEADER_BYTES if seed % 2 else len(blob))
     blob[at] ^= 1 << draw.randrange(8)
 

@@ -1,10 +1,11 @@
-"""The pure parts of a download: types, disguises, ranges, conditions and headers."""
+"""The parts of a download that need no server: types, disguised files, ranges, conditions and headers."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
 from email.message import Message
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_a_disguised_page_is_no_image_and_no_text(content: bytes) -> None:
     ("declared", "content", "good"),
     [
         ("image/png", PNG, True),
-        ("image/jpeg", PNG, True),  # the kind counts: programs confuse these two
+        ("image/jpeg", PNG, True),  # Only the kind counts, because programs confuse these two types.
         ("video/mp4", PNG, False),
         ("text/plain", PNG, False),
         ("image/png", b"plain text", False),
@@ -192,11 +193,11 @@ def test_patterns_of_types() -> None:
     assert not matches("text/html", ["image/*", "application/pdf"])
 
 
-def opened(key: str = "a/b.png", content_type: str = "image/png", status: int = 200, **values: object) -> Opened:
+def opened(key: str = "a/b.png", content_type: str = "image/png", status: int = 200, **values: Any) -> Opened:
     cache_control = str(values.pop("stored", ""))
     metadata = {"näme": "wörth \U0001f600"} if values.pop("metadata", False) else {}
     found = StoredObject(key, "files", 10, "e", content_type, "", metadata, None, AT, AT)
-    return Opened(status, found, 2, 5, bool(values.pop("public", False)), cache_control, **values)  # type: ignore[arg-type]
+    return Opened(status, found, 2, 5, bool(values.pop("public", False)), cache_control, **values)
 
 
 def test_only_harmless_types_are_shown() -> None:

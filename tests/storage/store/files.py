@@ -9,8 +9,9 @@ from pathlib import Path
 
 import apsw
 
+from bunbase.storage.store.blobs import BlobPart, add_blob
 from bunbase.storage.store.files import OpenFiles
-from bunbase.storage.store.objects import BlobPart, Properties, Quota, State, add_blob, put
+from bunbase.storage.store.objects import Properties, Quota, State, put
 from tests.fakes import FakeKms
 
 QUOTA = Quota(1 << 40, 1 << 40)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
 import pytest
 
 from bunbase.contracts.bunkms import KeyDestroyed
@@ -109,8 +110,8 @@ async def test_a_failed_transaction_changes_nothing(tmp_path: Path) -> None:
         async with files.using("prj_a") as file:
             assert file is not None
 
-            def fails(connection: object) -> None:
-                create_bucket(connection, "files", "{}", 1)  # type: ignore[arg-type]
+            def fails(connection: apsw.Connection) -> None:
+                create_bucket(connection, "files", "{}", 1)
                 raise KeyError
 
             with pytest.raises(KeyError):

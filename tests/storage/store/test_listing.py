@@ -19,7 +19,7 @@ PARTS = ["a", "b", "A", "é", "e\u0301", "..", ".", "", " ", "+", "\U0010ffff", 
 
 
 class Filter:
-    """Shows the rows for which `shows` is true, and is spent after `most` rows of a page."""
+    """Shows the rows for which `shows` is true. The budget of the filter ends after `most` rows of a page."""
 
     def __init__(self, shows: Callable[[ObjectRow], bool], most: int = 1 << 60) -> None:
         self.shows = shows

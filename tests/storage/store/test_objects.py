@@ -9,21 +9,17 @@ import apsw
 import pytest
 
 from bunbase.contracts.storage import StorageQuotaExceeded
-from bunbase.storage.store.objects import (
+from bunbase.storage.store.blobs import (
     BlobPart,
     Moved,
-    Quota,
     add_blob,
     due_blobs,
-    find,
     forget_blobs,
-    move,
     parts_of,
-    put,
-    remove,
     totals,
     unknown_blobs,
 )
+from bunbase.storage.store.objects import Quota, find, move, put, remove
 from bunbase.storage.store.tables import create_tables
 from tests.seeds import seeds
 from tests.storage.store.files import QUOTA, plain_properties, put_one

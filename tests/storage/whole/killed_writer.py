@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from bunbase.contracts.storage import BucketExists, Copying, KeptPlace, NewBucket, ObjectNotFound, Place
+from bunbase.storage.acts.multipart import MultipartActs
 from tests.fakes import FakeKms
-from tests.storage.room import SECRET, opened_storage, put
+from tests.storage.room import SECRET, opened_storage, put, put_in_parts
 
 
 def say(text: str) -> None:
@@ -19,7 +20,7 @@ def say(text: str) -> None:
 
 
 def content_of(name: str) -> bytes:
-    """Return the content that a write has: its size and bytes follow from its name."""
+    """Return the content of a write. The size and the bytes follow from the name of the write."""
     return random.Random(name).randbytes(random.Random(name).choice([0, 10, 70_000, 1_300_000]))
 
 
@@ -32,12 +33,14 @@ async def write(directory: Path, secret: bytes, round: int) -> None:
             for number in range(10_000):
                 name = f"{round}.{worker}.{number}"
                 key = f"{worker}/{random.Random(name).randrange(4)}"
-                act = random.Random(name + "act").choice(["put", "put", "put", "delete", "copy"])
+                act = random.Random(name + "act").choice(["put", "put", "parts", "parts", "delete", "copy"])
                 to = f"{worker}/copy" if act == "copy" else key
                 say(f"begin {act} {key} {to} {name}")
                 try:
                     if act == "put":
                         await put(storage, key, content_of(name))
+                    elif act == "parts":
+                        await put_in_parts(storage, key, content_of(name))
                     elif act == "delete":
                         await storage.delete_object(SECRET, Place("files", key))
                     else:
@@ -52,4 +55,5 @@ async def write(directory: Path, secret: bytes, round: int) -> None:
 
 
 if __name__ == "__main__":
+    MultipartActs.min_part_bytes = 1
     asyncio.run(write(Path(sys.argv[1]), bytes.fromhex(sys.argv[2]), int(sys.argv[3])))

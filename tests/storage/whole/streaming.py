@@ -1,4 +1,7 @@
-"""A process that uploads and downloads one large object, and prints by how many bytes its memory grew meanwhile."""
+"""A process that uploads and downloads one large object.
+
+The process prints by how many bytes its memory grew meanwhile.
+"""
 
 from __future__ import annotations
 

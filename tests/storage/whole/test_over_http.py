@@ -1,4 +1,4 @@
-"""Files through the real gateway and a real socket: keys as they are sent, ranges, disguises, limits and links."""
+"""Files through the real gateway and a socket: keys as they are sent, ranges, disguised files, limits and links."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ async def test_a_damaged_object_is_an_error_and_no_broken_download(
     blob.write_bytes(content)
     status, _, body = await client("GET", "/v1/storage/objects/hurt/a")
     assert (status, json.loads(body)["code"]) == (500, "object_damaged")
-    whole = {**WITH_KEY, "Range": "bytes=70000-70010"}  # of a chunk that is not damaged
+    whole = {**WITH_KEY, "Range": "bytes=70000-70010"}  # The range is in a chunk that is not damaged.
     assert (await client("GET", "/v1/storage/objects/hurt/a", headers=whole))[0] == 206
     blob.unlink()
     status, _, body = await client("GET", "/v1/storage/objects/hurt/a")

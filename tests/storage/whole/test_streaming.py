@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-PIECES = 200  # of 512 KiB: 100 MiB
+PIECES = 200  # The object has 200 pieces of 512 KiB, so 100 MiB.
 
 
 async def test_memory_does_not_grow_with_the_size_of_an_object(tmp_path: Path) -> None:

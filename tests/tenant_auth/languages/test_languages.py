@@ -22,7 +22,8 @@ OTHER_VOICES: Final = {
     "es": r"(?i)\b(usted|le|puede usted)\b",
     "fr": r"(?i)\b(tu|toi|ton|tes)\b",
 }
-OF_SERVICES: Final = {"access_denied", "provider_error"}  # not Problems: other services answer so
+# These are not Problems, because other services answer with these codes.
+OF_SERVICES: Final = {"access_denied", "provider_error"}
 
 
 def texts_in(texts: Texts) -> dict[str, str]:
@@ -52,7 +53,7 @@ def test_every_language_has_all_texts_with_the_same_placeholders(language: str) 
 
 @pytest.mark.parametrize(("language", "other_voice"), OTHER_VOICES.items())
 def test_pages_and_mails_speak_to_the_reader_in_one_voice(language: str, other_voice: str) -> None:
-    """German and Spanish say du and tú, as apps for everybody do; French says vous, as its apps do."""
+    """In German and Spanish, apps for everybody address the reader with du and tú. French apps use vous."""
     mails = [text for texts in LETTERS[language].texts.values() for text in msgspec.structs.astuple(texts)]
     said = [*texts_in(LANGUAGES[language]).values(), *mails]
 
@@ -80,7 +81,7 @@ def test_a_refusal_by_the_hook_of_an_app_is_shown_in_its_own_words() -> None:
 
 
 def test_texts_of_problems_are_for_codes_that_exist() -> None:
-    importlib.import_module("bunbase.tenant_auth.service")  # defines all problems of tenant-auth
+    importlib.import_module("bunbase.tenant_auth.service")  # This import defines all problems of tenant-auth.
     assert set(en.TEXTS.problems) - OF_SERVICES <= set(CODES)
 
 

@@ -164,7 +164,7 @@ async def test_the_answer_of_a_provider_that_lies_signs_nobody_in(room: TenantAu
 async def test_a_form_of_a_provider_is_repeated_as_an_address_on_the_same_server(
     room: TenantAuthService, fake: FakeProvider
 ) -> None:
-    """Apple sends a form from its own page, with which a browser sends no cookie."""
+    """Apple sends a form from its own page, and a browser sends no cookie with this form."""
     async with client_of(ROUTES, tenant_auth=room, client=AT_BAKERY) as http:
         asked = await begun(http, fake)
         sent = {"state": asked["state"], "code": "code", "user": '{"name": "x"}', "redirect_to": "https://evil.example"}
@@ -190,7 +190,7 @@ async def test_no_project_reaches_the_private_network_of_the_server(
             await enable(tenant_auth, issuer)
             answer = await http.get(START)
             assert (answer.status_code, answer.json()["code"]) == (502, "provider_unavailable"), issuer
-    with pytest.raises(InvalidInput):  # plain http
+    with pytest.raises(InvalidInput):  # This address is plain http.
         await enable(tenant_auth, fake.issuer)
 
     assert not fake.seen

@@ -55,7 +55,7 @@ FOREIGN: Final = (
 
 
 def at(page: str = "", **changed: str) -> str:
-    """Return the address of a page with the request of the app."""
+    """Return the address of a page, with the app's request in its query."""
     return f"/v1/auth/ui{page}?{urlencode(ASKED | changed)}"
 
 
@@ -234,7 +234,7 @@ async def test_a_second_factor_is_set_up_and_asked_for_on_a_further_page(
     refused = await http.post(action(enrol, "/enrolment"), data=given | {"code": "000000"})
     code = Phone(secret, clock).code()
     done = await http.post(action(refused, "/enrolment"), data=given | {"code": code})
-    clock.advance(120)  # while the person copies the recovery codes
+    clock.advance(120)  # This time passes while the person copies the recovery codes.
     back = re.search(r'class="button" href="([^"]+)"', done.text)
     assert back is not None
     enrolled = await room.exchange_user_code(
@@ -332,7 +332,7 @@ async def test_a_request_that_is_not_whole_or_comes_from_another_site_is_refused
 async def test_no_session_and_no_user_is_stored_if_the_code_for_the_app_cannot_be(
     room: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crash between both would leave a session that nobody can use, and that no job finds."""
+    """A crash between two separate transactions would leave a session that nobody can use and that no job finds."""
     await without_password(room, EVE, room.pools.site.clock, email_verified=True)
     await room.request_user_code(AT_BAKERY, EVE)
     code = next(found[0] for mail in await mails(room, EVE) if (found := re.search(r"\b\d{6}\b", mail.text)))

@@ -208,9 +208,11 @@ async def test_a_refused_sign_in_and_a_look_at_ones_own_activity_run_the_same_st
         await refuse(tenant_auth, email)
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(AT_BAKERY, email, "123456")
-        await tenant_auth.own_user_activity(stranger, 1, None)  # stores what waits, but only for the stranger
+        # This request stores what waits, but only for the stranger.
+        await tenant_auth.own_user_activity(stranger, 1, None)
         own = [sql for task, sql in ran if task is asyncio.current_task()]
-        return [sql for sql in own if "FROM auth_settings" not in sql]  # they are cached, and read again after a change
+        # The settings are cached, and read again after a change.
+        return [sql for sql in own if "FROM auth_settings" not in sql]
 
     assert await statements(EVE) == await statements("nobody@example.com")
     refused = await of(tenant_auth, known.id)
@@ -239,7 +241,7 @@ async def test_a_flood_of_attempts_adds_few_rows_and_hides_no_sign_in(
     assert len(await of(tenant_auth, uid)) == MAX_REFUSED + 1 + MAX_DONE + 1
     clock.advance(3600)
     await signs_in(tenant_auth, uid, PHONE)
-    assert (await of(tenant_auth, uid))[-1].ip == PHONE.ip  # the limit counts anew in a new hour
+    assert (await of(tenant_auth, uid))[-1].ip == PHONE.ip  # In a new hour, the limit counts from zero.
 
 
 async def test_a_sign_in_from_a_new_device_sends_a_mail_only_if_the_project_wants_it(
@@ -255,7 +257,7 @@ async def test_a_sign_in_from_a_new_device_sends_a_mail_only_if_the_project_want
 
     assert await kinds(tenant_auth, EVE) == ["new_sign_in"]
     assert [one.new_device for one in (await of(tenant_auth, uid))[1:]] == [True, False, True, False, False]
-    for _ in range(MAX_DONE):  # somebody who knows the password fills the hour
+    for _ in range(MAX_DONE):  # Somebody who knows the password uses up the limit of the hour.
         await tenant_auth.pools.journal.add(BAKERY, uid, Event(UserAct.SIGN_IN), SYSTEM)
     for by in (PHONE, msgspec.structs.replace(PHONE, ip="198.51.100.7")):
         await signs_in(tenant_auth, uid, by)

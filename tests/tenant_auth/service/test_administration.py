@@ -171,7 +171,7 @@ async def test_a_ban_ends_every_session_and_is_shown_only_with_the_right_passwor
     await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=False))
 
     assert await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
-    with pytest.raises(InvalidToken):  # the end of the ban does not restore sessions
+    with pytest.raises(InvalidToken):  # The end of the ban does not restore sessions.
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
 
 
@@ -198,10 +198,11 @@ async def test_a_ban_with_an_end_refuses_sign_ins_until_then_and_the_user_does_n
     assert (shown.banned, shown.banned_until, await _banned(tenant_auth, True)) == (False, None, [])
     assert await _banned(tenant_auth, False) == [new.user.id]
     later = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
-    with pytest.raises(InvalidToken):  # the end of the ban does not restore sessions
+    with pytest.raises(InvalidToken):  # The end of the ban does not restore sessions.
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
 
-    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=True))  # another ban, after the first is over
+    # This is another ban, after the end of the first ban.
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=True))
 
     with pytest.raises(InvalidToken):
         await tenant_auth.refresh(AT_BAKERY, later.refresh_token)
@@ -417,7 +418,7 @@ async def test_an_email_address_belongs_to_one_user(tenant_auth: TenantAuthServi
         return_exceptions=True,
     )
 
-    assert (await tenant_auth.user(SERVER, made[1].id)).role == "user"  # a change is applied whole or not at all
+    assert (await tenant_auth.user(SERVER, made[1].id)).role == "user"  # A change is applied as a whole or not at all.
     assert Counter(type(answer) for answer in moved) == {ManagedUser: 1, EmailTaken: 3}
 
 

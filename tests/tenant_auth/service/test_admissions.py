@@ -54,4 +54,4 @@ async def test_the_projects_server_adds_users_whom_the_settings_exclude(tenant_a
     made = await tenant_auth.create_user(secret_caller(BAKERY), NewUser("eve@example.org", PASSWORD))
 
     assert (await tenant_auth.login(AT_BAKERY, "eve@example.org", PASSWORD)).user.id == made.id
-    assert await signed_up(tenant_auth, AT_LIBRARY, "eve@example.org")  # another project has its own settings
+    assert await signed_up(tenant_auth, AT_LIBRARY, "eve@example.org")  # Another project has its own settings.

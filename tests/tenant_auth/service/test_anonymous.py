@@ -46,7 +46,7 @@ async def anonymous_users_on(tenant_auth: TenantAuthService, clock: ManualClock)
 
 
 async def visitor(room: TenantAuthService, clock: ManualClock) -> tuple[UserSignedIn, Caller]:
-    """Sign in anonymously. Return the answer, and the caller with its access token."""
+    """Sign in anonymously. Return the answer, and the `Caller` object of its access token."""
     signed_in = await room.sign_in_anonymously(AT_BAKERY, {"theme": "dark"})
     return signed_in, await as_user(room, AT_BAKERY, signed_in.access_token, clock.now().timestamp)
 
@@ -150,7 +150,7 @@ async def test_of_two_sign_ups_at_once_with_one_anonymous_token_one_wins(
 
 
 async def test_a_change_during_the_upgrade_is_kept(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
-    """The tokens are signed before the user is stored: those of the first attempt would have an outdated role."""
+    """The tokens are signed before the user is stored, so tokens of the first attempt would have an outdated role."""
     _, caller = await visitor(tenant_auth, clock)
     uid, really, changes = caller.end_user().uid, tenant_auth.tokens.before_token, [UserChanges(role="editor")]
 

@@ -25,7 +25,7 @@ class Browser:
         self.cookie = cookie
 
     async def ask(self, cookie: str = "", keeps: bool = True, anew: bool = False) -> CookieAccess:
-        """Send a request. `keeps`: the answer arrives, and its cookie is kept."""
+        """Send a request. If `keeps` is true, the answer arrives, and the browser keeps its cookie."""
         found = await self.room.cookie_access(BAKERY, cookie or self.cookie, anew)
         claims = await claims_of(self.room, BAKERY, found.access_token, lambda: self.clock.now().timestamp())
         await self.room.note_first_uses((FirstUse(claims["sid"], claims["gen"], BAKERY),))
@@ -54,7 +54,7 @@ async def test_a_young_cookie_stays_in_every_process_and_an_old_one_is_replaced(
 async def test_a_browser_that_loses_the_answer_gets_the_same_new_cookie_after_a_night(browser: Browser) -> None:
     browser.clock.advance(900)
     lost = await browser.ask(keeps=False)
-    for _ in range(3):  # the gateway uses the access token meanwhile, but that does not spend the old cookie
+    for _ in range(3):  # Meanwhile the gateway uses the access token, but this does not use up the old cookie.
         browser.clock.advance(6 * 3600)
         assert (await browser.ask(keeps=False)).cookie == lost.cookie
 

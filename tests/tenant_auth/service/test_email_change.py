@@ -95,12 +95,13 @@ async def test_a_user_changes_the_address_only_to_an_allowed_domain(
 
     with pytest.raises(EmailDomainNotAllowed):
         await tenant_auth.request_user_email_change(eve, NEW)
-    with pytest.raises(LinkExpired):  # the change began before the project chose its domains
+    with pytest.raises(LinkExpired):  # The change began before the project chose its domains.
         await tenant_auth.confirm_user_email_change(AT_BAKERY, early)
 
     assert (await tenant_auth.user(SERVER, eve.end_user().uid)).email == EVE
     await tenant_auth.request_user_email_change(eve, "ada@example.com")
-    await tenant_auth.update_user(SERVER, eve.end_user().uid, UserChanges(email=NEW))  # administration may
+    # An administrator may set this address.
+    await tenant_auth.update_user(SERVER, eve.end_user().uid, UserChanges(email=NEW))
 
 
 async def test_a_change_needs_a_fresh_proof_and_another_address_and_ends_after_a_day(
@@ -113,7 +114,7 @@ async def test_a_change_needs_a_fresh_proof_and_another_address_and_ends_after_a
     await tenant_auth.request_user_email_change(eve, NEW)
     first = await link(tenant_auth, NEW, "change-email")
     await tenant_auth.request_user_email_change(eve, "third@example.com")
-    with pytest.raises(LinkExpired):  # a later change replaces the first change
+    with pytest.raises(LinkExpired):  # A later change replaces the first change.
         await tenant_auth.confirm_user_email_change(AT_BAKERY, first)
     late = await link(tenant_auth, "third@example.com", "change-email")
     clock.advance(86400)

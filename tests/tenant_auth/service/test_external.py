@@ -78,7 +78,10 @@ EVE, SERVER, MEMBER = "eve@example.com", secret_caller(BAKERY), member_caller(BA
 
 
 class Service(FakeProvider):
-    """`opened`: the settings of each client that was made. `trusted`: the hosts that it trusts."""
+    """A fake service.
+
+    `opened` has the settings of each client that was made, and `trusted` has the hosts that it trusts.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +113,8 @@ async def test_a_person_with_a_verified_address_becomes_a_user_and_signs_in_to_i
     room: TenantAuthService, service: Service, clock: ManualClock
 ) -> None:
     first = await signed_in(room)
-    service.person_there = Person("sub-eve", "moved@example.com", False)  # the subject counts, not the address
+    # The subject identifies the person, and the address does not.
+    service.person_there = Person("sub-eve", "moved@example.com", False)
     again = await signed_in(room)
 
     assert (first.user.email, first.user.name, first.user.email_verified, first.user.role) == (EVE, "Eve", True, "user")
@@ -142,7 +146,7 @@ async def test_users_are_joined_by_their_address_if_both_sides_have_verified_it(
 async def test_the_owner_of_an_address_takes_over_a_user_that_somebody_else_has_prepared(
     room: TenantAuthService, service: Service, clock: ManualClock
 ) -> None:
-    """Pre-hijacking: the attacker knows the password, and has a session, an identity, a ticket and a mail link."""
+    """In a "pre-hijacking" attack, the attacker has the password, a session, an identity, a ticket and a mail link."""
     new = await signed_up(room, email=EVE)
     thief = await as_user(room, AT_BAKERY, new.access_token, clock.now().timestamp)
     service.person_there = Person("sub-thief", "thief@example.com", True)
@@ -211,7 +215,8 @@ async def test_a_state_a_code_a_ticket_and_an_identity_are_worthless_in_another_
         await started(room, AT_BAKERY, ticket)
     state, browser = await started(room, AT_LIBRARY)
     await room.change_project_auth(_admin(LIBRARY), {"providers": {"google": {"enabled": False}}}, None)
-    with pytest.raises(ProviderNotFound):  # the pool of the state is asked, not one that still has this provider
+    # The exchange asks the pool of the state, and not a pool that still has this provider.
+    with pytest.raises(ProviderNotFound):
         await room.finish_user_login("google", ExternalAnswer(state, browser, "code"))
 
     eve = await signed_in(room, AT_BAKERY)
@@ -229,7 +234,7 @@ async def test_a_state_a_code_a_ticket_and_an_identity_are_worthless_in_another_
 async def test_an_answer_counts_once_only_in_the_browser_that_began_and_only_for_its_provider(
     room: TenantAuthService,
 ) -> None:
-    """A stranger cannot sign somebody in to an account of the stranger (CSRF login), nor mix providers up."""
+    """A stranger can neither sign somebody in to the stranger's own account (CSRF login) nor mix providers up."""
     await configure(room, BAKERY, providers={"second": {"kind": "google", "client_id": "bakery"}})
     state, browser = await started(room)
     _, another = await started(room)
@@ -256,7 +261,7 @@ async def test_a_code_signs_in_once_and_only_for_the_app_that_began(
         *(room.exchange_user_code(AT_BAKERY, trade) for _ in range(3)), return_exceptions=True
     )
     stolen = await code_of(room)
-    for verifier in ("w" * 43, VERIFIER):  # the wrong verifier has used the code up
+    for verifier in ("w" * 43, VERIFIER):  # The wrong verifier has used the code up.
         with pytest.raises(ExternalLoginExpired):
             await room.exchange_user_code(AT_BAKERY, UserCodeExchange(stolen, verifier))
     late = await code_of(room)
@@ -294,7 +299,7 @@ async def test_a_user_links_lists_and_removes_identities_and_keeps_one_way_in(
     with pytest.raises(LinkExpired):
         await started(room, link=ticket)
     second, first = (await room.user_identities(eve)).items
-    # a verified address is a way to sign in, too
+    # A verified address is a way to sign in, too.
     await room.stores.db.execute("UPDATE users SET email_verified = false WHERE id = $1", new.user.id)
     outcomes = await asyncio.gather(
         *(room.delete_user_identity(eve, one.id) for one in (first, second)), return_exceptions=True
@@ -351,7 +356,7 @@ async def test_an_anonymous_user_is_not_merged_with_a_user_who_is_there_already(
 
     with pytest.raises(EmailTaken):
         await signed_in(room, exchanger=visitor)
-    known = await signed_in(room)  # without the token of the anonymous user
+    known = await signed_in(room)  # This sign-in has no token of the anonymous user.
     with pytest.raises(IdentityTaken):
         await signed_in(room, exchanger=visitor)
 
@@ -378,7 +383,7 @@ async def test_an_anonymous_user_who_signs_up_by_a_service_needs_the_second_fact
     with pytest.raises(MfaEnrolmentRequired):
         await signed_in(room, link=ticket, exchanger=visitor)
 
-    with pytest.raises(InvalidToken):  # the visitor's session does not become a session of the user
+    with pytest.raises(InvalidToken):  # The visitor's session does not become a session of the user.
         await room.refresh(AT_BAKERY, opened.refresh_token)
     with pytest.raises(MfaEnrolmentRequired):
         await signed_in(room)
@@ -421,7 +426,8 @@ async def test_the_hook_decides_about_people_of_other_services_outside_of_the_tr
     async def hook(event: dict[str, Any]) -> dict[str, Any]:
         if event["method"]["provider"] == "anonymous":
             return {}
-        await room.create_user(SERVER, NewUser(EVE))  # a transaction of the exchange would make it wait forever
+        # If the exchange had an open transaction here, this call would wait forever.
+        await room.create_user(SERVER, NewUser(EVE))
         [made] = (await room.users(SERVER, UserFilter(email=EVE), 1, None)).items
         await room.delete_user(SERVER, made.id)
         return answers.pop(0)

@@ -1,4 +1,4 @@
-"""Sign-ins by other services at the same moment: two tabs, a double click, two services of one person."""
+"""Sign-ins by other services at the same moment, from two tabs, by a double click, or by two services of one person."""
 
 from __future__ import annotations
 

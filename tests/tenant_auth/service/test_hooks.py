@@ -137,7 +137,8 @@ async def test_a_slow_hook_holds_no_lock_and_may_change_the_user_it_is_asked_abo
     tenant_auth: TenantAuthService, functions: FakeFunctions, clock: ManualClock
 ) -> None:
     async def before_token(event: dict[str, Any]) -> dict[str, Any]:
-        async with asyncio.timeout(10):  # a lock on the user, or a transaction of the caller, would make this wait
+        # A lock on the user, or a transaction of the caller, would make this call wait.
+        async with asyncio.timeout(10):
             if event["reason"] == "sign_in" and event["user"]["role"] == "user":
                 await tenant_auth.update_user(SERVER, event["user"]["id"], UserChanges(role="editor"))
             await signed_up(tenant_auth, AT_LIBRARY, f"{event['session']}@example.com".lower())
@@ -226,7 +227,7 @@ async def test_after_signup_runs_even_if_the_server_dies_after_the_sign_up(
     tmp_path: Path, database_url: str, clock: ManualClock, kms: FakeKms
 ) -> None:
     functions, here = FakeFunctions(), site(tmp_path, database_url, clock)
-    async with opened(MODULE, Rooms({Kms: kms}), here) as room:  # functions cannot be reached, so the event stays
+    async with opened(MODULE, Rooms({Kms: kms}), here) as room:  # Functions cannot be reached, so the event stays.
         await change_settings(room, hooks={"after_signup": "gate"})
         eve = (await signed_up(room)).user
         with pytest.raises(EmailTaken):

@@ -33,7 +33,8 @@ async def test_a_user_gets_mails_in_the_language_of_the_sign_up_and_a_newcomer_i
     eve = await signed_up(tenant_auth, reading("de-CH,de;q=0.9,en;q=0.8"))
     caller = await as_user(tenant_auth, AT_BAKERY, eve.access_token, clock.now().timestamp)
 
-    await tenant_auth.request_user_code(reading("fr"), EVE)  # a stranger's browser does not choose for the user
+    # A stranger's browser does not choose the language for the user.
+    await tenant_auth.request_user_code(reading("fr"), EVE)
     await tenant_auth.request_user_code(reading("fr-BE"), "new@example.com")
     await tenant_auth.request_user_code(reading("it"), "other@example.com")
     await mails(tenant_auth, EVE)

@@ -24,7 +24,7 @@ LEAKED = "a password of a breach"
 
 
 class FakeBreached:
-    """A list with one password."""
+    """A list of breached passwords that has one password."""
 
     async def contains(self, hash: str) -> bool:
         return hash == hashlib.sha1(LEAKED.encode(), usedforsecurity=False).hexdigest().upper()
@@ -89,7 +89,7 @@ async def test_the_last_passwords_of_a_user_are_refused_and_older_ones_are_forgo
             await change_password(tenant_auth, user, word)
 
     await change_password(tenant_auth, user, words[3])
-    await change_password(tenant_auth, user, PASSWORD)  # it is the fourth last one by now
+    await change_password(tenant_auth, user, PASSWORD)  # By now, this password is the fourth last one.
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM password_history") == 2
 
     await set_policy(tenant_auth, history=0)

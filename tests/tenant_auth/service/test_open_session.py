@@ -46,7 +46,7 @@ async def test_claims_of_the_hook_are_in_the_tokens_of_the_session_and_no_transa
 
     async def hook(pool: Pool, subject: Subject, reason: str) -> dict[str, Any]:
         asked.append((pool.project, subject.user.id, subject.method, reason))
-        if len(asked) == 1:  # a lock would make this change wait forever
+        if len(asked) == 1:  # A lock would make this change wait forever.
             await tenant_auth.update_user(SERVER, eve.id, UserChanges(role="editor"))
         return {"plan": "pro"}
 

@@ -44,7 +44,7 @@ async def test_a_passkey_of_the_app_signs_in_without_an_email_as_two_factors(
     options = (await tenant_auth.passkey_login_options(AT_BAKERY, None)).public_key
     credential = authenticator.get(options)
 
-    with pytest.raises(WrongPasskey):  # neither the challenge nor the passkey is of this project
+    with pytest.raises(WrongPasskey):  # Neither the challenge nor the passkey belongs to this project.
         await tenant_auth.login_with_passkey(AT_LIBRARY, credential)
     opened = await tenant_auth.login_with_passkey(AT_BAKERY, credential)
     with pytest.raises(WrongPasskey):

@@ -31,7 +31,7 @@ APP = "https://bakery.example/app"
 
 
 async def asked(room: TenantAuthService) -> str:
-    """Return the token of a mail with which Eve resets the password."""
+    """Request a mail with which Eve resets the password, and return the token in it."""
     await room.request_user_password_reset(AT_BAKERY, EVE, "")
     return await link(room, EVE, "reset-password")
 
@@ -39,7 +39,7 @@ async def asked(room: TenantAuthService) -> str:
 async def test_a_user_whom_no_sign_in_could_name_gets_no_password(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """An import may bring users who have only an identity at another service, or only an id."""
+    """An imported user may have only an identity at another service, or only an id."""
     eve = await without_password(tenant_auth, EVE, clock)
     await tenant_auth.stores.db.execute("UPDATE users SET email = NULL")
     for change in (
@@ -62,7 +62,7 @@ async def test_of_two_resets_with_one_link_one_wins_and_all_sessions_end(
     )
 
     assert sorted(map(type, both), key=str) == [LinkExpired, str]
-    with pytest.raises(LinkExpired):  # another link that waited for the same user
+    with pytest.raises(LinkExpired):  # This is another link that waited for the same user.
         await tenant_auth.reset_user_password(AT_BAKERY, first, NEW)
     with pytest.raises(InvalidCredentials):
         await tenant_auth.login(AT_BAKERY, EVE, PASSWORD)

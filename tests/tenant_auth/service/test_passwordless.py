@@ -92,7 +92,8 @@ async def test_of_a_thousand_guesses_from_fifty_networks_fifty_are_compared_and_
 
     monkeypatch.setattr(kms, "unseal", counted)
     await verified(tenant_auth)
-    await tenant_auth.login_with_code(AT_BAKERY, EVE, await code(tenant_auth))  # so this network is known
+    # After this sign-in, the network is known.
+    await tenant_auth.login_with_code(AT_BAKERY, EVE, await code(tenant_auth))
     compared.clear()
     sent = await code(tenant_auth)
     guesses = [number for number in range(1000) if f"{number:06d}" != sent]
@@ -124,7 +125,7 @@ async def test_of_twenty_guesses_from_one_network_five_are_compared_and_other_ne
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(thief, EVE, another(sent) if host < MAX_COMPARED else sent)
 
-    server = await tenant_auth.login_with_code(SERVER, EVE, sent)  # it signs in many people from one address
+    server = await tenant_auth.login_with_code(SERVER, EVE, sent)  # A server signs in many people from one address.
 
     assert server.user.email == EVE
 
@@ -146,7 +147,7 @@ async def test_a_stranger_who_asks_and_guesses_for_an_hour_does_not_shut_the_own
 
     assert owner.user.email == EVE
     await mails(tenant_auth, EVE)
-    with pytest.raises(InvalidCode):  # a code that was used is not valid again
+    with pytest.raises(InvalidCode):  # A used code is not valid again.
         await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
 
 
@@ -178,7 +179,7 @@ async def test_only_the_newest_code_is_valid_for_ten_minutes_in_its_project_and_
 async def test_a_code_is_stored_sealed_and_also_for_addresses_that_may_not_sign_in(
     tenant_auth: TenantAuthService,
 ) -> None:
-    """So a guess runs the same code for addresses with and without a user."""
+    """Because of this, a guess runs the same code for addresses with and without a user."""
     banned = (await tenant_auth.create_user(SERVER, NewUser("bob@example.com", email_verified=True))).id
     await verified(tenant_auth)
     sent = await code(tenant_auth)
@@ -252,7 +253,7 @@ async def test_a_link_signs_in_once_and_leads_only_to_the_app(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     id = await verified(tenant_auth)
-    with pytest.raises(InvalidInput):  # the project has no address of an app
+    with pytest.raises(InvalidInput):  # The project has no address of an app.
         await tenant_auth.request_user_link(AT_BAKERY, EVE, "")
     await change_settings(tenant_auth, redirect_urls=[APP])
     with pytest.raises(InvalidInput):
@@ -324,7 +325,7 @@ async def test_the_owners_of_other_projects_cannot_use_up_the_mails_of_a_user(te
     await verified(tenant_auth)
     limits = tenant_auth.stores.mails.settings
     tenant_auth.stores.mails.settings = msgspec.structs.replace(limits, max_per_address=6)
-    for number in range(6):  # each from a project of its own
+    for number in range(6):  # Each request comes from its own project.
         await tenant_auth.invite_user(secret_caller(LIBRARY), NewUserInvite(EVE))
         await tenant_auth.stores.db.execute(
             "UPDATE mails SET project = $1 WHERE project = $2", f"prj_{number}", LIBRARY

@@ -71,8 +71,9 @@ async def test_a_person_signs_up_and_in_by_text_message(tenant_auth: TenantAuthS
         ({"hooks": {"send_sms": None}}, PHONE, PhoneNotConfigured),
         ({"phone": {"countries": None}}, PHONE, PhoneNotConfigured),
         ({}, "+1 876 555 1234", PhoneNotAllowed),
-        ({"phone": {"countries": ["US"]}}, "+1 876 555 1234", PhoneNotAllowed),  # Jamaica has +1 too
-        ({"phone": {"countries": ["*"]}}, "+49 900 1234567", InvalidInput),  # a costly number
+        ({"phone": {"countries": ["US"]}}, "+1 876 555 1234", PhoneNotAllowed),  # Jamaica has +1 too.
+        # A message to this number would be expensive.
+        ({"phone": {"countries": ["*"]}}, "+49 900 1234567", InvalidInput),
         ({}, "0170 1234567", InvalidInput),
     ],
 )
@@ -145,7 +146,8 @@ async def test_a_stranger_who_asks_for_codes_and_guesses_for_an_hour_does_not_sh
         clock.advance(60)
     assert len(sender.to(PHONE)) == MAX_PER_PHONE
 
-    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")  # no further message, but the newest is valid again
+    # No further message is sent, but the newest code is valid again.
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
     await settle(tenant_auth)
     clock.advance(599)
     owner = await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sender.to(PHONE)[-1].code)
@@ -183,7 +185,7 @@ async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
 async def test_a_code_whose_message_is_dropped_does_not_replace_the_one_before(tenant_auth: TenantAuthService) -> None:
     await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 5})
     sent = await code_by_text(tenant_auth)
-    for last in range(4):  # strangers use up the project's limit of messages
+    for last in range(4):  # Strangers use up the project's limit of messages.
         await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
     await settle(tenant_auth)
 
@@ -279,7 +281,8 @@ async def test_a_user_who_has_only_a_number_signs_in_with_it_and_a_password(
     assert (again.user.id, again.amr) == (first.user.id, ("pwd",))
     assert await tenant_auth.knows_address(BAKERY, PHONE, AT_BAKERY.ip)
     with pytest.raises(LastSignInMethod):
-        await tenant_auth.remove_phone(now)  # nothing would name the user at a sign-in with the password
+        # Without the number, nothing would name the user at a sign-in with the password.
+        await tenant_auth.remove_phone(now)
 
 
 async def test_a_number_belongs_to_one_user_and_the_last_way_in_stays(
@@ -331,7 +334,7 @@ async def test_in_dev_mode_without_a_hook_the_codes_are_in_the_mailbox(tenant_au
 
 
 async def has_number(room: TenantAuthService, id: str) -> None:
-    """Set a number that nobody has confirmed, like an import."""
+    """Set a number that nobody has confirmed, as an import does."""
     await room.stores.db.execute("UPDATE users SET phone = $1, phone_verified = false WHERE id = $2", PHONE, id)
 
 
@@ -391,5 +394,5 @@ async def test_only_codes_that_were_sent_to_a_new_number_are_valid_however_many_
 
     made = await tenant_auth.stores.db.value("SELECT sum(made) FROM sign_in_codes WHERE kind = 'phone_change'")
     assert made == len(sender.to(PHONE)) == MAX_PER_PHONE
-    with pytest.raises(RateLimited):  # whatever the number is
+    with pytest.raises(RateLimited):  # The request is refused whatever the number is.
         await tenant_auth.request_phone_change(user, OTHER_PHONE, "")

@@ -38,7 +38,7 @@ async def test_a_proof_answers_with_a_new_access_token_and_the_refresh_token_sta
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     first = await signed_up(tenant_auth)
-    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)  # the answer is lost
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)  # The answer to this refresh is lost.
     eve = await as_user(tenant_auth, AT_BAKERY, first.access_token, clock.now().timestamp)
 
     proved = await tenant_auth.reauthenticate(eve, Proof(PASSWORD))

@@ -33,7 +33,8 @@ async def test_a_password_and_a_code_open_one_session_of_two_factors(
     first = await signed_up(tenant_auth)
     phone, codes = await with_totp(tenant_auth, await user_of(tenant_auth, first, clock), clock)
     challenge = await challenged(tenant_auth)
-    altered = challenge[:-1] + ("A" if challenge[-1] != "A" else "B")  # in the part that names the first step
+    # The changed character is in the part that names the first step.
+    altered = challenge[:-1] + ("A" if challenge[-1] != "A" else "B")
 
     for caller, sent in ((AT_LIBRARY, challenge), (AT_BAKERY, altered), (AT_BAKERY, challenge.partition(".")[0])):
         with pytest.raises(ChallengeExpired):
@@ -84,7 +85,8 @@ async def test_a_proof_by_a_code_raises_the_session_for_all_its_later_tokens(
     other = await signed_up(tenant_auth)
     opened = await tenant_auth.login(AT_BAKERY, EVE, PASSWORD)
     phone, _ = await with_totp(tenant_auth, await user_of(tenant_auth, other, clock), clock)
-    opened = await tenant_auth.refresh(AT_BAKERY, opened.refresh_token)  # the change of the factors has ended its token
+    # The change of the factors has ended the session's access token.
+    opened = await tenant_auth.refresh(AT_BAKERY, opened.refresh_token)
     eve = await user_of(tenant_auth, opened, clock)
 
     proved = await tenant_auth.reauthenticate(eve, Proof(code=phone.code()))
@@ -125,7 +127,7 @@ async def test_a_project_that_needs_a_second_factor_opens_no_session_without_one
     assert (await tenant_auth.refresh(AT_BAKERY, enrolled.refresh_token)).aal == 2
     with pytest.raises(ChallengeExpired):
         await tenant_auth.start_enrolment(AT_BAKERY, challenge)
-    with pytest.raises(ChallengeExpired):  # a user with an app cannot replace it before the second step
+    with pytest.raises(ChallengeExpired):  # A user with an app cannot replace the app before the second step.
         await tenant_auth.start_enrolment(AT_BAKERY, await challenged(tenant_auth))
     with pytest.raises(Forbidden):
         await tenant_auth.remove_totp(await user_of(tenant_auth, enrolled, clock))

@@ -78,7 +78,7 @@ async def test_a_closed_sign_up_shows_neither_in_words_nor_in_work_whether_an_ad
 
         monkeypatch.setattr(db, name, noting)
     monkeypatch.setattr(tenant_auth.mail_requests, "nudge", lambda: None)
-    monkeypatch.setattr(passwords_module, "_matches", None)  # a closed sign-up hashes no password
+    monkeypatch.setattr(passwords_module, "_matches", None)  # A closed sign-up hashes no password.
 
     work = []
     for email in (TAKEN, EVE):
@@ -172,7 +172,7 @@ async def test_the_link_of_an_earlier_mail_stays_valid_while_its_address_gets_to
     tenant_auth: TenantAuthService, clock: ManualClock, end: str
 ) -> None:
     shown, made = [], []
-    for n in range(MailSettings().max_of_a_kind + 2):  # the last two are not posted
+    for n in range(MailSettings().max_of_a_kind + 2):  # The last two mails are not posted.
         made.append(await tenant_auth.invite_user(SERVER, NewUserInvite(EVE, f"role-{n}")))
         shown.append(unquote(made[-1].url.rpartition("=")[2]))
         clock.advance(1)
@@ -197,7 +197,7 @@ async def test_open_invitations_are_listed_in_pages_and_withdrawn(
     made = []
     for name in ("ada", "bob", "eve", "fred"):
         made.append(await tenant_auth.invite_user(SERVER, NewUserInvite(f"{name}@example.com", "editor")))
-        clock.advance(0 if name == "ada" else 60)  # two at once have one time
+        clock.advance(0 if name == "ada" else 60)  # Two users have the same time.
     token = unquote(made[2].url.rpartition("=")[2])
 
     first = await tenant_auth.user_invites(ADA, 2, None)

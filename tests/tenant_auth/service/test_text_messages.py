@@ -28,7 +28,7 @@ async def test_a_message_that_fails_is_tried_three_times(
     [message] = sender.to(PHONE)
     assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, message.code)).user.phone == PHONE
 
-    sender.failures[BAKERY] = 100  # a hook that answers too late has sent the message, and messages cost money
+    sender.failures[BAKERY] = 100  # A hook that answers too late may have sent the message, and messages cost money.
     await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
     await settle(tenant_auth)
     for _ in range(6):

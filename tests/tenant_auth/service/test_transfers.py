@@ -153,12 +153,13 @@ async def test_a_known_user_is_skipped_refused_or_updated(tenant_auth: TenantAut
     updated = await imported(tenant_auth, changes, choices=UPDATE)
 
     assert [(one.line, one.code) for one in refused.errors] == [(1, "user_exists")]
-    assert (dry.updated, dry.imported, dry.failed) == (1, 0, 1)  # the two lines have one identity
+    assert (dry.updated, dry.imported, dry.failed) == (1, 0, 1)  # The two lines have the same identity.
     assert unchanged.name == "Eve"
     assert updated == ImportedUsers(updated=1, last_line=1)
     found = await tenant_auth.user(SERVER, EVE["id"])
     assert (found.name, found.role, found.claims, found.email) == ("Eve B.", "user", EVE["claims"], "eve@example.com")
-    assert not await tenant_auth.session_alive(BAKERY, eve.end_user().session, 0)  # the role is in the token
+    # The role is in the token, so the old session ends.
+    assert not await tenant_auth.session_alive(BAKERY, eve.end_user().session, 0)
     assert (await tenant_auth.refresh(AT_BAKERY, signed_in.refresh_token)).user.role == "user"
 
 
@@ -169,7 +170,7 @@ async def test_an_update_brings_a_newer_password_and_a_ban_which_end_the_session
     newer = bcrypt.hashpw(b"a new password", bcrypt.gensalt(4)).decode()
     changed = {"id": EVE["id"], "password_hash": newer}
 
-    assert (await imported(tenant_auth, changed, choices=UPDATE)).updated == 1  # nobody has signed in yet
+    assert (await imported(tenant_auth, changed, choices=UPDATE)).updated == 1  # Nobody has signed in yet.
     await tenant_auth.login(AT_BAKERY, "eve@example.com", "a new password")
     stale = await imported(tenant_auth, {"id": EVE["id"], "password_hash": HASH}, choices=UPDATE)
     clock.advance(seconds=60)
@@ -281,7 +282,7 @@ async def test_an_address_phone_or_identity_of_another_user_is_refused_also_with
         {"id": "b", "phone": EVE["phone"]},
         {"id": "c", "identities": EVE["identities"]},
         {"id": "d", "email": "zoë@example.com"},
-        {"id": "e", "email": "ZOE\u0308@Example.com"},  # the same letter in another form
+        {"id": "e", "email": "ZOE\u0308@Example.com"},  # This address has the same letter in another Unicode form.
         {"email": "ZOË@example.com"},
         {"id": "d", "email": "again@example.com"},
         {"id": EVE["id"], "email": "other@example.com"},
@@ -312,7 +313,7 @@ async def test_the_users_of_an_export_have_the_same_ids_and_passwords_in_another
         assert here.user == there.user
     with pytest.raises(UserBanned):
         await tenant_auth.login(AT_LIBRARY, "bob@example.com", SECRET)
-    # the projects stay apart: what happens to a user here does not touch the user with the same id there
+    # The projects are separate: a change of a user here does not change the user with the same id in the other project.
     token = (await tenant_auth.login(AT_LIBRARY, "eve@example.com", SECRET)).access_token
     eve = await as_user(tenant_auth, AT_LIBRARY, token, clock.now().timestamp)
     await tenant_auth.delete_user(SERVER, EVE["id"])
@@ -398,7 +399,7 @@ async def test_a_full_project_takes_no_batch_and_says_so(tenant_auth: TenantAuth
 async def test_a_user_who_was_deleted_and_comes_back_by_an_import_can_use_the_tokens(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """The revocations of the deleted user do not affect the new user, and the old tokens stay revoked."""
+    """The revocations of the deleted user do not affect the new user. The old tokens stay revoked."""
     for _ in range(2):
         await imported(tenant_auth, EVE)
         old = (await tenant_auth.login(AT_BAKERY, "eve@example.com", SECRET)).access_token
@@ -416,7 +417,10 @@ async def test_a_user_who_was_deleted_and_comes_back_by_an_import_can_use_the_to
 async def test_an_address_or_number_that_an_update_or_an_administrator_changes_is_not_verified_by_that(
     tenant_auth: TenantAuthService,
 ) -> None:
-    """Otherwise the owner of a mistyped number or address could sign in to the account. Random changes, seed 4."""
+    """If it was verified, the owner of a mistyped number or address could sign in to the account.
+
+    The changes are random, with seed 4.
+    """
     some = random.Random(4)
     user = {"id": "u", "email": "u0@example.com", "phone": "+15550000000"}
     await imported(tenant_auth, {**user, "email_verified": True, "phone_verified": True})
@@ -470,7 +474,7 @@ async def test_a_line_that_names_an_identity_twice_stops_no_import(tenant_auth: 
 async def test_a_line_that_always_collides_is_refused_and_the_others_are_imported(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line can never stop a whole import permanently."""
+    """One line can never stop a whole import forever."""
     await imported(tenant_auth, EVE)
 
     async def blind(_store: TransferStore, _project: str, _lines: object) -> Known:

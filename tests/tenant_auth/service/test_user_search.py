@@ -113,5 +113,5 @@ async def test_no_search_among_many_users_reads_the_whole_table(crowd: TenantAut
 
 
 async def _plan(room: TenantAuthService, sql: str, *args: Any) -> str:
-    """Return the plan of PostgreSQL as one text."""
+    """Return the query plan of PostgreSQL as one text."""
     return str(await room.stores.db.value(f"EXPLAIN (FORMAT JSON) {sql}", BAKERY, *args))

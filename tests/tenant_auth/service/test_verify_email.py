@@ -21,7 +21,7 @@ READER_OF_MAIL = Caller(CallerKind.ANONYMOUS, project=BAKERY)
 
 
 async def eve(room: TenantAuthService) -> str:
-    """Add Eve without a password, which would cost time to hash. Return the id."""
+    """Add Eve, and return her id. She has no password, because a hash of a password costs time."""
     return (await room.create_user(SERVER, NewUser(EVE))).id
 
 

@@ -1,4 +1,4 @@
-"""A project changes the algorithm of its tokens with the real BunKMS, without an effect on clients and servers."""
+"""A project changes the algorithm of its tokens with the real BunKMS. Clients and servers notice nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_every_cache_knows_a_new_key_before_it_signs_and_the_old_tokens_st
 async def test_keys_rotate_by_age_and_by_command_under_load_and_nobody_is_signed_out(
     tmp_path: Path, database_url: str, clock: ManualClock
 ) -> None:
-    """A server that reads the keys once in 150 s, and the tokens of every minute of two rotations."""
+    """The test has a server that reads the keys once in 150 s, and the tokens of every minute of two rotations."""
     here, ada, kids = site(tmp_path, database_url, clock), member_caller(BAKERY), []
     async with opened(BUNKMS, Rooms(), here) as kms, opened(MODULE, Rooms({Kms: kms}), here) as room:
         await kms.create_keys(BAKERY)
@@ -60,7 +60,7 @@ async def test_keys_rotate_by_age_and_by_command_under_load_and_nobody_is_signed
         for rotates in ("by age", "by command"):
             if rotates == "by age":
                 clock.advance(90 * 86400)
-                room.access.young.clear()  # an hour of the real clock
+                room.access.young.clear()  # This acts as an hour of the real clock does.
                 signed_in = await signed_up(room, email="ann@example.com")
             else:
                 before = len((await room.jwks(BAKERY)).keys)
@@ -101,7 +101,7 @@ async def test_keys_that_are_replaced_now_end_access_tokens_and_leave_sessions(
         refreshed = await room.refresh(AT_BAKERY, signed_in.refresh_token)
         assert unverified_header(refreshed.access_token)["kid"] == replaced.kids[0]
         again = await room.rotate_user_keys(member_caller(BAKERY), now=True)
-        repeated = await room.refresh(AT_BAKERY, signed_in.refresh_token)  # the answer was lost
+        repeated = await room.refresh(AT_BAKERY, signed_in.refresh_token)  # The answer to the first refresh was lost.
         assert unverified_header(repeated.access_token)["kid"] == again.kids[0]
         assert repeated.refresh_token == refreshed.refresh_token
         with pytest.raises(Forbidden):

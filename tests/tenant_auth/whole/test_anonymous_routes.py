@@ -1,4 +1,4 @@
-"""An anonymous user gets a way to sign in only by signing up, whatever else the token is sent to."""
+"""An anonymous user gets a way to sign in only by signing up. No other route that accepts the token does this."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def visitor(room: TenantAuthService, clock: ManualClock) -> Caller:
 async def test_no_route_but_a_sign_up_gives_an_anonymous_user_a_way_to_sign_in(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """The routes come from the OpenAPI document, and the bodies from its examples."""
+    """The routes come from the OpenAPI document, and the bodies of the requests from its examples."""
     await phones_on(tenant_auth, anonymous={"enabled": True}, redirect_urls=[APP])
     caller = await visitor(tenant_auth, clock)
     uid = caller.end_user().uid

@@ -1,4 +1,4 @@
-"""The documents of a deleted user go after the user, also when the process dies in between."""
+"""The documents of a deleted user are deleted after the user, also when the process dies in between."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SERVER: Final = secret_caller(BAKERY)
 
 
 class FakeFunctions:
-    """Keeps the jobs. `away`: the room is not there."""
+    """A fake of Functions that keeps the jobs. If `away` is true, the room cannot be reached."""
 
     def __init__(self) -> None:
         self.jobs: list[NewJob] = []
@@ -51,11 +51,11 @@ class FakeFunctions:
 
 
 class Interrupted(BaseException):
-    """In place of kill -9: nothing of the process runs afterwards."""
+    """Takes the place of kill -9: nothing of the process runs after this exception."""
 
 
 class Documents:
-    """Bundoc, which counts commits, and can fail before one of them."""
+    """Bundoc, with a count of its commits, and a failure before the commit that a test chooses."""
 
     def __init__(self, bundoc: BundocService) -> None:
         self.query = bundoc.query

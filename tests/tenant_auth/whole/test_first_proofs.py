@@ -1,4 +1,4 @@
-"""The owner of an address proves it. Nothing of whoever used the address before opens the user any more."""
+"""When the owner of an address proves it, nothing that anybody had before can be used to sign in as the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An administrator in the place of a user may look around in the app, and do nothing that is the user's alone."""
+"""An administrator in the place of a user may look around in the app, but may do nothing that only the user may do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ from tests.tenant_auth.whole.test_isolation import OPERATIONS
 
 EVE: Final = "eve@example.com"
 ADA: Final = member_caller(BAKERY, Role.DEVELOPER)
-# reading, the data of the app, and the end of the impersonator's own session; and what makes another anonymous user
+# An impersonator may read, use the data of the app, end the impersonator's own session, and make another anonymous
+# user.
 APART: Final = {
     ("GET", "/v1/auth/activity"),
     ("GET", "/v1/auth/me"),
@@ -66,11 +67,11 @@ async def in_place(room: TenantAuthService, uid: str, clock: ManualClock, by: Ca
 async def test_no_route_lets_an_impersonator_do_what_is_the_users_alone(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """The routes come from the OpenAPI document; the user is anonymous, so that an upgrade would be possible."""
+    """The routes come from the OpenAPI document. The user is anonymous, so that an upgrade would be possible."""
     await change_settings(tenant_auth, anonymous={"enabled": True}, redirect_urls=["https://bakery.example.com/app"])
     user = (await tenant_auth.sign_in_anonymously(AT_BAKERY, {})).user
     ada = await in_place(tenant_auth, user.id, clock)
-    await tenant_auth.active_months.flush()  # else its job adds rows meanwhile
+    await tenant_auth.active_months.flush()  # Without this flush, its job adds rows meanwhile.
     before = await rows(tenant_auth, BAKERY)
     ids = {"session_id": ada.end_user(impersonated=True).session, "user_id": user.id}
 

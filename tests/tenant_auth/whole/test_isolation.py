@@ -32,7 +32,8 @@ from tests.tenant_auth.people import (
 from tests.tenant_auth.tables import add_a_row_to_every_table, rows
 
 MARKER: Final = "only-for-the-bakery"
-OTHERS: Final = ("/v1/auth/token", "/v1/auth/jwks.json")  # routes of Platform, and public keys
+# The first is a route of Platform, and the second returns public keys.
+OTHERS: Final = ("/v1/auth/token", "/v1/auth/jwks.json")
 OPERATIONS: Final = [
     (method.upper(), route)
     for route, methods in msgspec.json.decode(openapi_document())["paths"].items()
@@ -60,7 +61,7 @@ async def test_an_access_token_is_refused_in_another_project(
     with pytest.raises(UnknownKey):
         await claims_of(tenant_auth, LIBRARY, token, lambda: clock.now().timestamp())
     home = Verifier((await tenant_auth.jwks(BAKERY)).keys, lambda: clock.now().timestamp())
-    with pytest.raises(BadToken):  # right signing key, wrong audience
+    with pytest.raises(BadToken):  # The signing key is right, and the audience is wrong.
         home.claims(token, aud=LIBRARY)
 
 
@@ -103,7 +104,7 @@ async def test_dropping_a_project_deletes_its_rows_in_every_table_and_no_others(
             tenant_auth, caller, (await signed_up(tenant_auth, caller)).access_token, clock.now().timestamp
         )
         await add_a_row_to_every_table(tenant_auth, caller.project, user.end_user().uid, user.end_user().session)
-    await tenant_auth.active_months.flush()  # else its job adds rows meanwhile
+    await tenant_auth.active_months.flush()  # Without this flush, its job adds rows meanwhile.
     of_library = await rows(tenant_auth, LIBRARY)
     assert all((await rows(tenant_auth, BAKERY)).values()), "the test needs a row in every table"
 
@@ -115,11 +116,11 @@ async def test_dropping_a_project_deletes_its_rows_in_every_table_and_no_others(
 
 
 def sent(example: object, secrets: dict[str, str]) -> dict[str, Any]:
-    """Return the body of a request that names a user of the other project wherever it can."""
+    """Return the body of a request. Every field that can name a user names a user of the other project."""
     match example:
         case None:
             return {}
-        case str():  # lines of an import
+        case str():  # This text has lines of an import.
             line = {"id": secrets["uid"], "email": secrets["email"]}
             return {"content": msgspec.json.encode(line), "headers": {"content-type": "application/x-ndjson"}}
         case dict():
@@ -131,14 +132,18 @@ def sent(example: object, secrets: dict[str, str]) -> dict[str, Any]:
 async def test_no_route_shows_or_changes_a_user_to_callers_of_another_project(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    """The routes come from the OpenAPI document. The callers have a token, or ids and secrets, of the other project."""
+    """The routes come from the OpenAPI document.
+
+    The callers have a token of the other project, or its ids and secrets.
+    """
     new = await signed_up(tenant_auth, AT_BAKERY, "eve@example.com", note=MARKER)
     eve = await as_user(tenant_auth, AT_BAKERY, new.access_token, clock.now().timestamp)
     user = eve.end_user()
     await add_a_row_to_every_table(tenant_auth, BAKERY, user.uid, user.session)
     custom = (await tenant_auth.custom_token(secret_caller(BAKERY), user.uid, {})).token
-    await tenant_auth.active_months.flush()  # else its job adds rows meanwhile
-    later = clock.now() + timedelta(days=1)  # else the job that answers requests for mails drops the row meanwhile
+    await tenant_auth.active_months.flush()  # Without this flush, its job adds rows meanwhile.
+    # Otherwise the job that answers requests for mails drops the row meanwhile.
+    later = clock.now() + timedelta(days=1)
     await tenant_auth.stores.db.execute("UPDATE mail_requests SET requested_at = $1", later)
     before = await rows(tenant_auth, BAKERY)
     astray = msgspec.structs.replace(eve, project=LIBRARY)

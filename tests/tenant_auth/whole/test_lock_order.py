@@ -1,4 +1,4 @@
-"""Transactions that lock an account, its links and codes, and its mailbox do so in this order."""
+"""Transactions lock an account first, then its links and codes, and then its mailbox."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ASKING: dict[str, tuple[str, Ask]] = {
 
 
 async def use_what_was_sent(stores: Stores, email: str) -> None:
-    """Lock the user, the links and the codes of an address, as acts do that use them up."""
+    """Lock the user, the links and the codes of an address, as an act does that uses a link or a code up."""
     person = await stores.users.by_email(BAKERY, email)
     if person is not None:
         await stores.users.locked(BAKERY, person.id)
@@ -44,10 +44,13 @@ async def use_what_was_sent(stores: Stores, email: str) -> None:
 async def test_a_mail_that_is_asked_for_while_the_one_before_is_used_waits_and_is_sent(
     tenant_auth: TenantAuthService, sent: str
 ) -> None:
-    """The user gets a notice by using the first mail. Both transactions want the mailbox and what was sent to it."""
+    """The use of the first mail posts a notice to the user.
+
+    Both transactions want the mailbox and what was sent to it.
+    """
     email, ask = ASKING[sent]
     stores, pool = tenant_auth.stores, await tenant_auth.pools.of(BAKERY)
-    tenant_auth.mail_requests.nudge = lambda: None  # the test answers the requests
+    tenant_auth.mail_requests.nudge = lambda: None  # The test itself answers the requests.
     await change_settings(tenant_auth, redirect_urls=[APP])
     await tenant_auth.create_user(SERVER, NewUser(EVE))
     await ask(tenant_auth)
@@ -64,9 +67,10 @@ async def test_a_mail_that_is_asked_for_while_the_one_before_is_used_waits_and_i
         await use_what_was_sent(stores, email)
         used.set()
         await until_true(lambda: stores.db.value(BLOCKS_ANOTHER))
-        await stores.mails.post(pool.letters.password_changed(email))  # a deadlock would end one of the two
+        # A deadlock would end one of the two transactions.
+        await stores.mails.post(pool.letters.password_changed(email))
     await asking
 
-    await mails(tenant_auth, email)  # when the job of the room has answered, if it was faster than the test
+    await mails(tenant_auth, email)  # The job of the room may have answered before the test.
     found = await kinds(tenant_auth, email)
     assert len(found) == 3, found

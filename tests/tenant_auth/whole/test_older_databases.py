@@ -22,8 +22,9 @@ from tests.tenant_auth.mailbox import link, mails
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD
 
 BEFORE: Final = "0013_phones.sql"
-ODD: Final = "=?utf-8?q?x?=é@corp.example"  # an address that is refused now
-USERS: Final = (  # (address, number, name, is the user still anonymous after the update?)
+ODD: Final = "=?utf-8?q?x?=é@corp.example"  # Today's versions refuse this address.
+# Each user has an address, a number and a name. True means that the user is still anonymous after the update.
+USERS: Final = (
     (None, None, "", True),
     (None, None, "\U0001d54f" * 200, True),
     ("eve@example.com", None, "Eve", False),
@@ -54,7 +55,7 @@ async def test_users_and_waiting_requests_of_an_earlier_release_are_kept(
         assert [(one.email, one.phone, one.name, one.anonymous) for one in reversed(found)] == list(USERS)
         token = await link(room, "new@example.com", "sign-up")
         assert (await room.confirm_user_signup(AT_BAKERY, token, PASSWORD)).user.data == {"plan": "free"}
-        assert len(await mails(room, ODD)) == 1  # it fails when it is sent, and stops no other one
+        assert len(await mails(room, ODD)) == 1  # This mail fails when it is sent, and stops no other mail.
 
 
 async def _fill(database_url: str, clock: ManualClock) -> None:

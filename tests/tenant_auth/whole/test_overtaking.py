@@ -1,4 +1,4 @@
-"""A user is changed during a sign-in or a refresh of the same user."""
+"""A user is changed while the same user signs in or refreshes a session."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Histories(SessionHistories):
     def anonymous(self) -> list[ModelAccess]:
         return [one for one in self.usable() if not one.session.account.email]
 
-    # the acts of clients
+    # These are the acts of clients.
 
     @precondition(lambda self: len(self.present()) < MAX_USERS)
     @rule()
@@ -104,13 +104,13 @@ class Histories(SessionHistories):
     @precondition(lambda self: self.usable())
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
-        """A client whose answer was lost sends a used refresh token, and so do two tabs at once, and a thief."""
+        """Used refresh tokens come from clients whose answer was lost, from two tabs at one moment, or from thieves."""
         self.follow_clients(seed, ACTS, WAITS[:5])
 
     @precondition(lambda self: self.anonymous())
     @rule(pick=Pick, at_once=st.integers(1, 2))
     def sign_up_as_a_visitor(self, pick: int, at_once: int) -> None:
-        """Of several upgrades at once, one wins. It ends all sessions of the visitor and opens one."""
+        """Of several upgrades at once, one succeeds, which ends all sessions of the visitor and opens a new one."""
         access = self.picked(self.anonymous(), pick)
         user = access.session.account
         answers = self.run(self.upgraded(self.caller(access), at_once))
@@ -136,7 +136,7 @@ class Histories(SessionHistories):
         self.run(self.room.end_own_sessions(self.caller(access), keep))
         access.session.account.end_sessions(self.now, access.session if keep else None)
 
-    # the acts of the project's server
+    # These are the acts of the project's server.
 
     @precondition(lambda self: self.present())
     @rule(pick=Pick)
@@ -185,7 +185,7 @@ class Histories(SessionHistories):
     def move_the_clock(self, seconds: int) -> None:
         self.world.clock.advance(seconds)
 
-    # the checks after each act
+    # These checks run after each act.
 
     @invariant()
     def a_token_is_usable_if_and_only_if_the_model_says_so(self) -> None:
@@ -194,7 +194,7 @@ class Histories(SessionHistories):
             alive = self.run(self.room.session_alive(BAKERY, user.session, access.version))
             assert (alive and access.expires_at > self.now) is access.usable(self.now)
 
-    # steps that several acts share
+    # Several acts share these steps.
 
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
         callers = (AT_LIBRARY, *[AT_BAKERY] * at_once)
@@ -204,7 +204,7 @@ class Histories(SessionHistories):
         return answers
 
     async def upgraded(self, caller: Caller, at_once: int) -> list[Any]:
-        """Sign a visitor up as `SignIn.sign_up` does, but by a link, which needs no hash."""
+        """Sign a visitor up as `SignIn.sign_up` does, but by a link, which needs no hash of a password."""
 
         def become(person: Person) -> Person:
             email = f"u{next(self.world.numbers)}@example.com"

@@ -29,8 +29,8 @@ class Table(msgspec.Struct, frozen=True):
     columns: list[str]
 
 
-# The tables in which a request may add a row that is not the only one of its user or address, and the reason why nobody
-# can fill them. Tests below and the tests of the limits in these places prove the reason.
+# A request may add rows to these tables that are not the only row of their user or address. Each table has the reason
+# why nobody can fill it. Tests below and the tests of the limits in these places prove the reason.
 BOUNDED: Final = {
     "activity": "rows of a user in an hour (pkg/identity/activity_slots.py)",
     "external_codes": ["/v1/auth/oauth/{provider}/callback", "/v1/auth/ui/return"],
@@ -52,7 +52,8 @@ BOUNDED: Final = {
     "used_custom_tokens": ["/v1/auth/login/custom-token"],
     "users": ["/v1/auth/signup", "/v1/auth/signup/confirm", "/v1/auth/anonymous"],
 }
-OF_ONE: Final = {"project", "user_id", "kind", "email", "month"}  # a table with such a key has one row of a user
+# If a table has such a key, a user has only one row in it.
+OF_ONE: Final = {"project", "user_id", "kind", "email", "month"}
 KEYS: Final = """
 SELECT relname AS table, array_agg(attname::text) AS columns FROM pg_index
 JOIN pg_class ON pg_class.oid = indrelid JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)

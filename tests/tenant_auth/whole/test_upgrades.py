@@ -50,7 +50,7 @@ async def by_phone(room: TenantAuthService) -> SignIn:
     return partial(room.login_with_phone, phone=PHONE, code=await code_by_text(room))
 
 
-WAYS = (by_password, by_code, by_link, by_phone)  # `service/test_external.py` has the same for other services
+WAYS = (by_password, by_code, by_link, by_phone)  # `service/test_external.py` has the same tests for other services.
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -78,7 +78,7 @@ async def test_the_user_keeps_the_id_and_the_data_and_the_anonymous_session_ends
     assert (after.user.email_verified, after.user.phone_verified) == (way in (by_code, by_link), way is by_phone)
     assert not await tenant_auth.session_alive(BAKERY, caller.end_user().session, 0)
     assert (await tenant_auth.refresh(AT_BAKERY, after.refresh_token)).user == after.user
-    with pytest.raises(Problem):  # the code or the link is used up, and the address has a user
+    with pytest.raises(Problem):  # The code or the link is used up, and the address has a user.
         await sign_in(AT_BAKERY)
 
 

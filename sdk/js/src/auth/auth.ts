@@ -94,7 +94,7 @@ export class Auth {
   }
 
   /**
-   * Resolves when the client has read the storage. It never waits for the network.
+   * Resolves when the client has read the storage. The promise never waits for the network.
    *
    * ```ts
    * await client.auth.ready;
@@ -190,10 +190,10 @@ export class Auth {
   }
 
   /**
-   * Redirects the browser to another service, such as Google. The service redirects it back to `redirectTo`: call
-   * `finishRedirect` there. With `popup: true`, the service opens in a separate window, and the call returns the user.
-   * Call this directly in the handler of a click, because browsers block all other windows. Throws `popup_blocked` if
-   * the browser blocks the window, or `popup_closed` if the person closes it.
+   * Redirects the browser to another service, such as Google. The service redirects the browser back to `redirectTo`:
+   * call `finishRedirect` there. With `popup: true`, the service opens in a separate window, and the call returns the
+   * user. Call this directly in the handler of a click, because browsers block all other windows. Throws
+   * `popup_blocked` if the browser blocks the window, or `popup_closed` if the person closes it.
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
@@ -316,7 +316,7 @@ export class Auth {
       const [method, where] = everywhere ? (["DELETE", "/sessions"] as const) : (["POST", "/logout"] as const);
       await this.#requests.send(method, where, undefined, call, token);
     } catch (problem) {
-      if (!Problem.is(problem) || problem.status !== 401) throw problem; // 401: the session had ended already
+      if (!Problem.is(problem) || problem.status !== 401) throw problem; // 401 means that the session had ended already
     }
   }
 

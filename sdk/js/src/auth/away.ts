@@ -41,8 +41,8 @@ interface Ticket {
 let finished: string | undefined;
 
 /**
- * Opens `where` in this page, or in the window `shown`: then it returns the user who has signed in. `linked`: the
- * service to link to the present user. @internal
+ * Opens `where` in this page, or in the window `shown`. With a window, returns the user who has signed in. `linked`:
+ * the service to link to the present user. @internal
  */
 export async function leave(
   requests: AuthRequests,
@@ -61,7 +61,7 @@ export async function leave(
     const address = (redirect_to: string) =>
       `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
     if (!call.popup) {
-      if (call.signal?.aborted) return await transport.within(call, async () => {}); // throws
+      if (call.signal?.aborted) return await transport.within(call, async () => {}); // this throws the reason
       await keepVerifier(keeper.storage, verifier);
       await (call.navigate ?? ((to) => location.assign(to)))(address(redirectTo));
       return;
@@ -75,7 +75,7 @@ export async function leave(
   return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
 }
 
-/** `given`: a URL to use instead of the URL of this page. @internal */
+/** Completes a sign-in that began on another page. `given`: a URL to use instead of the URL of this page. @internal */
 export async function finish(
   requests: AuthRequests,
   given: string | undefined,
@@ -83,7 +83,7 @@ export async function finish(
   call?: SignInCall,
 ): Promise<User | null> {
   const from = given ?? href ?? thisPage(requests, "url");
-  if (!given && finished === from) return null; // the function was called twice, as in strict mode of React
+  if (!given && finished === from) return null; // a page may call the function twice, as in strict mode of React
   const address = addressOf(requests, from);
   const { searchParams } = address;
   const [code, token, error, name] = MARKS.map((mark) => {
@@ -100,7 +100,7 @@ export async function finish(
   if (error) throw refused(requests, error);
   const { storage } = requests.keeper;
   if (token) {
-    // a stranger may have sent this link: the anonymous user must not become the stranger's
+    // a stranger may have sent this link, and must not get the data of the anonymous user
     const upgrade = Boolean(await storage.load(`${storage.key}:link`));
     await storage.save(null, `${storage.key}:link`);
     return requests.signIn("/login/link", { token }, { ...call, upgrade: call?.upgrade ?? upgrade });

@@ -24,7 +24,7 @@ export type { Totp } from "./factors.js";
 export type * from "./types.js";
 
 /**
- * Makes the `auth` of a client. Pass it on as `auth` to `createData` and `createFunctions`.
+ * Makes the `auth` of a client. Pass the returned object as `auth` to `createData` and `createFunctions`.
  *
  * ```ts
  * const auth = createAuth("https://api.example.com", "pk_…");

@@ -3,7 +3,7 @@ const PATIENCE_MS = 3000;
 /**
  * Runs `work` while no other tab runs work of the same name. The wait for the lock takes at most three seconds, because
  * a frozen tab may hold the lock forever. After this timeout, or in a browser without locks, `work` runs without a
- * lock. `waited`: another tab had the lock before. @internal
+ * lock. `waited`: true if another tab had the lock before. @internal
  */
 export async function alone<T>(name: string, work: (waited: boolean) => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;

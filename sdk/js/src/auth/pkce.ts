@@ -38,7 +38,10 @@ function nameIn(storage: GuardedStorage): string {
   return `${storage.key}:verifier`;
 }
 
-/** Two tabs may begin a sign-in at the same time, so each tab keeps its own verifier if its storage allows this. */
+/**
+ * Two tabs may begin a sign-in at the same time, so each tab keeps its own verifier if its storage can hold the
+ * verifier.
+ */
 function ofTab<T>(use: (tab: Storage) => T): T | undefined {
   try {
     return globalThis.sessionStorage && use(globalThis.sessionStorage);

@@ -20,8 +20,8 @@ export async function browser(shown?: Window | null): Promise<typeof import("./b
 /** Requests below `/v1/auth`. GET is repeated when it fails; everything else is sent once. @internal */
 export class AuthRequests {
   /**
-   * Modules that are loaded later use this member instead of an import, because an import would add a request or a
-   * second copy.
+   * Modules that are loaded later use this member instead of an import, because an import would add a request, or a
+   * second copy of the class.
    */
   readonly Problem = Problem;
   readonly path = path;

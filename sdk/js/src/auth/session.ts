@@ -1,11 +1,12 @@
 /**
  * The session of the signed-in user: kept, shared with other tabs, and renewed when a call needs it.
  *
- * One renewal: one flight per client → the Web Lock of the session, for three seconds at most → reload the storage: if
- * another tab has renewed, its session is the answer (it may arrive half a second later than the lock) → `POST refresh`
- * → reload the storage: if it changed meanwhile, its session is the answer → commit. The session ends only if the
- * server refuses the token that is still stored. After a failure of the network, 429 or 5xx the session stays, and the
- * next try waits 1, 2, 4 … 30 seconds. Callbacks run outside of the flight and the lock.
+ * The life of one renewal: all calls of a client wait for the same renewal (a *flight*) → the client waits at most
+ * three seconds for the Web Lock of the session → it reads the storage: if another tab has renewed the session, the
+ * stored session is the result (it may arrive half a second after the lock) → `POST refresh` → it reads the storage
+ * again: if another session is stored now, this session is the result; otherwise the client stores the new one. The
+ * session ends only if the server refuses the token that is still stored. After a failure of the network, 429 or 5xx
+ * the session stays, and the next try waits 1, 2, 4 … 30 seconds. Callbacks run outside of the flight and the lock.
  */
 
 import { readJson, writeJson } from "../json.js";
@@ -279,7 +280,8 @@ export class SessionKeeper {
    */
   #watch(name: string): void {
     const follow = async (event: Event) => {
-      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // no key: the storage was cleared
+      // an event without a key means that the storage was cleared
+      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>;
       if ((key !== name && key) || detail === this) return;
       const session = this.#session;
       const stored = await this.#stored();
@@ -298,7 +300,7 @@ function sleep(ms: number): Promise<void> {
 
 /** @internal */
 export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
-  const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
+  const age = Date.now() - at; // below zero if the clock was set back: the true age is then unknown
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
 }
 
@@ -327,7 +329,7 @@ function keptFrom({ user, access_token, refresh_token, expires_in }: SignedIn): 
 function keptOf(text: string | null): Kept | null {
   try {
     const kept = text && (readJson(text) as Kept | null);
-    // without a time, the token is renewed before its first use
+    // if the time is missing, the client renews the token before its first use
     return kept && [kept.user.id, kept.access, kept.refresh].every((one) => one && typeof one === "string") ? kept : null;
   } catch {
     return null; // another program has written this text

@@ -82,10 +82,10 @@ export class GuardedStorage {
 
 function pageStorage(): SessionStorage | null {
   try {
-    // on a server, one storage would be shared by all its users
+    // on a server, all users would share one storage
     return "document" in globalThis ? (localStorage ?? null) : null;
   } catch {
-    return null; // the page may not use it, for example in a sandboxed frame
+    return null; // the page may not use the storage, for example in a sandboxed frame
   }
 }
 

@@ -21,8 +21,8 @@ import type {
 } from "./types.js";
 
 const ATTEMPTS = 5;
-const OF_FIELD = /^\$(?!and$|n?or$|search$)/; // an operator that compares a field
-// a misspelt `ifRev` would overwrite a document
+const OF_FIELD = /^\$(?!and$|n?or$|search$)/; // this matches operators that compare a field
+// without this check, a write with a misspelt `ifRev` would overwrite a newer document
 const OPTION = /^(if(Rev|Absent)|idempotencyKey|signal|timeoutMs|retries|headers)$/;
 
 export class Collection<C extends CollectionTypes> {
@@ -127,7 +127,7 @@ export class Collection<C extends CollectionTypes> {
   }
 
   /**
-   * Computes values over groups of documents. Without `limit`, it reads all pages of groups.
+   * Computes values over groups of documents. Without `limit`, the call reads all pages of groups.
    *
    * ```ts
    * const totals = await client.data.collection("orders").aggregate<{ status: string; total: number }>({
@@ -240,7 +240,9 @@ export class Collection<C extends CollectionTypes> {
   }
 }
 
-/** Throws if a filter is a query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`. */
+/**
+ * Throws if a filter is a query. A field `where` of a document is compared with an operator: `{ where: { $eq: … } }`.
+ */
 function refuseQuery(filter: { where?: unknown } | undefined): void {
   const where = filter?.where;
   if (where && typeof where === "object" && !Object.keys(where).some((name) => OF_FIELD.test(name)))

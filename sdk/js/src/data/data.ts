@@ -18,7 +18,7 @@ export class Data<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a collection. This sends no request.
+   * Returns a collection. The call sends no request.
    *
    * ```ts
    * const posts = client.data.collection("posts");

@@ -45,8 +45,8 @@ export class TransactionCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Returns one page. The commit checks the documents of the page. It does not check whether other documents have come
-   * to match the query meanwhile.
+   * Returns one page. The commit checks the documents of the page. The commit does not check whether other documents
+   * have come to match the query meanwhile.
    *
    * ```ts
    * const { items } = await tx.collection("seats").query({ where: { taken: false }, limit: 1 });

@@ -63,7 +63,7 @@ type Name<E> = Open<E> extends true ? string : keyof E extends never ? string : 
 /** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
 export type Path<T> = Open<T> extends true ? string : (keyof T & string) | Dotted<T> | `${Dotted<T>}.${string}`;
 
-/** A value to compare a field with. It has the field's type, or the type of the field's elements. */
+/** A value to compare a field with. The value has the field's type, or the type of the field's elements. */
 type Operand<V> = [V] extends [string | null | undefined]
   ? V | Date | null
   : [V] extends [number | bigint | null | undefined]
@@ -152,11 +152,11 @@ export interface Page<T> {
   next: string | null;
   /** The number of all documents that match, if the query asked for it. */
   count?: number;
-  /** `count` is an estimate, because the exact number would exceed the budget of a query. */
+  /** True if `count` is an estimate, because the exact number would exceed the budget of a query. */
   count_is_estimate?: true;
 }
 
-/** A document of a page. With `select`, it has only the named fields. */
+/** A document of a page. With `select`, the document has only the named fields. */
 export type Found<C extends CollectionTypes, S extends string> = [S] extends [never]
   ? Doc<C>
   : Pick<Doc<C>, keyof Doc<C> & (Head<S> | "_id")>;
@@ -171,7 +171,10 @@ export interface Aggregate<C extends CollectionTypes> {
   /** The maximum number of groups. Without `limit`, the result has all groups. */
   limit?: number | undefined;
 }
-/** The elements of an array, or the start of a unit of time in a time zone. `as`: the name in the answer. */
+/**
+ * Groups documents by the elements of an array, or by the start of a unit of time in a time zone. `as`: the name in the
+ * answer.
+ */
 type GroupPart<C extends CollectionTypes> =
   | { $each: Path<Readable<C>>; as?: string }
   | {

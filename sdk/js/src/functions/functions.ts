@@ -5,7 +5,7 @@ import { invalidValue, Problem, type ProblemBody } from "../problem.js";
 import { answerOf, isJson, isOfFunction, path, randomText, type Transport, type Wanted } from "../transport.js";
 
 export interface InvokeOptions extends WriteCall {
-  /** By default POST. */
+  /** The HTTP method: POST by default. */
   method?: string | undefined;
   /** A path below the function, with a query: `/orders?open=true`. */
   path?: string | undefined;
@@ -66,7 +66,7 @@ export interface FetchOptions extends Omit<Call, "signal" | "headers">, RequestI
   path?: string | undefined;
 }
 
-/** Returns the problem of a status that the function itself has chosen. Its code is always the same. */
+/** Returns the problem of a status that the function itself has chosen. The code of the problem is always the same. */
 function ownRefusal({ status, retryAfterMs, body: { answer, request_id } }: Problem): Problem {
   const said = answer as Record<"detail" | "message" | "error", string>;
   const texts = [said.detail, said.message, said.error, `The function answered with status ${status}.`];

@@ -27,8 +27,8 @@ interface Stored {
 const STORE = "texts";
 const PATIENCE_MS = 3000;
 /**
- * The version of the stored texts. It grows when a release of this package stores results or writes in another shape.
- * The client ignores texts of another version.
+ * The version of the stored texts. The version grows when a release of this package stores results or writes in another
+ * shape. The client ignores texts of another version.
  */
 const VERSION = 1;
 
@@ -50,8 +50,8 @@ export function valueOf(text: unknown): unknown {
 }
 
 /**
- * Returns a cache in the browser's IndexedDB. It keeps results and waiting writes when the page is closed. Everybody
- * who uses the same browser profile can read the cache.
+ * Returns a cache in the browser's IndexedDB. The cache keeps results and waiting writes when the page is closed.
+ * Everybody who uses the same browser profile can read the cache.
  *
  * ```ts
  * const live = createLive(client, { cache: indexedDBCache() });
@@ -68,7 +68,7 @@ export function indexedDBCache(name = "bunbase-live"): LiveCache {
         store.createIndex("at", "at");
       };
       request.onsuccess = () => {
-        // another tab has a newer version, or the person deletes the data of the site
+        // another tab needs a newer version of the database, or the person deletes the data of the site
         request.result.onversionchange = () => {
           request.result.close();
           forget();

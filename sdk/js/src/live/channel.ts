@@ -8,30 +8,35 @@ import type { Rooms } from "./rooms.js";
 
 export interface ChannelListener {
   message?(message: ChannelMessage): unknown;
-  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  /**
+   * The client calls this function with the connections that have entered. If the channel has more than 500
+   * connections, the list is empty, and only `count` is known.
+   */
   members?(members: readonly Member[], count: number): unknown;
-  /** Messages were lost, because the channel does not keep messages for long enough. */
+  /**
+   * The client calls this function if messages were lost, because the channel does not keep messages for long enough.
+   */
   lost?(): unknown;
   /**
-   * The channel was refused or has ended, for example with `rule_denied`. The client does not join the channel again
-   * until you call `join`.
+   * The client calls this function if the server has refused or ended the channel, for example with `rule_denied`. The
+   * client does not join the channel again until you call `join`.
    */
   problem?(problem: Problem): unknown;
 }
 
 export interface JoinOptions {
   /**
-   * By default, the listener gets messages from now on. `"start"`: also all messages that the channel keeps. Another
-   * value: the messages after this position.
+   * By default, the listener gets messages from now on. With `"start"`, the listener also gets all messages that the
+   * channel keeps; with a position, it gets the messages after this position.
    */
   since?: Since | undefined;
-  /** Enters the list of members, with this value. */
+  /** The value with which this client enters the list of members. */
   presence?: unknown;
   signal?: AbortSignal | undefined;
 }
 
 export interface PublishOptions {
-  /** If false, this client does not get its own message. */
+  /** If false, this client does not get its own message back. */
   echo?: boolean | undefined;
   timeoutMs?: number | undefined;
 }
@@ -71,8 +76,8 @@ export class Channel {
   }
 
   /**
-   * Publishes a message. Resolves with its number when the server has accepted it. If the connection breaks, the client
-   * sends the message again, and the server publishes it only once.
+   * Publishes a message. Resolves with the number of the message when the server has accepted the message. If the
+   * connection breaks, the client sends the message again, and the server publishes it only once.
    *
    * ```ts
    * await live.channel("rooms/7").publish({ text: "Hello" });

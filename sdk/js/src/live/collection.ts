@@ -95,7 +95,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Replaces a document, or creates it. Results show it at once.
+   * Replaces a document, or creates it. Results show the new document at once.
    *
    * ```ts
    * await live.collection("posts").put("first", { title: "Hello" });
@@ -118,7 +118,7 @@ export class LiveCollection<C extends CollectionTypes> {
   }
 
   /**
-   * Deletes a document. It disappears from results at once.
+   * Deletes a document. The document disappears from results at once.
    *
    * ```ts
    * await live.collection("posts").delete("first");

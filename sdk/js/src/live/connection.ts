@@ -2,11 +2,12 @@
  * The one connection of a client. This class chooses the transport, decides when to connect again, and checks whether
  * the connection still works.
  *
- * One attempt: the newest token → WebSocket → without `hello` in five seconds, or if WebSocket is blocked: a stream of
- * events → without `hello` in five seconds: long polling. When the connection is lost, the next attempt follows after a
- * random time (full jitter) of at most ten seconds, or when the server asked for it. An answered request of the client
- * shortens this time. A page that becomes visible, or gets its network back, does not wait: it sends a probe to the
- * server, and connects again if no answer arrives within three seconds.
+ * The life of one attempt: the client gets the newest token → it opens a WebSocket → if no `hello` arrives within five
+ * seconds, or if WebSocket is blocked, it opens a stream of events → if no `hello` arrives within five seconds, it uses
+ * long polling. When the connection is lost, the next attempt follows after a random time (full jitter) of at most ten
+ * seconds, or when the server asked for it. An answered request of the client shortens this time. A page that becomes
+ * visible, or gets its network back, does not wait: it sends a probe to the server, and connects again if no answer
+ * arrives within three seconds.
  */
 
 import { LONGEST_TIMER_MS } from "../deadline.js";
@@ -72,7 +73,7 @@ export class Connection {
   #again: Timer;
   #watchdog: Timer;
   #tabs: Tabs | undefined;
-  /** The last connection belonged to another tab. */
+  /** True if the last connection belonged to another tab. */
   #borrowed = false;
   #ending: AbortController | undefined;
 
@@ -150,7 +151,8 @@ export class Connection {
     if (this.transport === "tab" && !this.#greeted) this.#tabs?.hasten();
     if (this.#dueAt === undefined) return;
     const at = this.#triedAt + Math.min(FIRST_PAUSE_MS * 2 ** this.#hastened++, LONGEST_PAUSE_MS);
-    const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS); // the clock may be set back
+    // the pause has a limit, because the clock may be set back
+    const pause = Math.min(Math.min(this.#dueAt, at) - Date.now(), LONGEST_PAUSE_MS);
     this.#dueAt = undefined;
     this.#wait(pause);
   }
@@ -176,7 +178,10 @@ export class Connection {
     this.#open();
   }
 
-  /** Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt follows. */
+  /**
+   * Finds the tab that has the connection, if tabs share one. The user may change meanwhile: then another attempt
+   * follows.
+   */
   async #share(): Promise<void> {
     const { credentials } = this.host;
     // tabs with separate sessions of one user may have different claims, so they do not share a connection

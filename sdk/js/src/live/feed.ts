@@ -150,7 +150,7 @@ export class Feed implements Host {
     return join;
   }
 
-  /** Joins the channel again if it has ended. Otherwise it does nothing. */
+  /** Joins the channel again if it has ended. Otherwise, does nothing. */
   again(join: Join): void {
     this.#perform(this.machine.again(join));
   }
@@ -245,7 +245,7 @@ export class Feed implements Host {
     this.#perform(effects);
   }
 
-  /** The user or the token has changed. */
+  /** The auth client calls this method when the user or the token has changed. */
   #follow(why: Why): void {
     const changed = why !== "initial" && this.userId !== this.#userId;
     this.#userId = this.userId;
@@ -253,7 +253,7 @@ export class Feed implements Host {
     for (const hear of this.#followers) hear(why, changed);
     if (!changed) return void this.connection.renew(false);
     this.#reject("The user has signed out or changed.");
-    // a new connection, so that no message of the previous user can arrive among messages of the new user
+    // begin a new connection, so that no message of the previous user can arrive among messages of the new user
     const shown = this.machine.reset(this.userId);
     this.connection.restart();
     this.#near();
@@ -356,13 +356,16 @@ export class Feed implements Host {
     this.#tellState();
   }
 
-  /** True if no problem is known: there is a connection, or the first attempt has not been made yet. */
+  /** Forgets the last problem: there is a connection, or the first attempt has not been made yet. */
   #near(): void {
     this.#away = false;
     this.#problem = undefined;
   }
 
-  /** `again`: call the listeners even if the state is the same, because the problem has changed. */
+  /**
+   * Calls the listeners of the state. `again`: true to call them even if the state is the same, because the problem has
+   * changed.
+   */
   #tellState(again = false): void {
     const states = [...this.machine.watches].filter(({ problem }) => !problem).map((watch) => this.stateOf(watch));
     const state = this.#away ? "offline" : !this.machine.open || states.includes("behind") ? "behind" : "live";

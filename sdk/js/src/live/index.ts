@@ -27,8 +27,8 @@ export type { Stuck } from "./refusals.js";
 export type { LiveResult } from "./views.js";
 
 /**
- * Makes the live part of a client. It uses the client's address, key and signed-in user. The client sends nothing
- * before the first watch.
+ * Makes the live part of a client. The live part uses the client's address, key and signed-in user. The client sends
+ * nothing before the first watch.
  *
  * ```ts
  * const live = createLive(client);

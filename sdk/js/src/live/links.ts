@@ -14,7 +14,7 @@ export const TOO_MANY = 4429;
 export const ALONE = 4999;
 
 export interface Link {
-  /** `now`: send the messages at once, before messages that wait. */
+  /** `now`: true to send the messages at once, before messages that wait. */
   send(messages: readonly Sent[], now?: boolean): void;
   close(): void;
 }
@@ -23,7 +23,7 @@ export interface LinkEvents {
   received(messages: Received[]): void;
   /** Bytes without a message have arrived, such as the comments of a stream, so the connection works. */
   alive(): void;
-  /** The link has ended. `held`: a proxy has answered, but holds the messages back. */
+  /** The link has ended. `held`: true if a proxy has answered, but holds the messages back. */
   closed(code: number, afterMs?: number, held?: boolean): void;
 }
 
@@ -51,7 +51,7 @@ function openSocket({ origin, WebSocket: Socket }: Target, first: Sent, on: Link
   socket.onopen = () => send([first]);
   socket.onmessage = ({ data }: { data: unknown }) => on.received(messagesOf(data));
   socket.onclose = ({ code }: { code: number }) => on.closed(code);
-  socket.onerror = () => {}; // `close` follows
+  socket.onerror = () => {}; // the event `close` follows
   return { send, close: () => socket.close() };
 }
 

@@ -15,11 +15,11 @@ import { Rooms } from "./rooms.js";
 import { Views } from "./views.js";
 
 export interface LiveOptions {
-  /** The cache that keeps results and waiting writes between visits. By default, they are kept in memory. */
+  /** The cache that keeps results and waiting writes between visits. By default, the client keeps results and writes in memory. */
   cache?: LiveCache | undefined;
   /**
-   * Called with each refused write, even if the write is from an earlier visit. With this listener, you do not have to
-   * wait for the promises of writes.
+   * The client calls this function with each refused write, even if the write is from an earlier visit. With this
+   * listener, you do not have to wait for the promises of writes.
    */
   onRefused?: RefusedListener | undefined;
   /**
@@ -63,7 +63,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a collection. This sends no request.
+   * Returns a collection. The call sends no request.
    *
    * ```ts
    * const posts = live.collection("posts");
@@ -74,7 +74,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   }
 
   /**
-   * Returns a channel. This sends no request.
+   * Returns a channel. The call sends no request.
    *
    * ```ts
    * const room = live.channel("rooms/7");
@@ -137,7 +137,7 @@ export class Live<D extends Schema<D> = AnyDatabase> {
   /**
    * The first waiting write and its problem, if at least two attempts to send the write have failed and the server has
    * not refused it. Otherwise undefined. All later writes wait for this write. The client sends the write again
-   * automatically. It stops if the write itself causes the error.
+   * automatically, but stops if the write itself causes the error.
    *
    * ```ts
    * if (live.stuck) console.log(`Not saved yet: ${live.stuck.problem.message}`);

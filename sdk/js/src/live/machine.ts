@@ -14,7 +14,7 @@ import type { ChannelMessage, LiveDocument, Member, Received, Sent, Since, Watch
 import { applied, digest } from "./result.js";
 
 /**
- * A query, or one document, that the client follows. `docs` is the newest result. It may be newer than the barrier
+ * A query, or one document, that the client follows. `docs` is the newest result, which may be newer than the barrier
  * `at`.
  */
 export interface Watch {
@@ -94,7 +94,7 @@ export class Machine {
     return this.#open;
   }
 
-  /** Returns the first message of a connection. It continues the previous connection, if there was one. */
+  /** Returns the first message of a connection. The message continues the previous connection, if there was one. */
   begin(signIn: { key?: string; project?: string; explain?: string }, token: string | null): Sent {
     return { t: "auth", ...signIn, ...(token && { token }), ...(this.#conn && { resume: this.#conn }) };
   }
@@ -114,7 +114,7 @@ export class Machine {
 
   /** Asks for the whole result again, after a problem. */
   again(what: Watch | Join): Effect[] {
-    if (!what.problem) return []; // another user has begun meanwhile
+    if (!what.problem) return []; // another user has signed in meanwhile
     what.problem = undefined;
     if ("what" in what) return this.watches.has(what) ? this.#asked(what) : [];
     return this.joins.has(what) ? this.#joined(what) : [];
@@ -137,7 +137,7 @@ export class Machine {
     return known ? [send({ t: "leave", id: join.id })] : [];
   }
 
-  /** Sends a message that has an answer, also on a later connection. Returns its id. */
+  /** Sends a message that has an answer, also on a later connection. Returns the id of the message. */
   request(message: Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never): [number, Effect[]] {
     const request = { ...message, id: ++this.#lastId } as Request;
     this.#requests.set(request.id, request);
@@ -159,19 +159,21 @@ export class Machine {
     return this.at === undefined ? { t: "unwatch", id } : { t: "sync", id, at: this.at };
   }
 
-  /** The connection is lost. Results stay, and the next connection continues them. */
+  /** Tells the machine that the connection is lost. Results stay, and the next connection continues them. */
   closed(): void {
     this.#open = false;
     for (const what of [...this.watches, ...this.joins]) what.fresh = false;
   }
 
-  /** The storage has returned the user. Everything that the app has set before belongs to this user. */
+  /**
+   * Tells the machine which user the storage has returned. Everything that the app has set before belongs to this user.
+   */
   known(user: string | undefined): void {
     for (const join of this.joins) if (join.owner === this.user) join.owner = user;
     this.user = user;
   }
 
-  /** Another user has signed in, so this drops all state of the previous user. The caller must close the connection. */
+  /** Drops all state of the previous user, because another user has signed in. The caller must close the connection. */
   reset(user: string | undefined): Effect[] {
     this.closed();
     this.user = user;
@@ -221,7 +223,7 @@ export class Machine {
 
   #hello({ conn }: Extract<Received, { t: "hello" }>): Effect[] {
     this.#conn = conn;
-    if (this.#open) return []; // the answer to a renewed token
+    if (this.#open) return []; // this is the answer to a renewed token
     this.#open = true;
     const watches = [...this.watches].filter(({ problem }) => !problem).flatMap((watch) => this.#asked(watch));
     const joins = [...this.joins].filter(({ problem }) => !problem).flatMap((join) => this.#joined(join));
@@ -261,7 +263,7 @@ export class Machine {
 
   #diff(message: Extract<Received, { t: "diff" }>): Effect[] {
     return this.#ofGroup(message.g).flatMap((watch) => {
-      if (message.turn <= watch.turn) return []; // a repetition
+      if (message.turn <= watch.turn) return []; // this difference was already applied
       if (message.turn > watch.turn + 1) return this.#asked(watch, watch.id, "gap");
       watch.docs = applied(watch.docs!, message);
       watch.n = message.n ?? watch.n;
@@ -280,7 +282,7 @@ export class Machine {
       if (watch.dirty) shown.push({ do: "show", watch });
       watch.dirty = false;
     }
-    // call this before results are shown: otherwise a result could contain both a write and its local echo
+    // this call comes before results are shown: otherwise a result could contain both a write and its local echo
     return [{ do: "barrier", at }, ...shown];
   }
 

@@ -70,7 +70,7 @@ export class Outbox {
     readonly collection: (name: string) => Collection<CollectionTypes>,
     readonly cache: LiveCache | undefined,
     readonly onRefused: RefusedListener | undefined,
-    /** Called when the results of a collection must be computed again. */
+    /** The outbox calls this function when the results of a collection must be computed again. */
     readonly changed: (collection: string) => void,
     /** Stores the results of a collection in the cache now. */
     readonly kept: (collection: string) => Promise<unknown>,
@@ -129,7 +129,8 @@ export class Outbox {
     this.#waiters.clear();
   }
 
-  /** Another user is signed in, or nobody. The caller then empties the results. */
+  /** The auth client calls this method when the user or the tokens have changed. If the user has changed, the caller then empties the
+  results. */
   #follow(why: Why): void {
     const { userId } = this.feed;
     const expired = userId === undefined && (why === "expired" || why === "other_tab");
@@ -147,7 +148,10 @@ export class Outbox {
     this.#moved();
   }
 
-  /** Called when the first waiting write has left the queue, or when the queue belongs to another user. */
+  /**
+   * The outbox calls this method when the first waiting write has left the queue, or when the queue belongs to another
+   * user.
+   */
   #moved(): void {
     this.#failures = 0;
     this.#tellStuck(undefined);
@@ -256,7 +260,7 @@ export class Outbox {
         this.#refuse(write, problem);
         return this.#moved();
       }
-      // its user is signed in again, or may sign in again: the client sends the write again
+      // the user of the write is signed in again, or may sign in again: the client sends the write again
       if (this.writes.includes(write) || this.#aside.includes(write)) return;
       if (!passes) return this.#refuse(write, problem);
       const waiter = this.#waiters.get(write.key);
@@ -282,7 +286,7 @@ export class Outbox {
     this.#waiters.delete(write.key);
     this.#sizes.delete(write.key);
     this.#aside = this.#aside.filter((one) => one !== write);
-    if (!this.writes.includes(write)) return void this.#drop(write); // its user has gone
+    if (!this.writes.includes(write)) return void this.#drop(write); // the user of the write has signed out
     // the newest mark of the client belongs to this write, or to a later state
     const mark = (write.mark = this.collection(write.collection).requests.seq ?? "");
     void this.#store(write);
@@ -386,8 +390,8 @@ function contains({ docs, fresh, dirty, at }: Watch, mark: string, barrier: stri
 }
 
 /**
- * True if the state `at` contains the write with this mark. Also true if the epochs differ: then a backup was restored,
- * and no later state has the epoch of the mark. @internal
+ * Returns true if the state `at` contains the write with this mark, or if the epochs differ. Different epochs mean that
+ * a backup was restored, and no later state has the epoch of the mark. @internal
  */
 export function reached(mark: string, at: string | undefined): boolean {
   if (mark && at === undefined) return false;

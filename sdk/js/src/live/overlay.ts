@@ -7,7 +7,7 @@
  * computes its echo from the server's newest document.
  */
 
-import { compared, isObject, matches, merged, updated } from "../local.js";
+import { compared, inner, isObject, matches, member, merged, updated } from "../local.js";
 import type { LiveDocument } from "./protocol.js";
 import type { Failures } from "./refusals.js";
 
@@ -22,10 +22,11 @@ export interface LocalWrite {
   /** The time when the app made the write, as RFC 3339. */
   readonly at: string;
   /**
-   * The user who made the write. It is never sent for another user. Missing until the storage has returned the user.
+   * The user who made the write. The client never sends the write for another user. The member is missing until the
+   * storage has returned the user.
    */
   userId?: string | undefined;
-  /** True since the first attempt to send it. */
+  /** True from the first attempt to send the write. */
   sent: boolean;
   /** The failures that the write itself may have caused. */
   failed?: Failures | undefined;
@@ -95,7 +96,7 @@ function patched(before: LiveDocument, change: Readonly<Record<string, unknown>>
     const after = operators.length ? updated(before, change) : merged(before, own(change));
     return { ...after, _id: before._id, _rev: before._rev!, _updated: at };
   } catch {
-    return before; // the server will refuse it, and explain why
+    return before; // the server will refuse the write, and explain why
   }
 }
 
@@ -126,15 +127,16 @@ function selected(document: LiveDocument, select: readonly string[] | undefined)
     const last = names.pop()!;
     let [from, to]: [unknown, Record<string, unknown>] = [document, fields];
     for (const name of names) {
-      from = isObject(from) ? from[name] : undefined;
-      if (isObject(from)) to = (to[name] ??= {}) as Record<string, unknown>;
+      from = member(from, name);
+      if (isObject(from)) to = inner(to, name);
     }
-    if (isObject(from) && last in from) to[last] = from[last];
+    const found = member(from, last);
+    if (found !== undefined) to[last] = found;
   }
   return fields as LiveDocument;
 }
 
-/** Returns the list with `document` at its position. It replaces the document with the same id. */
+/** Returns the list with `document` at its position, in place of the document with the same id. */
 function replaced(docs: readonly LiveDocument[], id: string, document: Found, sort: readonly string[], full: boolean): readonly LiveDocument[] {
   const place = docs.findIndex(({ _id }) => _id === id);
   const others = docs.filter(({ _id }) => _id !== id);

@@ -14,7 +14,7 @@ export interface Resume {
   at?: string;
   g?: string;
   have?: readonly string[];
-  /** The server asks the client to watch again, because a difference was lost or the result was wrong. */
+  /** The reason why the client watches again: a difference was lost (`gap`), or the result was wrong (`check`). */
   why?: "gap" | "check";
 }
 
@@ -46,7 +46,7 @@ export interface ChannelMessage {
   readonly data: unknown;
 }
 
-/** One connection in the list of a channel. `m` names it; `uid` is its user, or null. */
+/** One connection in the list of a channel. `m` names the connection; `uid` is the user of the connection, or null. */
 export interface Member<P = unknown> {
   readonly m: string;
   readonly uid: string | null;

@@ -1,14 +1,16 @@
 /**
- * Decides whether the client sends a failed write again. The first waiting write holds up all later ones, because they
- * may need it. So a write that the server can never accept must end, and a write that fails for another reason must
- * stay.
- * docs/decisions/0108 has the reasons.
+ * Decides whether the client sends a failed write again. All later writes wait for the first waiting write, because
+ * they may depend on it. So a write that the server can never accept must end, and a write that fails for another
+ * reason must stay. docs/decisions/0108 has the reasons.
  */
 
 import type { Problem } from "../problem.js";
 import type { LocalWrite } from "./overlay.js";
 
-/** The failures whose cause may be the write itself, as the cache keeps them. `since`: the time of the first failure, as RFC 3339. */
+/**
+ * The failures whose cause may be the write itself, as the cache keeps them. `since`: the time of the first failure, as
+ * RFC 3339.
+ */
 export interface Failures {
   readonly tries: number;
   readonly since: string;
@@ -26,7 +28,7 @@ const COME_AGAIN: readonly number[] = [408, 425, 429];
  * or the answer was cut off.
  */
 const UNANSWERED: readonly string[] = ["network", "timeout", "aborted", "idempotency_busy", "unexpected_answer"];
-const TOO_LARGE = 413; // a proxy may send this code too, and would refuse the write each time
+const TOO_LARGE = 413; // a proxy may send this status too, and would refuse the write each time
 const NOT_SUPPORTED = 501;
 /**
  * The limit of attempts if a function refuses the write. The function will probably refuse it again, unless a service

@@ -19,7 +19,7 @@ export function applied(docs: readonly LiveDocument[], { gone = [], put = [] }: 
 
 /**
  * Returns `after` with the objects of `before` for all documents that are equal, so that an app can compare them by
- * identity, and the changes between both. @internal
+ * identity. Also returns the changes from `before` to `after`. @internal
  */
 export function compared<T extends { readonly _id: string }>(before: readonly T[], after: readonly T[]): Changes<T> & { items: readonly T[] } {
   const old = new Map(before.map((document, index) => [document._id, { document, index }]));

@@ -22,8 +22,8 @@ const UNREACHABLE: typeof links.UNREACHABLE = 1006;
 
 const ANSWER_MS = 3000;
 /**
- * All numbers of tabs are smaller than this. The leader has the number 0. An id on the wire is `id * TABS + number`,
- * and at most 2^31.
+ * All numbers of tabs are smaller than this constant. The leader has the number 0. An id on the wire is `id * TABS +
+ * number`, and at most 2^31.
  */
 const TABS = 128;
 
@@ -59,7 +59,7 @@ interface Followed {
 export class Tabs {
   /** True if this tab has the connection. */
   leads = false;
-  /** Resolves when it is known which tab leads. Rejects if this page may not use locks. */
+  /** Resolves when the tabs know which tab leads. Rejects if this page may not use locks. */
   readonly ready: Promise<void>;
   readonly #name: string;
   readonly #own = crypto.randomUUID();
@@ -75,9 +75,12 @@ export class Tabs {
 
   constructor(
     readonly place: string,
-    /** Called when this tab becomes the leader or stops being the leader, because it then needs another link. */
+    /**
+     * The tab calls this function when it becomes the leader or stops being the leader, because it then needs another
+     * link.
+     */
     readonly changed: () => void,
-    /** Called when another tab has reached the server, while this tab is the leader. */
+    /** The leader calls this function when another tab has reached the server. */
     readonly reached: () => void,
   ) {
     this.#name = `bunbase-live-1:${place}`;
@@ -191,7 +194,7 @@ export class Tabs {
     this.#say({ t: "open", from: this.#own });
     return {
       send: (all) => {
-        const own = all.filter(({ t }) => t !== "pong" && t !== "auth"); // the leader sends these
+        const own = all.filter(({ t }) => t !== "pong" && t !== "auth"); // the leader sends these messages itself
         const messages = own.map((message) => withId(message, (id) => id * TABS + followed.tab));
         if (messages.length) this.#say({ t: "send", from: this.#own, messages });
       },
@@ -249,7 +252,7 @@ export class Tabs {
     if (note.t === "close") return;
     if (this.#tabs.size >= TABS - 1) return this.#say({ t: "alone", by: this.#own, to: from });
     const taken = new Set(this.#tabs.values());
-    // not the number of the previous tab, whose answers may still arrive
+    // the tab gets the next free number, because answers for the previous tab may still arrive
     do this.#lastTab = (this.#lastTab % (TABS - 1)) + 1;
     while (taken.has(this.#lastTab));
     this.#tabs.set(from, this.#lastTab);

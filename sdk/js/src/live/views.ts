@@ -17,7 +17,7 @@ export interface LiveResult<T> extends Changes<T> {
   readonly items: readonly T[];
   /** The number of all documents that match, if the query has `count: true`. */
   readonly count: number | undefined;
-  /** The query has ended, for example with `rule_denied`. Its result is empty. */
+  /** The reason why the query has ended, for example `rule_denied`. The result is then empty. */
   readonly problem: Problem | undefined;
   /** True until there is a result for the present user. */
   readonly loading: boolean;
@@ -72,7 +72,7 @@ export class Views {
     return view.listen({ shown, changed }, () => this.#views.delete(name));
   }
 
-  /** The waiting writes of a collection have changed. */
+  /** Shows the documents of a collection again, after its waiting writes have changed. */
   refresh(collection: string): void {
     for (const view of this.#views.values()) if (view.collection === collection) view.refresh();
   }
@@ -89,7 +89,7 @@ export class Views {
 }
 
 function copied(what: Watched, text: string): Watched {
-  const copy = readJson(text); // copied, because the app may change its object later
+  const copy = readJson(text); // this is a copy, because the app may change its object later
   return ("query" in what ? { query: copy } : { doc: copy }) as Watched;
 }
 

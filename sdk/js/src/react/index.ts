@@ -28,11 +28,11 @@ export function useUser(auth: Auth): User | null {
 }
 
 export interface QueryState<T> {
-  /** The last page that has arrived. It stays while the next page is being loaded. */
+  /** The last page that has arrived. The page stays while the next page is being loaded. */
   page: Page<T> | undefined;
   problem: Problem | undefined;
   loading: boolean;
-  /** Asks again. */
+  /** Loads the page again. */
   reload(): void;
 }
 
@@ -106,16 +106,19 @@ export function useLive<C extends CollectionTypes, const S extends string = neve
 }
 
 export interface ChannelState<P> {
-  /** The connections that have entered. Above 500 of them, the list is empty, and only `count` is known. */
+  /**
+   * The connections that have entered. If the channel has more than 500 connections, the list is empty, and only
+   * `count` is known.
+   */
   members: readonly Member<P>[];
   count: number;
   problem: Problem | undefined;
 }
 
 export interface ChannelUse<P> {
-  /** Enters the list of members, with this value. It may change with each rendering. */
+  /** The value with which the user enters the list of members. The value may change with each rendering. */
   presence?: P | undefined;
-  /** Called with each message. */
+  /** The hook calls this function with each message. */
   message?: ((message: ChannelMessage) => unknown) | undefined;
 }
 

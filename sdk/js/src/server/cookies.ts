@@ -1,8 +1,8 @@
 /**
- * A client for one request to a server that renders pages. The session is in the cookie that BunBase sets (cookie mode).
- * Your server passes the cookie to BunBase, and passes new cookies to the browser. It keeps no token and renews
- * nothing. BunBase replaces the cookie, and returns the same new cookie to parallel requests, so parts of a page may be
- * rendered at the same time.
+ * A client for one request to a server that renders pages. The session is in the cookie that BunBase sets (cookie
+ * mode). Your server passes the cookie to BunBase, and passes new cookies to the browser. The client keeps no token and
+ * renews nothing. BunBase replaces the cookie, and returns the same new cookie to parallel requests, so parts of a page
+ * may be rendered at the same time.
  */
 
 import type { User } from "../auth/types.js";
@@ -18,9 +18,9 @@ const OURS = /^(?:__Host-)?bb_/;
 export interface RequestOptions extends Omit<ClientOptions, "storage" | "storageKey"> {
   /** The `Cookie` header of the request. Only the cookies of BunBase are passed on. */
   cookie: string | null | undefined;
-  /** The origin of your app: one of the project's `redirect_urls`. Writes need it. */
+  /** The origin of your app: one of the project's `redirect_urls`. Writes need this origin. */
   origin?: string;
-  /** Gets each `Set-Cookie` header of the answers. Pass it to the browser. */
+  /** Gets each `Set-Cookie` header of the answers. Pass the header to the browser. */
   onSetCookie?(header: string): void;
 }
 

@@ -29,7 +29,9 @@ export interface Claims {
 }
 
 export interface VerifyCall extends Call {
-  /** If true, tokens of service accounts and keys are accepted too. They have `sub` and `scope`, and no user. */
+  /**
+   * If true, tokens of service accounts and keys are accepted too. These tokens have `sub` and `scope`, and no user.
+   */
   allowService?: boolean | undefined;
 }
 
@@ -68,7 +70,7 @@ export class Verifier {
    * ```
    */
   async verify(token: string, { allowService, ...call }: VerifyCall = {}): Promise<Claims> {
-    const parts = typeof token === "string" ? token.split(".") : []; // a request without a token has undefined
+    const parts = typeof token === "string" ? token.split(".") : []; // without a token, a caller passes undefined
     const [head, body] = [decoded(parts[0]), decoded(parts[1])];
     if (parts.length !== 3 || typeof head?.kid !== "string" || !body) throw refused("This is no access token.");
     const isService = body.type === "service";
@@ -123,7 +125,7 @@ export class Verifier {
 }
 
 /**
- * Makes a verifier for the tokens of one project. Its keys are kept for an hour.
+ * Makes a verifier for the tokens of one project. The verifier keeps the keys for an hour.
  *
  * ```ts
  * const verifier = createVerifier("https://api.example.com", "prj_…");

@@ -117,14 +117,15 @@ export interface MemoryWrite {
 }
 
 /**
- * Refuses options that this server does not support. If it ignored them, a test could succeed although the app fails.
+ * Refuses options that this server does not support. If the server ignored such options, a test could succeed although
+ * the app fails.
  */
 export function checkKnown(what: string, names: Iterable<string>, known: readonly string[]): void {
   for (const name of names)
     if (!known.includes(name)) throw refused(400, "invalid_query", `The server in memory does not know ${name} of a ${what}. Test this with bunbase dev.`);
 }
 
-/** Refuses operators of a filter that this server does not know, also if no document is compared with them. */
+/** Refuses operators of a filter that this server does not know, even if no document is compared with them. */
 function checkWhere(where: Record<string, unknown>): void {
   for (const [path, wanted] of Object.entries(where)) {
     if (COMBINING.includes(path)) for (const one of wanted as Record<string, unknown>[]) checkWhere(one);

@@ -1,7 +1,7 @@
 /**
- * A server in memory for the tests of your own app: no network, no process. It knows documents, users with passwords,
- * and the functions that you pass. It has no rules, no schemas and no limits. Test rules, schemas and limits with
- * `bunbase dev`.
+ * A server in memory for the tests of your own app: no network, no process. The server knows documents, users with
+ * passwords, and the functions that you pass. The server has no rules, no schemas and no limits. Test rules, schemas
+ * and limits with `bunbase dev`.
  *
  * ```ts
  * import { createTestClient } from "bunbase-js/testing";
@@ -22,7 +22,7 @@ import { invalidValue, Problem } from "../problem.js";
 import type { ProblemCode } from "../problem_codes.js";
 import { checkKnown, type Condition, MemoryDocuments } from "./documents.js";
 
-/** A function of your app, in the test. It returns JSON or a Response. */
+/** A function of your app, in the test. The function returns JSON or a Response. */
 export type TestFunction = (body: unknown, request: Request) => unknown;
 
 export interface TestOptions extends Omit<ClientOptions, "fetch"> {
@@ -66,7 +66,7 @@ export function createTestClient<D extends Schema<D> = AnyDatabase>(
 }
 
 /**
- * Makes a server in memory. Pass its `fetch` to several clients to test several users on one server.
+ * Makes a server in memory. Pass the `fetch` of the server to several clients to test several users on one server.
  *
  * ```ts
  * const server = createTestServer({ hello: () => "world" });
@@ -146,8 +146,8 @@ function checked(failure: Failure | "network"): Failure | "network" {
 }
 
 /**
- * Functions fail in the same way as functions of BunBase. Only their own responses have the header by which the client
- * recognises them.
+ * Functions fail in the same way as functions of BunBase. Only responses of the functions themselves have the header by
+ * which the client recognises such responses.
  */
 async function ofFunction(called: TestFunction | undefined, body: unknown, request: Request): Promise<Response> {
   if (!called) throw refused(404, "function_not_found", "The test has passed no such function.");

@@ -22,7 +22,10 @@ class HeardMessage:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One connection in a channel's list of members. `name`: its name in this channel. `uid`: its user, or None."""
+    """One connection in a channel's list of members.
+
+    `name`: the connection's name in this channel. `uid`: the user of the connection, or None.
+    """
 
     name: str
     uid: str | None

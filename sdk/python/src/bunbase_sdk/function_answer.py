@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class FunctionAnswer:
-    """`headers`: their names are in lower case."""
+    """`headers`: the headers, with names in lower case."""
 
     status: int
     headers: Mapping[str, str]

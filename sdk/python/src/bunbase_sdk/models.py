@@ -123,7 +123,10 @@ class BeforeWrite(TypedDict):
 
 
 class BulkFilter(TypedDict):
-    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
+    """The conditions of `GET /v1/auth/users`.
+
+    At least one condition must be set. A user must match all conditions that are set.
+    """
 
     anonymous: NotRequired[bool | None]
     banned: NotRequired[bool | None]
@@ -202,7 +205,7 @@ class ChannelSpec(TypedDict):
 class CollectionInfo(TypedDict):
     """`documents`: the number of documents.
 
-    `bytes`: the stored size of the documents. Both are measured only for a single collection.
+    `bytes`: the stored size of the documents. Only the answer about a single collection has these two numbers.
 
     `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused
     when the collection has grown, and a function that cannot answer before writes.
@@ -289,8 +292,8 @@ class Decisions(TypedDict):
 class DocumentWrite(TypedDict):
     """`data`: the document for create and put, the changes for patch.
 
-    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only
-    `create` may leave it out.
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: the id of
+    the document, which only `create` may leave out.
     """
 
     collection: str
@@ -412,7 +415,7 @@ class HookWarning(TypedDict):
 
 
 class Impersonated(TypedDict):
-    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: its lifetime in seconds.
 
     `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """
@@ -626,7 +629,7 @@ class NotChanged(TypedDict):
 
 
 class OneCase(TypedDict):
-    """A single case. `rules`: the rules that replace the saved rules."""
+    """A single case. `rules`: rules to use instead of the saved rules."""
 
     auth: NotRequired[Who | None]
     collection: str
@@ -687,8 +690,8 @@ class RuleCoverage(TypedDict):
 
     Each condition has two halves: true and false.
 
-    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other
-    halves.
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the halves
+    that no case has reached.
     """
 
     collection: str
@@ -783,8 +786,8 @@ class ScryptParts(TypedDict):
 class Step(TypedDict):
     """The value of one part of a rule.
 
-    `value`: shortened if it is long. `error`: the reason why there is no value. `line` and `column` count from
-    1.
+    `value`: the value, which is shortened if it is long. `error`: the reason why there is no value. `line` and
+    `column` count from 1.
     """
 
     column: NotRequired[int]

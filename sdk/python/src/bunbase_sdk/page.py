@@ -14,7 +14,8 @@ class Page(Generic[T]):
 
     `count`: the number of all matches, if requested.
 
-    `count_is_estimate`: the exact number would exceed the budget of a query. `explain`: the query plan, if requested.
+    `count_is_estimate`: true if `count` is an estimate, because the exact number would exceed the budget of a query.
+    `explain`: the query plan, if requested.
     """
 
     items: list[T]

@@ -65,7 +65,7 @@ class Conflict(Problem):
 
 
 class Denied(Problem):
-    """The credential is wrong, or it may not do this."""
+    """The credential is wrong, or does not allow this request."""
 
 
 class RateLimited(Problem):

@@ -1,7 +1,7 @@
 """Choose the proxy for the server: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the proxy of the system.
 
-httpx reads these variables too, but it fails for IPv6 addresses in NO_PROXY. It also needs the packages for every proxy
-in the variables, even for a proxy that this server does not need.
+httpx reads these variables too, but it fails for IPv6 addresses in NO_PROXY. httpx also needs the packages for every
+proxy in the variables, even for a proxy that this server does not need.
 """
 
 from __future__ import annotations

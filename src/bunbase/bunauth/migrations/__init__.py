@@ -1,1 +1,1 @@
-"""SQL migrations of BunAuth. They are applied in the order of their numbers."""
+"""SQL migrations of BunAuth. BunBase applies the migrations in the order of their numbers."""

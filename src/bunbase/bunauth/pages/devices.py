@@ -13,7 +13,8 @@ from bunbase.pkg.web_pages.layout import alert, code, facts, link, paragraph, sm
 
 PATH: Final = "/device"
 SECOND_FACTOR: Final = "/device/code"
-CONTINUE: Final = "/device/continue"  # the page for a person who returns with a pass, which is a sign-in for one action
+# This page is for a person who returns with a pass, which is a sign-in for one action.
+CONTINUE: Final = "/device/continue"
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 MORE_CODES: Final = "Make new ones before they are used up: bunbase account second-factor recovery-codes"

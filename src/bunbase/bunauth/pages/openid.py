@@ -16,7 +16,7 @@ AUTHORIZE: Final = "/oauth/authorize"
 CONSENT: Final = "/oauth/consent"
 SIGN_IN: Final = "/oauth/sign-in"
 SECOND_FACTOR: Final = "/oauth/sign-in/code"
-# the page for a person who returns with a pass, which is a sign-in for one action
+# This page is for a person who returns with a pass, which is a sign-in for one action.
 CONTINUE: Final = "/oauth/sign-in/continue"
 DENY: Final = "/oauth/deny"
 SIGN_OUT: Final = "/oauth/sign-out"

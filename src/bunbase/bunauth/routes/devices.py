@@ -114,7 +114,7 @@ async def decide_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], re
         return html(devices.decided(approve))
     except DeviceNotFound as problem:
         return html(devices.not_found(problem.detail), problem.status)
-    except SecondFactorRequired as problem:  # this is not an error, but leads to the next step
+    except SecondFactorRequired as problem:  # This is not an error, but leads to the next step.
         return html(devices.ask_for_second_factor(user_code, problem.extra["challenge"], approve))
     except InvalidCredentials as problem:
         device = await bunauth.waiting_device(user_code)

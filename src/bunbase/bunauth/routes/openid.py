@@ -67,7 +67,7 @@ def on_problem(request: AnyRequest, problem: Problem) -> Response[Any]:
         error = str(problem.extra["error"])
     elif isinstance(problem, InvalidToken):
         error, status = "invalid_token", 401
-        # if a client has sent no credentials, the answer has no error code (RFC 6750 §3.1)
+        # If a client has sent no credentials, the answer has no error code (RFC 6750 §3.1).
         sent = "authorization" in request.headers
         headers["www-authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
     if error == "invalid_client" and problem.extra.get("basic"):

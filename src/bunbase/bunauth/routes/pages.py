@@ -18,7 +18,7 @@ from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
-MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # A token has at most this many characters. The tokens of links are shorter.
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
@@ -138,7 +138,7 @@ async def accept_invite(
         opened = await bunauth.accept_invite(anyone, new)
         return html(account.account_opened(opened.email, site.public_url))
     except (InvalidInput, EmailTaken, InvalidInvite) as problem:
-        # show the form again, unless the invitation itself is no longer valid
+        # The form is shown again, unless the invitation itself is no longer valid.
         invitation = await bunauth.invitation(token)
         return html(account.invite(token, invitation, email, name, problem.detail), problem.status)
 

@@ -31,7 +31,7 @@ from bunbase.pkg.ids import new_id
 
 PREFIX: Final = "acv"
 BATCH: Final = 500
-# the time after an hour until all processes have stored the refused attempts of this hour
+# This long after an hour, all processes have stored the refused attempts of the hour.
 LATE: Final = timedelta(minutes=1)
 
 
@@ -68,7 +68,7 @@ class ActivityService:
     def note_refused(
         self, caller: Caller, user: str, action: Activity, method: ActivityMethod | None, target: str = ""
     ) -> None:
-        """Count a refused attempt. A job stores the count. This returns immediately."""
+        """Count a refused attempt, and return immediately. A job stores the count."""
         attempt = _attempt(caller, user, Happened(action, method, target, ActivityOutcome.REFUSED))
         self.refused.note(attempt)
 

@@ -16,8 +16,8 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
-NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # the names of roles in mails
-MAX_SEARCH: Final = 254  # the limit of characters; no email is longer
+NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # Mails use these names of roles.
+MAX_SEARCH: Final = 254  # A search has at most this many characters, because no email is longer.
 
 
 class Administration:
@@ -72,7 +72,7 @@ class Administration:
         return await self._existing(id)
 
     async def _acting(self, caller: Caller, act: Act) -> Developer:
-        """Return the administrator, who needs a fresh proof or a personal token with the scope `admin`."""
+        """Return the administrator, who must have reauthenticated recently or use a token with the scope `admin`."""
         developer = caller.administrator(act)
         return await self.proofs.need_fresh(caller) if developer.session else developer
 

@@ -7,7 +7,8 @@ The life of one sign-in:
 3. The device requests its tokens every few seconds. After the approval, it gets the tokens once: the row is deleted in
    the transaction that opens the session. If a server is killed between approval and answer, nothing is lost.
 
-The session has no fresh proof, because the person has proved to own the account in the browser, and not on the device.
+The session does not count as recently reauthenticated, because the person has proved to own the account in the browser,
+and not on the device.
 
 An attacker can begin a sign-in and send its link to a victim. Therefore the page shows the location of the device, and
 warns the person.
@@ -48,8 +49,10 @@ PREFIX: Final = "bdc"
 LIFETIME_SECONDS: Final = 600
 INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
-MAX_OPEN: Final = 10_000  # the limit of the installation; more open sign-ins would make it easier to guess user codes
-MAX_OPEN_OF_NETWORK: Final = 100  # the limit of one network, because otherwise one attacker could use up MAX_OPEN
+# The installation has at most this many open sign-ins. More would make it easier to guess user codes.
+MAX_OPEN: Final = 10_000
+# One network has at most this many open sign-ins. Otherwise one attacker could use up MAX_OPEN.
+MAX_OPEN_OF_NETWORK: Final = 100
 MAX_CLIENT_LENGTH: Final = 100
 
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
@@ -107,7 +110,7 @@ class DeviceLogins:
             else:
                 await logins.delete(hash)
                 waits = DeviceDenied("The sign-in was denied in the browser.", error="access_denied")
-        raise waits  # this comes after the commit, so that the changes are stored
+        raise waits  # This comes after the commit, so that the changes are stored.
 
     async def waiting(self, user_code: str) -> WaitingDevice:
         """Return the device that waits for the decision about a user code. Raises: DeviceNotFound."""
@@ -128,7 +131,7 @@ class DeviceLogins:
 
         Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
-        await self.waiting(user_code)  # check this before hashing the password, which is expensive
+        await self.waiting(user_code)  # This check comes before the password is hashed, which is expensive.
         account = await self.approvers.page_sign_in.by_password(caller, email, password)
         await self._decide(caller, account.id, user_code, approve)
 
@@ -140,7 +143,7 @@ class DeviceLogins:
         If `code` was a recovery code, return the number of codes that are left; otherwise return None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
-        await self.waiting(user_code)  # check this before the code is used up
+        await self.waiting(user_code)  # This check comes before the code is used up.
         account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
         await self._decide(caller, account.id, user_code, approve)
         return None if is_totp_code(code) else (await self.stores.factors.counts(account.id)).recovery_codes
@@ -150,7 +153,7 @@ class DeviceLogins:
 
         Raises: DeviceNotFound, ChallengeExpired, AccountSuspended.
         """
-        await self.waiting(user_code)  # check this before the pass is used up
+        await self.waiting(user_code)  # This check comes before the pass is used up.
         to = ActPage(PageName.DEVICE, user_code)
         account = await self.approvers.page_sign_in.by_pass(caller, to, cookie)
         await self._decide(caller, account.id, user_code, approve)
@@ -167,7 +170,7 @@ class DeviceLogins:
     async def _open_session(self, caller: Caller, found: PolledLogin) -> SignedIn:
         account = await self.stores.accounts.credentials_of(found.user_id or "")
         if account is None or account.version != found.user_version:
-            raise _expired()  # the credentials were changed after the approval
+            raise _expired()  # The credentials were changed after the approval.
         try:
             return await self.tokens.open_session(caller, account, False, Factors.TWO, BY_DEVICE)
         except InvalidCredentials:

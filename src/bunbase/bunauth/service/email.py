@@ -33,7 +33,8 @@ class Email:
     async def verify(self, caller: Caller, token: str) -> EmailConfirmed:
         """Verify the address to which a link was sent. Raises: LinkExpired."""
         async with self.stores.db.transaction():
-            # lock the account before the link, in the same order as a deletion of the account, to avoid deadlocks
+            # The account is locked before the link, in the same order as in a deletion of the account, to avoid
+            # deadlocks.
             seen = await self.requests.links.find(token, MailKind.VERIFY_EMAIL)
             if seen is not None and seen.user_id is not None:
                 await self.stores.accounts.locked(seen.user_id)
@@ -41,7 +42,8 @@ class Email:
             if found is None or found.user_id is None:
                 raise LinkExpired("Ask for a new mail, and use its link.")
             if await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now()):
-                # end an earlier request to change the address, because it would not need the consent of this address
+                # An earlier request to change the address ends here, because it would not need the consent of this
+                # address.
                 await self.stores.email_changes.forget(found.user_id)
                 happened = Happened(Activity.VERIFY_EMAIL)
                 await self.proofs.tokens.activity.add(caller, found.user_id, happened)

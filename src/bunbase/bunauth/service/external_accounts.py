@@ -79,7 +79,7 @@ class ExternalAccounts:
     async def identified(self, caller: Caller, person: ExternalCode) -> tuple[Credentials, Happened]:
         """Return the account of a person for one action on a page. The second factor is not checked yet.
 
-        Raises: the same problems as `exchange`.
+        Raises: the problems of `exchange`.
         """
         return await self._account(caller, person, "")
 
@@ -92,7 +92,10 @@ class ExternalAccounts:
         return await self.people.list(with_session(caller, "it cannot see identities: sign in").id)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
+        """Remove an identity of the account.
+
+        Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden.
+        """
         user = (await self.proofs.need_fresh(caller)).id
         await self.people.remove(user, id, noted(self.tokens.activity, caller))
 

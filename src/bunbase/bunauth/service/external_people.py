@@ -21,7 +21,7 @@ class AccountPeople:
     async def with_email(self, email: str) -> JoinedAccount | None:
         known = await self.stores.accounts.credentials(email)
         found = None if known is None else await self.locked(known.id)
-        if found is None or found.email != email:  # another request has changed the address meanwhile
+        if found is None or found.email != email:  # Another request has changed the address meanwhile.
             return None
         return JoinedAccount(found.id, found.email_verified_at is not None)
 

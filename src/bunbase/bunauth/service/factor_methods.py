@@ -1,4 +1,4 @@
-"""The methods of the contract that are about second factors, passkeys and fresh proofs."""
+"""The methods of the contract that are about second factors, passkeys and reauthentication."""
 
 from __future__ import annotations
 

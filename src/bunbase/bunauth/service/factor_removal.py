@@ -23,7 +23,7 @@ class FactorRemoval:
         """
         caller.administrator(Act.ACCOUNT_RESET_FACTORS)
         await self.proofs.need_fresh(caller)
-        # the owner must not see the IP address and the program of the administrator
+        # The owner must not see the IP address and the program of the administrator.
         by = msgspec.structs.replace(caller, ip="", agent="")
         note = noted(self.proofs.tokens.activity, by)
         if "\0" in id or not await self.apps.remove_all_factors(id, note):

@@ -16,7 +16,8 @@ from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import relying_party
 
-CONTEXT: Final = "bunauth:"  # the prefix of the contexts of sealed secrets; the owner of the secrets is the instance
+# The contexts of sealed secrets begin with this text. The owner of the secrets is the instance.
+CONTEXT: Final = "bunauth:"
 UNAVAILABLE: Final = (
     "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server sets its "
     "address with gateway.public_url."

@@ -62,7 +62,7 @@ class InviteService:
         return AccountInvites(tuple(page), next)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: AccountInviteNotFound, Forbidden."""
+        """Withdraw an invitation. Raises: AccountInviteNotFound, Forbidden."""
         _administrator(caller, Act.ACCOUNT_INVITE_DELETE)
         if not await self.stores.invites.delete(id):
             raise AccountInviteNotFound
@@ -76,7 +76,7 @@ class InviteService:
         return AccountInvitation(found.email, found.role, inviter.email if inviter else "")
 
     async def admission(self, token: str, email: str) -> Admission:
-        """Return what an invitation permits. Raises: LinkExpired, InvalidInvite."""
+        """Return the permissions that an invitation gives. Raises: LinkExpired, InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
             raise LinkExpired(USED)

@@ -22,20 +22,20 @@ class Leaving:
         self.letters = letters
 
     async def check(self, caller: Caller) -> None:
-        """Check that `delete` would succeed. Raises: the same problems as `delete`."""
+        """Check that `delete` would succeed. Raises: the problems of `delete`."""
         developer = await self.proofs.need_fresh(caller)
         if await self.stores.accounts.is_last_admin(developer.id):
             raise LastAdministrator(ANOTHER_FIRST)
 
     async def delete(self, caller: Caller) -> None:
-        """Delete the account, and inform its owner by mail. Its sessions and tokens end within a second.
+        """Delete the account, and inform its owner by mail. The sessions and tokens of the account end within a second.
 
         Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
         """
         developer, now = await self.proofs.need_fresh(caller), self.tokens.clock.now()
         until = await self.tokens.revoked_until(now)
         async with self.stores.db.transaction():
-            # all code locks in this order: first the administrators, then the account, then the rest
+            # All code locks in this order: first the administrators, then the account, then the rest.
             await self.stores.accounts.lock_admins()
             account = await self.stores.accounts.locked(developer.id)
             await self.stores.sessions.end_all(developer.id, now, until)

@@ -1,4 +1,4 @@
-"""The mails of BunAuth: each method returns a Letter. The links lead to pages of this installation."""
+"""The mails of BunAuth. Each method returns a Letter. Links in the mails lead to pages of this installation."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.mail_links import MailLinks
-from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
+from bunbase.pkg.identity.mail_requests import answer_requests, request_mail, unprepared
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
@@ -21,7 +21,7 @@ PREFIX: Final = "bmt"
 
 
 class MailRequests:
-    """Requests for mails. `nudge`: wakes the job that answers the requests."""
+    """Requests for mails. `nudge` wakes the job that answers the requests."""
 
     def __init__(self, stores: Stores, letters: Letters, clock: Clock) -> None:
         self.stores = stores
@@ -38,14 +38,14 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests. A job calls this."""
-        await answer_requests(self.stores.pool, self._answer, self.clock, self.turn)
+        await answer_requests(self.stores.pool, unprepared(self._answer), self.clock, self.turn)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""
     ) -> None:
         """Make a link and post its mail. Call this inside the transaction of the action.
 
-        `letter(token)`: returns the mail.
+        `letter(token)` returns the mail.
         """
         seconds = RESET_SECONDS if kind is MailKind.PASSWORD_RESET else VERIFY_SECONDS
         await self.links.post(kind, email, user_id, seconds, letter, name)

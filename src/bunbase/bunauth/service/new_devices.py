@@ -13,7 +13,7 @@ from bunbase.pkg.identity.devices import device_of
 
 
 class NewDevices:
-    """Records devices. `tells`: the owner gets a mail about a new device. A setting turns this off."""
+    """Records devices. `tells`: true if the owner gets a mail about a new device; a setting turns these mails off."""
 
     def __init__(self, stores: Stores, letters: Letters, clock: Clock, tells: bool) -> None:
         self.stores = stores

@@ -1,8 +1,9 @@
 """Open accounts for people whom members invite. Remember people who come from another service until they decide.
 
-A person may go from the page of an invitation to another service, and come back without a BunBase account. Then the
-browser gets a pass, as in `page_passes.py`. The pass stands for the person instead of an account. It works once, for
-five minutes, on the page of this invitation. Before the person clicks on this page, no account is opened.
+A person may go from the page of an invitation to another service, and come back without a BunBase account. On the way
+back, the browser gets a pass, as in `page_passes.py`. The pass stands for the person instead of an account. The pass
+works once, for five minutes, on the page of this invitation. Before the person clicks on this page, no account is
+opened.
 
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """
@@ -40,7 +41,7 @@ class NewcomerService:
         self.clock = self.registration.clock
 
     async def admits(self, inviter: str) -> bool:
-        """True if an invitation by this account opens an account: it is active, and the settings allow invitations."""
+        """True if an invitation by this account opens an account."""
         admissions = self.registration.admissions
         match admissions.signups:
             case Signups.OPEN:
@@ -90,12 +91,12 @@ class NewcomerService:
             if await self.stores.pool.external_logins.take_code(fingerprint(secret), self.clock.now()) is None:
                 raise ChallengeExpired(AGAIN)
             account = await self.external.people.account(person, open, note)
-            if not opened:  # the account was opened meanwhile, and may need a second factor
+            if not opened:  # The account was opened meanwhile, and may need a second factor.
                 raise ChallengeExpired("You have an account by now: sign in.")
         return account.account()
 
     async def give_pass(self, person: ExternalCode, to: ActPage) -> str:
-        """Return a pass for a person without an account. It is stored as a code that matches no verifier."""
+        """Return a pass for a person without an account. The pass is stored as a code that matches no verifier."""
         secret, until = new_secret(PREFIX), self.clock.now() + timedelta(seconds=PASS_SECONDS)
         kept = msgspec.structs.replace(person, code_challenge=page_hash(to).hex(), link_session="")
         await self.stores.pool.external_logins.add_code(fingerprint(secret), kept, until)

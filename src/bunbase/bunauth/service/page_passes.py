@@ -22,7 +22,7 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.user_codes import typed
 
 PREFIX: Final = "bpp"
-MAX_OPEN: Final = 20  # the limit of open passes of one account
+MAX_OPEN: Final = 20  # One account has at most this many open passes.
 
 
 class PagePasses:

@@ -39,9 +39,10 @@ from bunbase.pkg.oidc.person import challenge_of
 from bunbase.pkg.opaque import new_secret, open_with, seal_with
 from bunbase.pkg.totp import is_totp_code
 
-MARK_LENGTH: Final = 16  # the number of characters; they distinguish the pages of one browser, and protect nothing
+# A mark has this many characters. Marks distinguish the pages of one browser, and protect nothing.
+MARK_LENGTH: Final = 16
 MAX_SEALED: Final = 400
-BY_PASSKEY: Final = ("pop", "user", "mfa")  # the names of the methods in an ID token (RFC 8176)
+BY_PASSKEY: Final = ("pop", "user", "mfa")  # These are the names of the methods in an ID token (RFC 8176).
 
 
 class PageWaysIn:
@@ -62,7 +63,7 @@ class PageWaysIn:
         self.public_url = public_url.rstrip("/")
 
     async def start(self, provider: str, to: ActPage, browser: str) -> ExternalRedirect:
-        """Raises: ProviderNotFound, ProviderUnavailable, InvalidInput."""
+        """Start a sign-in with another service. Raises: ProviderNotFound, ProviderUnavailable, InvalidInput."""
         if not 0 < len(to.key) <= MAX_KEY:
             raise InvalidInput("Open the page once more, and choose the service there.")
         kept = browser if BROWSER.fullmatch(browser) else new_secret(BROWSER_PREFIX)
@@ -72,7 +73,10 @@ class PageWaysIn:
         return await self.external.logins.start(provider, start)
 
     async def finish(self, caller: Caller, back: PageReturn) -> PagePass:
-        """Raises: ExternalLoginExpired, and the errors of `ExternalAccounts.exchange`."""
+        """Process the answer of another service.
+
+        Raises: ExternalLoginExpired, and the errors of `ExternalAccounts.exchange`.
+        """
         to = _opened(back)
         if back.error:
             return PagePass(to, error=back.error)
@@ -85,12 +89,12 @@ class PageWaysIn:
             return PagePass(to, await self.newcomers.give_pass(person, to))
         try:
             await self.tokens.check_second_factor(caller, account, by)
-        except SecondFactorRequired as needed:  # this is not an error, but leads to the next step
+        except SecondFactorRequired as needed:  # This is not an error, but leads to the next step.
             return PagePass(to, f"{needed.extra['challenge']}.{_mark(to)}")
         return PagePass(to, await self.passes.give(account, to, by, ()))
 
     async def by_code(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
-        """Raises: ChallengeExpired, WrongCode, RateLimited."""
+        """Complete a sign-in with the second factor. Raises: ChallengeExpired, WrongCode, RateLimited."""
         totp = is_totp_code(code)
         method = ActivityMethod.TOTP if totp else ActivityMethod.RECOVERY_CODE
         refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, method)
@@ -99,7 +103,7 @@ class PageWaysIn:
         return PagePass(to, secret)
 
     async def by_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
-        """Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited."""
+        """Sign in with a passkey. Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited."""
         open = partial(self._give, to, signed_in_by(ActivityMethod.PASSKEY), BY_PASSKEY)
         refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, ActivityMethod.PASSKEY)
         if challenge:

@@ -30,13 +30,16 @@ class PasskeyService:
         self.passkeys = AccountPasskeys(proofs.checks, partial(need_way_in, stores))
 
     async def registration_options(self, caller: Caller) -> PasskeyOptions:
-        """Raises: ReauthenticationRequired, PasskeysUnavailable, InvalidInput, Forbidden."""
+        """Return the options for a new passkey.
+
+        Raises: ReauthenticationRequired, PasskeysUnavailable, InvalidInput, Forbidden.
+        """
         account = await self.stores.accounts.existing((await self.proofs.need_fresh(caller)).id)
         user = PasskeyUser(account.id, account.email, account.name or account.email)
         return await self.passkeys.registration_options(user)
 
     async def register(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
-        """Raises: WrongPasskey, PasskeysUnavailable, InvalidInput, Forbidden."""
+        """Store a new passkey. Raises: WrongPasskey, PasskeysUnavailable, InvalidInput, Forbidden."""
         name, note = checked_name(name) or UNNAMED, noted(self.tokens.activity, caller)
         return await self.passkeys.register(_user(caller), credential, name, note)
 
@@ -44,16 +47,16 @@ class PasskeyService:
         return await self.passkeys.list(_user(caller))
 
     async def rename(self, caller: Caller, id: str, name: str) -> None:
-        """Raises: PasskeyNotFound, InvalidInput, Forbidden."""
+        """Rename a passkey. Raises: PasskeyNotFound, InvalidInput, Forbidden."""
         await self.passkeys.rename(_user(caller), id, checked_name(name) or UNNAMED)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
+        """Delete a passkey. Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
         user = (await self.proofs.need_fresh(caller)).id
         await self.passkeys.delete(user, id, noted(self.tokens.activity, caller))
 
     async def sign_in_options(self) -> PasskeyOptions:
-        """Raises: PasskeysUnavailable."""
+        """Return the options for a sign-in. Raises: PasskeysUnavailable."""
         return await self.passkeys.sign_in_options()
 
     async def sign_in(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:

@@ -38,7 +38,7 @@ class Password:
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password. All other sessions end. The caller's session and personal tokens stay.
 
-        `current`: the current password, which is a proof; None if the session has a fresh proof.
+        `current`: the current password, which is a proof; None if the person has recently reauthenticated.
         Raises: ReauthenticationRequired, WrongProof, InvalidInput, Forbidden.
         """
         check_password(password)
@@ -65,11 +65,12 @@ class Password:
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
         linked = await self.stores.mail_tokens.find(link, RESETS, now)
-        if linked is None:  # check this before the password is hashed, which is expensive
+        if linked is None:  # This check comes before the password is hashed, which is expensive.
             raise _link_expired()
         hash = await self.passwords.hash(password, linked.email)
         async with self.stores.db.transaction():
-            # lock the account before the link, in the same order as a deletion of the account, to avoid deadlocks
+            # The account is locked before the link, in the same order as in a deletion of the account, to avoid
+            # deadlocks.
             account = await self.stores.accounts.locked(linked.user_id) if linked.user_id else None
             found = await self.stores.mail_tokens.take(link, RESETS, now)
             if found is None or found.user_id is None or account is None or account.email != found.email:

@@ -38,10 +38,10 @@ class PersonalTokenService:
         expires_in_seconds: int | None,
         projects: tuple[str, ...],
     ) -> PersonalToken:
-        """Make a token. Only the return value contains it.
+        """Make a token. Only the return value contains the token itself.
 
-        For some actions, a session needs a fresh proof, but a token needs none. Therefore making a token that permits
-        such an action needs a fresh proof.
+        Some actions need a recent proof (reauthentication) in a session, but not with a token. Therefore a person must
+        have recently reauthenticated to make a token that permits such an action.
         Raises: ReauthenticationRequired, InvalidInput, InvalidToken, Forbidden.
         """
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")

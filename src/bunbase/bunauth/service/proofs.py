@@ -1,4 +1,7 @@
-"""Fresh proofs that the caller still owns the account. `pkg/identity/fresh_proofs.py` has the rules."""
+"""Recent proofs (reauthentication) that the caller still owns the account.
+
+`pkg/identity/fresh_proofs.py` has the rules.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ class Proofs:
         self.fresh = FreshProofs(checks, stores.sessions, AccountPasswords(stores, passwords), PATH)
 
     async def need_fresh(self, caller: Caller) -> Developer:
-        """Return the developer if the session has a fresh proof.
+        """Return the developer if the session has a recent proof.
 
         Raises: ReauthenticationRequired, InvalidToken, Forbidden.
         """

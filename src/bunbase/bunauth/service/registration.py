@@ -57,7 +57,7 @@ USED_SIGN_UP: Final = (
 class Admissions:
     """The rules for people who open an account.
 
-    `verifies`: people without an invitation must first confirm the address by mail.
+    `verifies`: true if people without an invitation must first confirm the address by mail.
     """
 
     invites: InviteService
@@ -95,12 +95,13 @@ class Registration:
         """
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
-        if not await self.stores.accounts.exist():  # check this before hashing the password, which is expensive
+        # This check comes before the password is hashed, which is expensive.
+        if not await self.stores.accounts.exist():
             await check_setup(self.stores.accounts, caller, new.setup_token, self.admissions.dev)
             first = await self._credentials(email, name, new.password, role="admin")
             if await self._add_first(first):
                 return await self._signed_in(caller, first)
-            # otherwise another request has made the first account meanwhile
+            # Otherwise another request has made the first account meanwhile.
         if new.invite:
             return await self._signed_in(caller, await self._add_invited(caller, email, name, new))
         self._check_signups()
@@ -240,7 +241,7 @@ class Registration:
             )
 
     async def _admission(self, invite: str, email: str) -> Admission:
-        """Return what the invitation permits. Raises: LinkExpired, InvalidInvite, SignupsClosed."""
+        """Return the permissions that the invitation gives. Raises: LinkExpired, InvalidInvite, SignupsClosed."""
         if self.admissions.signups is Signups.CLOSED:
             raise SignupsClosed(CLOSED)
         return await self.admissions.invites.admission(invite, email)

@@ -23,7 +23,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.sessions import Pair, RefreshToken, SessionSettings, new_pair, new_session, revoked_until
 
-POOL: Final = "developers"  # the label of developers in the metric of sign-ins
+POOL: Final = "developers"  # Developers have this label in the metric of sign-ins.
 REFRESH_PREFIX: Final = "brt"
 SECOND_STEP: Final = "POST /api/auth/login/second-factor"
 
@@ -32,7 +32,7 @@ class Factors(Enum):
     """The number of factors that a sign-in has checked."""
 
     ONE = "one"
-    TWO = "two"  # also used for a passkey that has verified its user, and for the consent of an open session
+    TWO = "two"  # A passkey that has verified its user, and the consent of an open session, also count as two.
 
 
 BY_UNKNOWN: Final = Happened(Activity.SIGN_IN)
@@ -49,7 +49,7 @@ def signed_in_by(method: ActivityMethod, target: str = "") -> Happened:
 class SessionTokens:
     """Makes sessions. `settings`: the lifetimes of the tokens.
 
-    `devices`: records the devices from which accounts sign in.
+    `devices` records the devices from which accounts sign in.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class SessionTokens:
     def changed(self, settings: SessionSettings, access: AccessTokens | None = None) -> SessionTokens:
         """Return a copy that uses other lifetimes or access tokens.
 
-        Both objects share the same activity, and a job stores the refused attempts that were counted there.
+        The copy and this object share the same activity, and a job stores the refused attempts that the activity has
+        counted.
         """
         other = copy(self)
         other.settings, other.access = settings, access or self.access
@@ -85,9 +86,9 @@ class SessionTokens:
         After one factor, an account with a second factor gets a challenge instead of a session. In this case, do not
         call this inside a transaction, because SecondFactorRequired would roll back the challenge.
         Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials if the credentials were changed meanwhile.
-        `proved`: the caller has just proved to own the account, so dangerous actions need no further proof for some
-        time.
-        `by`: the sign-in as the owner sees it in the activity. It is stored together with the session.
+        `proved`: true if the caller has just proved to own the account, so dangerous actions need no further proof for
+        some time.
+        `by`: the sign-in as the owner sees it in the activity. This entry is stored together with the session.
         """
         if factors is Factors.ONE:
             await self.check_second_factor(caller, found, by)
@@ -123,7 +124,7 @@ class SessionTokens:
     def with_living_access(self, pair: Pair, account: Account, token: RefreshToken, now: datetime) -> Pair:
         """Return the pair for which a refresh token was exchanged.
 
-        If its access token has expired, replace the access token.
+        If the access token of the pair has expired, replace it.
         """
         if pair.access_expires_at > now.timestamp():
             return pair

@@ -20,7 +20,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 
-ALL, OTHERS = "all", "others"  # values that may stand in place of the id of one session
+ALL, OTHERS = "all", "others"  # These values may replace the id of one session.
 
 
 class Sessions:
@@ -36,7 +36,7 @@ class Sessions:
     async def trade(
         self, caller: Caller, refresh_token: str, tokens: SessionTokens, client: str = ""
     ) -> tuple[Account, Pair]:
-        """Return the account and the new pair. `tokens`: makes the pair.
+        """Return the account and the new pair. `tokens`: the object that makes the pair.
 
         `client`: the OpenID Connect client that has the session, or "" for a person's own session. Raises:
         InvalidToken, TokenExpired, TokenReused.
@@ -53,7 +53,8 @@ class Sessions:
                     pair = tokens.new_pair(account, session, generation, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(hash, now, pair, refresh_token):
                         return account, pair
-                    # otherwise a parallel request has used the token: try again, and return the pair of that request
+                    # Otherwise a parallel request has used the token. The next attempt returns the pair of that
+                    # request.
                 case Standing.RETRY:
                     account = await self.stores.accounts.existing(token.user_id)
                     pair = token.traded_for(refresh_token)
@@ -69,7 +70,10 @@ class Sessions:
                     assert_never(other)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Record the first use of access tokens. The refresh tokens that they replaced then no longer return a pair."""
+        """Record the first use of access tokens.
+
+        The refresh tokens from before these tokens then no longer return a pair.
+        """
         now = self.clock.now()
         for use in uses:
             await self.stores.sessions.note_use(use.session, use.generation, now)

@@ -22,14 +22,14 @@ class Signing:
     async def jwks(self) -> Jwks:
         """Return the public keys.
 
-        They are loaded again first, because another process may have replaced them just now.
+        The keys are loaded again first, because another process may have just replaced them.
         """
-        with suppress(Problem):  # without the database, the keys in memory can still check tokens
+        with suppress(Problem):  # Without the database, the keys in memory can still check tokens.
             await self.keys.load()
         return self.keys.jwks
 
     async def replace_keys(self, caller: Caller) -> None:
-        """Raises: ReauthenticationRequired, Forbidden."""
+        """Replace all keys at once. Raises: ReauthenticationRequired, Forbidden."""
         caller.administrator(Act.SIGNING_KEY_REPLACE)
         developer = await self.proofs.need_fresh(caller)
         await self.keys.replace_all()

@@ -26,21 +26,21 @@ class Totp:
         return await self.apps.state(with_session(caller, "it cannot see second factors: sign in").id)
 
     async def start(self, caller: Caller) -> NewTotp:
-        """Raises: ReauthenticationRequired, Forbidden."""
+        """Start to set up an authenticator app. Raises: ReauthenticationRequired, Forbidden."""
         account = await self.stores.accounts.existing((await self.proofs.need_fresh(caller)).id)
         return await self.apps.start(account.id, account.email)
 
     async def confirm(self, caller: Caller, code: str) -> RecoveryCodes:
-        """Raises: TotpNotFound, WrongCode, Forbidden."""
+        """Turn the second factor on. Raises: TotpNotFound, WrongCode, Forbidden."""
         user = with_session(caller, "it cannot change second factors: sign in").id
         return await self.apps.confirm(user, code, self._noted(caller))
 
     async def new_codes(self, caller: Caller) -> RecoveryCodes:
-        """Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
+        """Make new recovery codes. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
         return await self.apps.new_codes((await self.proofs.need_fresh(caller)).id, self._noted(caller))
 
     async def remove(self, caller: Caller) -> None:
-        """Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
+        """Remove the authenticator app. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
         await self.apps.remove((await self.proofs.need_fresh(caller)).id, self._noted(caller))
 
     def _noted(self, caller: Caller) -> Note:

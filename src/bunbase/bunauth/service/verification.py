@@ -15,9 +15,10 @@ from bunbase.pkg.jwt import BadToken, UnknownKey
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import DAY_SECONDS
 
-REMEMBERED: Final = 10_000  # the limit of first uses in memory, which are not stored a second time
-RELOAD_SECONDS: Final = 1.0  # the shortest interval between look-ups for unknown key ids, which attackers can invent
-TOUCH_EVERY: Final = timedelta(minutes=1)  # the shortest interval between writes for a token that is used continuously
+REMEMBERED: Final = 10_000  # At most this many first uses are in memory, so that they are not stored a second time.
+# Look-ups for unknown key ids are at least this far apart, because attackers can invent key ids.
+RELOAD_SECONDS: Final = 1.0
+TOUCH_EVERY: Final = timedelta(minutes=1)  # Writes for a token that is used continuously are at least this far apart.
 
 
 class Verification:
@@ -42,7 +43,7 @@ class Verification:
         return Verified(valid=True, claims=claims)
 
     async def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
-        """Return the claims. If the key is unknown, load the keys: another process may have made the key just now.
+        """Return the claims. If the key is unknown, load the keys, because another process may have just made it.
 
         Raises: BadToken.
         """

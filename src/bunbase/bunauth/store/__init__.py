@@ -67,5 +67,5 @@ class Stores:
         ):
             await expiring.delete_expired(before)
         await delete_expired(self.db, before, self.clock.now())
-        # attackers can cause these rows, so they are deleted as soon as they expire
+        # Attackers can cause these rows, so they are deleted as soon as they expire.
         await self.oauth_requests.delete_expired(self.clock.now())

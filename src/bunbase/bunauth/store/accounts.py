@@ -58,7 +58,7 @@ DELETE_SETUP_TOKEN = "DELETE FROM setup_token"
 class Credentials(msgspec.Struct, frozen=True):
     """An account with the hash of its password, or None if the account has no password.
 
-    `version`: increases with each change of the credentials.
+    `version` increases with each change of the credentials.
     """
 
     id: str
@@ -179,7 +179,7 @@ class AccountStore:
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
         """Change the address. The new address is verified. Return False if another account has it."""
         async with self.db.transaction():
-            await self.db.execute(LOCK, EMAIL + email)  # another account may take the address at the same moment
+            await self.db.execute(LOCK, EMAIL + email)  # Another account may take the address at the same moment.
             return bool(await self.db.execute(SET_EMAIL, id, email, now))
 
     async def is_last_admin(self, id: str) -> bool:

@@ -39,7 +39,7 @@ SELECT id, at, action, ip, agent, outcome, nullif(method, '') AS method, target,
 FROM activity"""
 PAGE = f"""{SELECTED}
 WHERE user_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
-# Read two ranges of the index instead of using OR, because many refused attempts of this hour may be waiting.
+# This reads two ranges of the index instead of using OR, because many refused attempts of this hour may be waiting.
 UNAUDITED = f"""
 ({SELECTED} WHERE unaudited AND outcome = 'done' ORDER BY hour, id LIMIT $2)
 UNION ALL
@@ -55,8 +55,8 @@ DELETE_OLD = "DELETE FROM activity WHERE id IN (SELECT id FROM activity WHERE at
 class NewActivity(msgspec.Struct, frozen=True):
     """A row to add. `slot`: the slot of the row while the hour is below its limit. `full_slot`: the slot afterwards.
 
-    `audited`: the audit log of the installation needs the row. `audited_of_admin`: the audit log needs the row only if
-    the account is an administrator.
+    `audited`: true if the audit log of the installation needs the row. `audited_of_admin`: true if the audit log needs
+    the row only for administrators.
     """
 
     id: str

@@ -12,7 +12,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 
-LAST: Final = "\U0010ffff"  # in the order of bytes, no email sorts after this character
+LAST: Final = "\U0010ffff"  # In the order of bytes, no email sorts after this character.
 
 MANAGED: Final = """
 SELECT users.id, email, name, role, users.created_at, suspended_at,

@@ -63,7 +63,8 @@ class DeviceLoginStore:
     async def has_room(self, now: datetime, limit: int, network: str, limit_of_network: int) -> bool:
         """True if fewer than `limit` sign-ins are open, and fewer than `limit_of_network` of them in this network.
 
-        Call this inside the transaction that adds a sign-in. `network`: empty if unknown; then only `limit` applies.
+        Call this inside the transaction that adds a sign-in. `network`: the caller's network, or empty if it is
+        unknown. Without a network, only `limit` applies.
         """
         await self.db.execute(LOCK)
         if network and await self.db.value(COUNT_OF_NETWORK, now, network) >= limit_of_network:

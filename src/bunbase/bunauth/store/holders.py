@@ -18,7 +18,7 @@ class AccountHolders:
         self.db = db
 
     async def locked(self, id: str) -> Credentials | None:
-        """Return the account. Its credentials cannot change until the transaction ends."""
+        """Return the account. The credentials of the account cannot change until the transaction ends."""
         return await self.db.one(Credentials, LOCK_ACCOUNT, id)
 
     async def change_version(self, id: str) -> None:

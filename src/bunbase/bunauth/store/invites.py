@@ -34,7 +34,7 @@ DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE 
 class Admission(msgspec.Struct, frozen=True):
     """A valid invitation. `email`: the only address that may use it, or None for any address.
 
-    `mailed`: the token belongs to the link in the mail, so the person with the token can read the mailbox.
+    `mailed`: true if the token belongs to the link in the mail, so that the person with the token can read the mailbox.
     """
 
     id: str
@@ -66,7 +66,7 @@ class InviteStore:
         return await self.db.all(AccountInvite, PAGE, now, before, limit)
 
     async def find(self, hash: bytes, now: datetime) -> Admission | None:
-        """Return a usable invitation: the account that made it must be an administrator and not suspended."""
+        """Return an invitation. The account that made it must be an administrator and not suspended."""
         return await self.db.one(Admission, FIND, hash, now)
 
     async def take(self, hash: bytes, now: datetime) -> bool:

@@ -7,7 +7,8 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-MAX_DEVICES: Final = 100  # the limit of devices of one account; the devices with the oldest last sign-in are deleted
+# One account has at most this many devices. The devices with the oldest last sign-in are deleted.
+MAX_DEVICES: Final = 100
 
 # A row that was inserted, and not updated, has no older version (xmax is 0). The time of a known device changes at most
 # once a day, so that simultaneous sign-ins from one device do not wait for each other.

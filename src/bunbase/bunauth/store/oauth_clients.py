@@ -85,7 +85,7 @@ class OAuthClientStore:
         return await self.db.one(StoredClient, CLIENT, id)
 
     async def keep(self, id: str) -> bool:
-        """True if the client exists. It cannot be deleted until the transaction ends."""
+        """True if the client exists. The client cannot be deleted until the transaction ends."""
         return bool(await self.db.value(USING, id))
 
     async def rotate(self, id: str, secret_hash: bytes, now: datetime) -> bool:

@@ -85,7 +85,7 @@ class PagePerson(msgspec.Struct, frozen=True):
 
 
 class OAuthCode(msgspec.Struct, frozen=True):
-    """`ip`, `agent`: the IP address and the User-Agent header of the browser.
+    """A code. `ip`, `agent`: the IP address and the User-Agent header of the browser.
 
     `session`: the session that was opened with the code, or None if the code was not used.
     """

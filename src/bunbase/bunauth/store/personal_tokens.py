@@ -92,7 +92,7 @@ class PersonalTokenStore:
             return True
 
     async def delete_all(self, user: str, until: float) -> list[str]:
-        """Delete all tokens of an account and tell all processes. Return their ids."""
+        """Delete all tokens of an account and tell all processes. Return the ids of the deleted tokens."""
         async with self.db.transaction():
             ids: list[str] = await self.db.value(DELETE_ALL_TOKENS, user) or []
             for id in ids:

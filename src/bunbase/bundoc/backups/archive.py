@@ -40,18 +40,20 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # replaces an empty code, because an empty code counts as wrong, not as missing
+# An empty file reads as this code, so that the backup counts as altered, and not as a backup without a code.
+UNREADABLE: Final = "unreadable"
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
-BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # the id of a backup is the name of its directory
+BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # The id of a backup is also the name of its directory.
 PIECE: Final = 1 << 20
-SPARE_BYTES: Final = 64 << 20  # these bytes must stay free after a new backup, for writes that arrive during the backup
+# After a new backup, this many bytes must stay free, for writes that arrive during the backup.
+SPARE_BYTES: Final = 64 << 20
 
 
 class BackupArchive(Protocol):
-    """A place that keeps backups.
+    """Stores finished backups.
 
-    `DirectoryArchive` keeps backups in a directory. An object store could be another implementation.
+    `DirectoryArchive` stores them in a directory. Another implementation could use an object store.
 
     Every method may raise DiskFull and BackupFailed.
     """
@@ -72,7 +74,7 @@ class BackupArchive(Protocol):
         ...
 
     async def one(self, project: str, id: str) -> Backup:
-        """Raises: BackupNotFound, BackupDamaged."""
+        """Return one backup. Raises: BackupNotFound, BackupDamaged."""
         ...
 
     def fetched(self, project: str, id: str) -> AbstractAsyncContextManager[Path]:
@@ -149,7 +151,7 @@ class DirectoryArchive:
         self.pool.shutdown()
 
     def _folder(self, project: str, id: str) -> Path:
-        """Raises: BackupNotFound."""
+        """Return the folder of a backup. Raises: BackupNotFound."""
         if not BACKUP.fullmatch(id):
             raise no_backup(id)
         return self.directory / project / id
@@ -163,7 +165,7 @@ class DirectoryArchive:
 
 
 def list_files(folder: Path, progress: Progress) -> tuple[BackedUpFile, ...]:
-    """Return each file of a backup with its SHA-256, except the manifest and its code."""
+    """Return the files of a backup and their SHA-256, without the manifest and its authentication code."""
     names = sorted(path.name for path in folder.iterdir() if path.name not in (MANIFEST, MAC))
     return tuple(BackedUpFile(name, *_sum_file(folder / name, progress)) for name in names)
 
@@ -209,7 +211,7 @@ def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
 
 
 def _all(directory: Path) -> tuple[list[StoredManifest], list[str]]:
-    """Return the backups with a readable manifest, and the ids of the other backups."""
+    """Return the backups whose manifest is readable, and the ids of all other backups."""
     found: list[StoredManifest] = []
     lost: list[str] = []
     if not directory.exists():
@@ -237,7 +239,7 @@ def _read_manifest(folder: Path) -> StoredManifest:
 
 
 def _mac(path: Path) -> str:
-    """Return the code of a manifest; "" if it has none, because an older BunBase wrote the backup."""
+    """Return the authentication code of a manifest, or "" if an older BunBase wrote the backup without a code."""
     try:
         return path.read_bytes()[:MAX_MAC_BYTES].decode("ascii", "replace").strip() or UNREADABLE
     except FileNotFoundError:

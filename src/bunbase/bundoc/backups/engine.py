@@ -1,4 +1,7 @@
-"""The part of the engine that backups need. A copy is a folder of files, encrypted under the project's data key."""
+"""The Protocol that backups need from an engine.
+
+A copy is a folder of files, encrypted under the project's data key.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """The contents of a copy.
+    """Describes a copy of a project.
 
     `key_version`: the version of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the
     newest change. `source_changed_at`: the time of the last write to the project's files before the copy, in
@@ -169,7 +172,7 @@ class Copies(Protocol):
 
 
 def disk_problem(error: OSError) -> Exception:
-    """Return the Problem to raise for an error of the disk."""
+    """Return the Problem to raise after the disk has reported this error."""
     if error.errno in NO_ROOM:
         return DiskFull("There is not enough space for the backup: free some space, then try again.")
     return BackupFailed(f"The disk failed: {error.strerror or type(error).__name__}. The server's log has the details.")

@@ -29,7 +29,7 @@ Work = Callable[["RunningJob"], Awaitable[None]]
 class RunningJob:
     """A job with its progress.
 
-    `reads`: the backups that the job reads, as (project, id); they cannot be deleted meanwhile.
+    `reads`: the backups that the job reads, as (project, id). Nobody can delete these backups while the job runs.
     """
 
     def __init__(self, job: BackupJob, reads: frozenset[tuple[str, str]]) -> None:
@@ -51,7 +51,7 @@ class RunningJob:
 
 
 class Jobs:
-    """All jobs of this process. `seconds`: the time limit of a job. A job that runs longer is stopped."""
+    """Runs the jobs of this process. `seconds`: the time limit; a job that runs longer is stopped."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -69,14 +69,14 @@ class Jobs:
         if len(live) > MAX_WAITING:
             raise BackupBusy("Too many backup jobs are waiting; try again later.", retry_after_seconds=RETRY_SECONDS)
         running = self.jobs[job.id] = RunningJob(job, reads)
-        # a new context: the job must not inherit the deadline of the request that began it
+        # The job runs in a new context, because it must not inherit the deadline of the request that began it.
         running.task = asyncio.create_task(self._run(running, work), context=Context())
         while len(self.jobs) > MAX_REMEMBERED:
             self.jobs.popitem(last=False)
         return running
 
     def one(self, project: str, id: str) -> BackupJob:
-        """Raises: BackupJobNotFound."""
+        """Return one job. Raises: BackupJobNotFound."""
         running = self.jobs.get(id)
         if running is None or running.job.project != project:
             raise BackupJobNotFound("There is no such job; a restart of the server ends and removes all jobs.")

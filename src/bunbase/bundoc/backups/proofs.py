@@ -25,7 +25,8 @@ from bunbase.contracts.bunkms import Kms, Mac
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import id_made_at
 
-AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders may exceed the limit of backups
+# One call of BunKMS checks at most this many codes. There may be more backups than this, if somebody copied folders.
+AT_ONCE: Final = 500
 
 
 class StoredManifest(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Proofs:
         return await self.kms.make_mac(project, _context(id), _digest(text))
 
     async def check(self, project: str, stored: Sequence[StoredManifest]) -> list[Backup]:
-        """Return the backups with their authenticity, after a check of their codes. Raises: the errors of BunKMS."""
+        """Check the codes of these backups, and return each backup with the result. Raises: the errors of BunKMS."""
         macs = [Mac(_context(one.id), _digest(one.text), one.mac) for one in stored if one.mac]
         answers: list[bool] = []
         for first in range(0, len(macs), AT_ONCE):
@@ -105,7 +106,8 @@ def _backup(stored: StoredManifest, project: str, proved: bool | None) -> Backup
         authenticity = Authenticity.ALTERED
     else:
         authenticity = Authenticity.PROVED if proved else Authenticity.UNAUTHENTICATED
-    # The id and the project come from the folder, not from the manifest, because a deletion uses them as its address.
+    # The id and the project come from the folder, because a deletion uses them as an address. The manifest may be
+    # forged.
     place = {"id": stored.id, "project": project}
     return Backup(**{**msgspec.structs.asdict(manifest), **place}, authenticity=authenticity)
 

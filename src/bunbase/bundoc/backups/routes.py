@@ -127,7 +127,7 @@ async def get_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]
 async def set_backup_schedule(
     member: Injected[Caller], bundoc: Injected[Bundoc], data: BackupSchedule
 ) -> BackupScheduleState:
-    """Sets how often to back up the project (`every_hours`, 0 for never) and how many backups to keep (`kept`).
+    """Sets how often to back up the project (`every_hours`, 0 for never) and how many backups BunBase keeps (`kept`).
 
     Needs the role admin.
     """
@@ -146,7 +146,7 @@ def _begun(job: BackupJob) -> Response[BackupJob]:
 
 
 async def _source(member: Caller, platform: Platform, project: str) -> Caller:
-    """Return the same developer as a member of another project. Raises: ProjectNotFound."""
+    """Return the caller with the role that the same developer has in another project. Raises: ProjectNotFound."""
     if not project:
         return member
     found = await platform.membership(member.signed_in().id, project)

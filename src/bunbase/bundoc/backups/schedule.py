@@ -1,4 +1,4 @@
-"""Scheduled backups: the decisions which projects are due, and which old backups to delete.
+"""Scheduled backups: this module decides which projects are due, and which old backups to delete.
 
 Time is divided into periods of `every_hours`, and each project gets one backup per period. The start of the period
 depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
@@ -27,8 +27,10 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
-AGAIN_SECONDS: Final = HOUR_SECONDS  # the time until the next attempt after a scheduled backup has failed
-BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # the backups that no caller started
+# After a scheduled backup has failed, the next attempt comes this many seconds later.
+AGAIN_SECONDS: Final = HOUR_SECONDS
+# BunBase makes backups for these reasons by itself, so it also deletes the old ones.
+BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)
 
 # backs up one project, with its users and its files if the flags are set; raises a Problem if that fails
 BackUp = Callable[[str, bool, bool], Awaitable[None]]
@@ -37,10 +39,10 @@ BackUp = Callable[[str, bool, bool], Awaitable[None]]
 class Scheduler:
     """Makes the scheduled backups.
 
-    `default`: the schedule of the instance. `in_use`: a function that returns True while a job reads this backup of
-    this project.
-    `looks`: the time of the next check of each project. `looks` makes it unnecessary to read every folder of backups
-    every minute.
+    `default`: the schedule of the instance. `in_use`: returns True while a job reads the backup with this id of this
+    project.
+    `looks`: the time of the next check of each project. Without `looks`, the scheduler would read every folder of
+    backups every minute.
     """
 
     def __init__(
@@ -124,7 +126,10 @@ class Scheduler:
             return None
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
-        """Return the time of the last scheduled backup, or else the time at which the project was first stored."""
+        """Return the time of the last scheduled backup.
+
+        If there is none, return the time at which the project was created.
+        """
         now = self.clock.now().timestamp()
         for one in backups:
             if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:

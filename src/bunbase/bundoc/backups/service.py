@@ -38,7 +38,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-# the maximum number of backups of one project, because a list reads the manifest of each backup
+# A project has at most this many backups, because a list reads the manifest of each backup.
 MAX_BACKUPS: Final = 200
 QUERY: Final = "backups"
 OPENING_SECONDS: Final = 0.05  # between the first attempts to reach Storage while the rooms of this process open

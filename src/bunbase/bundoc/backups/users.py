@@ -1,7 +1,7 @@
-"""The users of a project in a backup: one encrypted file of frames. Only one frame is in memory at a time.
+"""The users of a project in a backup: one encrypted file of frames. Readers and writers hold only one frame in memory.
 
 The file begins with a line of JSON. This line has the version of the format, and a data key that BunKMS wrapped for the
-project. So the file becomes unreadable when the project is deleted.
+project. When the project is deleted, its key is destroyed, so the file becomes unreadable.
 
 Each frame begins with the length of its ciphertext in four bytes. The ciphertext follows: whole lines, encrypted with
 ChaCha20-Poly1305. The nonce is the number of the frame, and the associated data tell whether the frame is the last one.
@@ -32,10 +32,11 @@ NAME: Final = "users.enc"
 FORMAT: Final = 1
 LENGTH_BYTES: Final = 4
 NONCE_BYTES: Final = 12
-MAX_FRAME: Final = 8 << 20  # a message of an export has at most 1 MiB of lines now; later versions may send more
+# A message of an export has at most 1 MiB of lines now. This limit is higher, because later versions may send more.
+MAX_FRAME: Final = 8 << 20
 MAX_HEAD: Final = 4096
 MORE, LAST = b"more", b"last"
-KEPT_ERRORS: Final = 100  # the maximum number of problems that a restore keeps, because jobs are kept in memory
+KEPT_ERRORS: Final = 100  # A restore stores at most this many problems, because jobs are held in memory.
 
 
 class Head(msgspec.Struct, frozen=True):

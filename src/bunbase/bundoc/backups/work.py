@@ -34,7 +34,7 @@ log = logger("bundoc")
 
 @dataclass(frozen=True)
 class BackupParts:
-    """The parts of the room that backups need."""
+    """The parts of Bundoc that backups need."""
 
     copies: Copies
     archive: BackupArchive
@@ -69,7 +69,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class BackupWork:
-    """Each method is the work of one job."""
+    """Does the work of jobs: each method is one kind of job."""
 
     def __init__(self, parts: BackupParts, clock: Clock) -> None:
         self.copies = parts.copies

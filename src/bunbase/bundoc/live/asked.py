@@ -20,8 +20,9 @@ from bunbase.bundoc.sqlite_engine.light import is_light
 from bunbase.contracts.bundoc.live import MAX_DOCUMENTS, MAX_HAVE, MAX_LIMIT, LiveQuery, NotLive
 from bunbase.pkg.errors import InvalidInput
 
-DENSE_BYTES: Final = 4 << 10  # up to this size, a filter may consist of many values; a longer filter has long texts
-SPARES: Final = 20  # the number of extra rows after those that the client sees, so that most deletions need no query
+# Up to this size, a filter may consist of many small values. A longer filter must have long texts.
+DENSE_BYTES: Final = 4 << 10
+SPARES: Final = 20  # A window holds this many rows more than the client sees, so that most deletions need no new query.
 
 
 class ParsedLive(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
     `search`: without rules, and with a limit that includes spare rows. `meaning`: a text that is equal for equal
     queries.
 
-    `most_scan`: the highest budget of documents that a collection can allow.
+    `most_scan`: the largest number of documents that any collection lets one query examine.
     `id`: the document to watch, None for a query. `bounded`: true if the query has a limit. `light`: true if `matches`
     may evaluate the filter in the event loop. `memory`: the approximate number of bytes that the parsed query takes.
     """
@@ -57,7 +58,7 @@ class ParsedLive(msgspec.Struct, frozen=True):
 
     @property
     def shows_rev(self) -> bool:
-        """True if the documents of the result have their revision."""
+        """True if the documents in the result include their revision."""
         return self.paths is None or ("_rev",) in self.paths
 
 
@@ -74,7 +75,7 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> ParsedLive:
-    """Parse a query. `most_scan`: the same as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
+    """Parse a query. `most_scan` has the same meaning as in ParsedLive. Raises: InvalidInput, InvalidQuery, NotLive."""
     check_collection(query.collection)
     if query.id is not None:
         return _one_document(query, query.id)
@@ -107,7 +108,8 @@ async def parse_live(query: LiveQuery, budgets: Budgets, most_scan: int) -> Pars
         meaning=f"{parts!r} {said}",
         light=light,
         most_scan=most_scan,
-        matches=compiled(where if light else EVERYTHING),  # only a query evaluates other filters
+        # A light filter is evaluated here for each change. A query evaluates all other filters.
+        matches=compiled(where if light else EVERYTHING),
         memory=_memory_of(query.where or b""),
     )
 
@@ -128,8 +130,8 @@ def parse_resume(query: LiveQuery) -> Resume | None:
 def _memory_of(where: bytes) -> int:
     """Return the approximate number of bytes that a parsed filter takes.
 
-    Measured: 3 bytes for each byte of long texts, in addition to the text as it was sent, and 15 bytes for each byte of
-    many values. The number of values in a filter is bounded.
+    Measured: long texts take 3 bytes for each byte, in addition to the text as it was sent. Many small values take 15
+    bytes for each byte. The number of values in a filter is bounded.
     """
     return 4 * len(where) + 12 * min(len(where), DENSE_BYTES)
 

@@ -28,13 +28,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
-AT_ONCE: Final = 2  # the limit of snapshots at once; more than one, so that a slow query does not delay all others
-BATCH_SECONDS: Final = 0.05  # the time limit for one snapshot, because later changes wait meanwhile
+# At most this many snapshots are open at once. There are two, so that a slow query does not delay all others.
+AT_ONCE: Final = 2
+BATCH_SECONDS: Final = 0.05  # One snapshot takes at most this long, because later changes wait meanwhile.
 
 WAIT_SECONDS: Final = 30.0
 OVERDUE: Final = "Too many live queries of this project begin at once: try again."
 
-Begun = tuple[str, Group | Problem]  # the view for which a query ran, and its outcome
+Begun = tuple[str, Group | Problem]  # The view for which a query ran, and the outcome of this query.
 
 
 class FirstQuery(msgspec.Struct, frozen=True):
@@ -67,8 +68,9 @@ class FirstFound(msgspec.Struct, frozen=True):
 
 
 class Beginnings:
-    """`make`: a function that makes a group from a query, its result and snapshot, and the value of `mark` before this
-    snapshot.
+    """Runs first queries. `make`: a function that makes a group.
+
+    The arguments of `make` are a query, the result, the snapshot, and the value of `mark` before the snapshot.
 
     `by_view`: the queries that wait or run. `of_user`: the number of these queries for each user.
     """
@@ -94,7 +96,7 @@ class Beginnings:
         self.running: set[asyncio.Task[None]] = set()
 
     def done(self, view: str) -> asyncio.Future[Begun] | None:
-        """Return the outcome of the query that waits or runs for this view, None if there is none."""
+        """Return the future of the query that waits or runs for this view; None if there is no such query."""
         first = self.by_view.get(view)
         return None if first is None else first.done
 
@@ -103,7 +105,7 @@ class Beginnings:
         groups.check_room(asked, view, user, len(self.by_view), self.of_user[user])
 
     def begin(self, view: str, asked: ParsedLive, caller: Caller) -> asyncio.Future[Begun]:
-        """Return the outcome of a new query for this view."""
+        """Start a query for this view, and return the future of its outcome."""
         done = asyncio.get_running_loop().create_future()
         first = FirstQuery(view, asked, caller, time.monotonic() + WAIT_SECONDS, done)
         self.by_view[view] = self.waiting[view] = first
@@ -179,7 +181,7 @@ class Beginnings:
             first.done.set_result(begun)
 
     async def _found(self, batch: list[FirstQuery]) -> list[FirstFound]:
-        """Run the queries in one snapshot, in their order, for as long as a batch may take."""
+        """Run the queries in one snapshot, in their order, until the time of a batch is used up."""
         now = self.clock.now()
 
         def work(moment: Moment) -> list[FirstFound]:

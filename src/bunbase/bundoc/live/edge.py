@@ -13,16 +13,16 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 64 << 20
-EVENT_BYTES: Final = 200  # the memory of an event, in addition to its body
-NUMBER_BYTES: Final = 40  # the memory of the number of a watch
+EVENT_BYTES: Final = 200  # An event takes this much memory in addition to its body.
+NUMBER_BYTES: Final = 40  # The number of a watch takes this much memory.
 
 
 class Member:
-    """One watch. `group`: the name of its group; empty until the watch has entered a group.
+    """One watch in a group. `group`: the name of the group; empty until the watch has entered one.
 
     `checks`: the number of times that `recheck` has changed the caller. `started`: true if the edge holds the result of
-    the group. `holds`: true if the edge holds a result, maybe of another group. Then the next result must come before
-    the next Barrier.
+    the group. `holds`: true if the edge holds a result, maybe of another group. If the edge holds a result, the next
+    result must come before the next Barrier.
     `withdrawn`: true if the watch has ended.
     """
 
@@ -40,9 +40,9 @@ class Member:
 
 
 class Edge:
-    """A queue, bounded in bytes. `watches`: the watches by number.
+    """A queue of events for one edge, bounded in bytes. `watches`: the watches of the edge by number.
 
-    `behind`: true if the edge read the queue too slowly, so that events were lost. `on_read`: an event that is set when
+    `behind`: true if events were lost because the edge read the queue too slowly. `on_read`: an event that is set when
     the waiting events have been read.
     """
 
@@ -59,7 +59,10 @@ class Edge:
 
     @property
     def has_room(self) -> bool:
-        """True if the queue may take a result. Half of the queue is reserved for differences, which cannot wait."""
+        """True if the queue has space for a result.
+
+        Half of the queue is reserved for differences, which cannot wait.
+        """
         return self.bytes <= self.max_bytes // 2
 
     def put(self, event: LiveEvent) -> None:
@@ -102,7 +105,7 @@ class Edge:
         return events
 
     def _repeated(self, event: LiveEvent) -> Barrier | None:
-        """If the last event is a barrier of the same project, return one barrier that replaces both; otherwise None."""
+        """Return one barrier for the last event and this one if both are barriers of one project, otherwise None."""
         last = self.events[-1] if self.events else None
         if not isinstance(event, Barrier) or not isinstance(last, Barrier) or last.project != event.project:
             return None

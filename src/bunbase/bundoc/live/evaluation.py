@@ -1,4 +1,4 @@
-"""Run a query in one snapshot. The outcome is always right; `incremental` only reaches the same outcome faster."""
+"""Run a query in one snapshot. The outcome is always right. `incremental` finds the same outcome faster."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ from bunbase.contracts.caller import Caller
 
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
-TRIES: Final = 20  # the maximum number of attempts of a query; an attempt fails if a document expires meanwhile
-SOONEST_MS: Final = 50  # the shortest interval between two queries that are necessary only because time has passed
-TIMED_SECONDS: Final = 30  # the interval at which rules that read the time are evaluated again
+TRIES: Final = 20  # A query is tried at most this often. An attempt fails if a document expires meanwhile.
+SOONEST_MS: Final = 50  # Queries that run only because time has passed are at least this far apart.
+TIMED_SECONDS: Final = 30  # Rules that read the time are evaluated again at this interval.
 
 decode: Final = msgspec.json.Decoder().decode
 
 T = TypeVar("T")
 
-Place = tuple[str, str]  # collection and id
+Place = tuple[str, str]  # A collection and an id.
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a query at one moment. `looked_up`: the documents that the rules have looked up, also missing ones.
+    """The result of a query at one moment.
+
+    `looked_up`: the documents that the rules have looked up, including those that do not exist.
 
     `due`: the time at which the result may change without a write, in milliseconds since 1970. `follows`: true if each
     change of a document can be applied to the window without a query. `seconds`: the processor time that the query
@@ -67,7 +69,9 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
         window, looked_up = _run(moment, asked, view)
         end = _next_end(moment, {asked.collection, *(name for name, _ in looked_up)}, began)
         if end is None or end > _now():
-            break  # otherwise, a document expired meanwhile, and may be counted but not shown
+            # Otherwise, a document expired meanwhile. If a document expired meanwhile, the count may include a document
+            # that the rows lack.
+            break
     return Result(
         view=view,
         window=window,
@@ -79,7 +83,7 @@ def queried(moment: Moment, asked: ParsedLive, view: View) -> Result:
 
 
 def check_size(window: Window, bounded: bool) -> None:
-    """Raises: LiveQueryTooLarge."""
+    """Check the size of a result. Raises: LiveQueryTooLarge."""
     if not bounded and (window.more or len(window.rows) > window.limit):
         raise LiveQueryTooLarge(f"The result has more than {MAX_DOCUMENTS} documents: send limit, or a filter.")
     if window.lacks_rows or sum([len(row.body) for row in window.shown]) > MAX_RESULT_BYTES:
@@ -88,7 +92,10 @@ def check_size(window: Window, bounded: bool) -> None:
 
 
 def row_of(asked: ParsedLive, stored: StoredDocument) -> HeldRow:
-    """Return the row of a document. `stored`: the document without hidden fields; the order never depends on these."""
+    """Return the row of a document.
+
+    `stored`: the document without its hidden fields, on which the order never depends.
+    """
     return row_from(asked, stored, decode(with_system_fields(stored)), None)
 
 
@@ -176,5 +183,5 @@ def _due(view: View, end: int | None) -> int | None:
 
 
 def _now() -> int:
-    """Return milliseconds since 1970 on the clock of SQLite, which decides about the end of a document."""
+    """Return milliseconds since 1970 by SQLite's clock, which also decides whether a document has expired."""
     return int(time.time() * 1000)

@@ -19,11 +19,14 @@ from bunbase.contracts.bundoc.live import LiveQueryTooLarge
 from bunbase.pkg import metrics
 from bunbase.pkg.rules.inputs import Postponed
 
-FOLLOW_SECONDS: Final = 0.1  # the processor time for applying changes, for each user and round
+FOLLOW_SECONDS: Final = 0.1  # In each round, the changes to one user's groups get this much processor time.
 
 
 class Follower:
-    """`spent`: the seconds that changes to the groups of each user have taken in this round."""
+    """Applies changes to groups.
+
+    `spent`: for each user, the seconds that changes to the user's groups have taken in this round.
+    """
 
     def __init__(self, groups: Registry, telling: Telling, slices: Slices) -> None:
         self.groups = groups
@@ -51,7 +54,7 @@ class Follower:
             if not group.result.follows or before.large or after.large:
                 self.groups.mark([group] if touches(group.asked, before, after) else [], Why.CHANGE)
             elif self.spent[user := self._payer(group)] > FOLLOW_SECONDS:
-                self.groups.mark([group], Why.CHANGE)  # one query may cost less than many changes
+                self.groups.mark([group], Why.CHANGE)  # The time is used up. One query may cost less than many changes.
             else:
                 self._follow(group, before, after)
                 followed += 1
@@ -63,9 +66,7 @@ class Follower:
         metrics.bundoc_live_evaluations.inc(followed)
 
     def _payer(self, group: Group) -> str:
-        """Return the user for whom the time of a group counts: the group's own user, as long as this user has time
-        left.
-        """
+        """Return the user whose time the group uses: the group's own user, if this user has time left."""
         if self.spent[group.user] <= FOLLOW_SECONDS:
             return group.user
         return payer(users_of([member.caller for member in group.members]) or (group.user,), self.spent)
@@ -80,4 +81,4 @@ class Follower:
                     self.groups.mark([group], Why.REFILL)
                 check_size(window, group.asked.bounded)
         except (Postponed, LiveQueryTooLarge):
-            self.groups.mark([group], Why.CHANGE)  # the query decides about the change
+            self.groups.mark([group], Why.CHANGE)  # The query decides about this change.

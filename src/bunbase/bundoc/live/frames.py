@@ -24,7 +24,7 @@ def changed(gone: Sequence[str], put: Sequence[tuple[int, HeldRow]], count: int 
 
 
 def resumed(rows: Sequence[HeldRow], have: Collection[str], touched: Callable[[str], bool], count: int | None) -> bytes:
-    """Return the changes for a client that holds the documents `have`.
+    """Return the members of an event that brings a client with the documents `have` up to date.
 
     `touched(id)`: True if the document may have changed since then.
     """

@@ -1,8 +1,8 @@
-"""Find the groups that a change may concern, so that a write costs little, even with many groups.
+"""Find the groups that a change may concern. The index makes writes cheap, even with many groups.
 
-The index files a group under one equality that the filter or the rule of the group demands, such as `owner = "ada"`. A
-change can matter to the group only if the document has this value before or after the change. Groups without such an
-equality are in a list, which every change of their collection must check.
+The index stores a group under one equality that the group's filter or rule requires, such as `owner = "ada"`. A change
+can concern the group only if the document has this value before or after the change. Groups without such an equality
+are in a list, which every change of their collection must check.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class GroupIndex:
         self.noted: dict[Group, frozenset[Place]] = {}
 
     def file(self, group: Group) -> None:
-        """Add a group, or file it again after a new result."""
+        """Add a group, or update its place after a new result."""
         self.remove(group)
         under = equality_of(group.asked, group.result.view)
         self.filed[group] = under

@@ -8,7 +8,8 @@ The life of a change:
 3. If a group is stale, the hub opens one snapshot (`engine.moment`). When all batches up to the change of the snapshot
    have arrived and are applied, the queries of all stale groups run in this snapshot. So afterwards all groups have the
    state of the same change.
-4. Each group sends how its state differs from the state that it sent before (`telling`). Then each edge gets a Barrier.
+4. Each group sends how its state differs from the state that it sent before (`telling`). After the messages of all
+   groups, each edge gets a Barrier.
 
 All watchers of the project wait until a round ends, so the queries of a round get little time (`RoundTime`). If there
 was no time for the query of a group, the hub tells the edges that the group's watches are behind, and forgets these
@@ -51,7 +52,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-REST_SECONDS: Final = 0.05  # the longest pause after queries; a pause is never longer than the queries were
+REST_SECONDS: Final = 0.05  # A pause after queries is at most this long, and at most as long as the queries took.
 AHEAD_SECONDS: Final = 1.0
 TRIES: Final = 8
 PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, ProjectRestoring)
@@ -60,7 +61,8 @@ PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, Proje
 class Hub:
     """`tail`: the batches that are not applied yet.
 
-    `epoch`, `seq`: all groups that are not stale have the state of this change, or a later state if they are new.
+    `epoch`, `seq`: the change whose state all groups have. Stale groups may have an older state, and new groups a later
+    one.
     `doubtful`: collections that were altered while a snapshot was open. The snapshot may be older than the alteration.
     An alteration has no number, so the next round checks these collections again.
     `beginnings`: the queries that make new groups. `user_seconds`: the limit for one user, see LiveService. `time`: the
@@ -93,7 +95,7 @@ class Hub:
 
     async def close(self) -> None:
         self.engine.unfollow(self.project)
-        self.tail.forget()  # a snapshot may wait for a batch that will never arrive
+        self.tail.forget()  # Otherwise, a snapshot could wait for a batch that will never arrive.
         for task in (self.rounds, *self.again):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
@@ -119,7 +121,7 @@ class Hub:
             view = await self._view(member, caller)
             group = self.groups.by_name.get(view.name) or await self._started(view, member)
             if group is not None and not group.gone and not member.withdrawn and member.caller is caller:
-                if member.group != group.name:  # otherwise, another call has already put the member into the group
+                if member.group != group.name:  # Otherwise, another call has already put the member into this group.
                     self._join(member, group)
                 return
 
@@ -127,16 +129,16 @@ class Hub:
         self._withdraw(member)
         group.members[member] = None
         self.groups.watched_by_one_more(group)
-        member.group, member.asked = group.name, group.asked  # all members share one parsed query
+        member.group, member.asked = group.name, group.asked  # All members share one parsed query.
         self.telling.expect(member)
         if group.slim:
             self.groups.mark([group], Why.BODIES)
         self.tail.news.set()
 
     async def recheck(self, member: Member, caller: Caller) -> bool:
-        """Answer the watch for another caller.
+        """Apply the rights of another caller to the watch.
 
-        Return True if Started or Ended follows. Raises: the problems of `enter`.
+        Return True if an event Started or Ended follows. Raises: the problems of `enter`.
         """
         view = await self._view(member, caller)
         member.caller = caller
@@ -173,7 +175,7 @@ class Hub:
         self.groups.remove_empty()
 
     async def check(self, seconds: Iterable[int]) -> None:
-        """Send the digests of the results that are checked in these seconds of each minute."""
+        """Send digests to the edges, for all results whose second of the minute is in `seconds`."""
         for group in [group for second in seconds for group in self.groups.by_second.get(second, ())]:
             self.telling.check(group)
             await self.slices.turn()
@@ -185,8 +187,8 @@ class Hub:
     async def _started(self, view: View, member: Member) -> Group | None:
         """Return a new group. Watches with the same view wait for the same query, and get the same error.
 
-        The query may see newer rules, under which these watches have different views. Then the outcome is only for the
-        watch that began the query, and the other watches get None.
+        The query may see newer rules, under which these watches have different views. In this case, the outcome is only
+        for the watch that began the query, and the other watches get None.
         """
         done = self.beginnings.done(view.name)
         begins = done is None
@@ -197,11 +199,13 @@ class Hub:
         if not begins and name != view.name:
             return None
         if isinstance(begun, Problem):
-            raise copy(begun)  # each call raises its own copy, because a raised exception collects its traceback
+            raise copy(begun)  # Each call raises its own copy, because a raised exception collects its traceback.
         return begun
 
     def _make(self, first: FirstQuery, result: Result, found: FirstFound, altered: int) -> Group:
-        """Return the group of a first query. `altered`: the value of `Tail.altered` before the snapshot of the query.
+        """Return the group for the result of a first query.
+
+        `altered`: the value of `Tail.altered` before the snapshot of the query.
 
         Raises: TooManyLiveQueries.
         """
@@ -256,7 +260,7 @@ class Hub:
         try:
             async with asyncio.timeout(None if seconds is None else max(0.001, seconds)):
                 await self.tail.news.wait()
-        except TimeoutError:  # a new group waits for earlier changes, which should have arrived by now
+        except TimeoutError:  # A new group waits for earlier changes, which should have arrived by now.
             self.groups.mark_ahead(self.seq)
 
     async def _round(self) -> None:
@@ -268,7 +272,8 @@ class Hub:
         began = time.monotonic()
         self.time = RoundTime(self.user_seconds)
         await self._query_stale()
-        self.groups.mark_due(time.time() * 1000)  # the queries may have taken seconds, and documents expired meanwhile
+        # The queries may have taken seconds, in which documents may have expired.
+        self.groups.mark_due(time.time() * 1000)
         await self._query_stale()
         took = time.monotonic() - began
         barrier = Barrier(self.project, self.epoch, self.seq, self.tail.committed_at)
@@ -283,7 +288,7 @@ class Hub:
     async def _query_stale(self) -> None:
         """Run queries until no group is stale."""
         while self.groups.stale or self.again:
-            if self.again:  # members in `again` may hold a result that gets no more changes
+            if self.again:  # Members in `again` may hold a result that gets no more changes.
                 await asyncio.wait(self.again)
                 self.groups.mark_ahead(self.seq)
             self._settle_doubts()
@@ -298,14 +303,14 @@ class Hub:
     async def _apply_pending(self, until: int | None) -> None:
         """Apply the batches up to the change `until`; without `until`, all batches."""
         if self.tail.unknown:
-            self.tail.unknown = until is not None  # the lost batches may be newer than the snapshot
+            self.tail.unknown = until is not None  # The lost batches may be newer than the snapshot.
             self.groups.mark_all(regroup=True)
         while (batch := self.tail.next(until)) is not None:
             self.epoch = self.epoch or batch.epoch
             if batch.epoch != self.epoch:
                 self.tail.forget()
                 continue
-            self.seq = max(self.seq, batch.seq)  # a group that begins meanwhile, from an older snapshot, is stale
+            self.seq = max(self.seq, batch.seq)  # A group that begins meanwhile, from an older snapshot, is stale.
             if until is not None:
                 self.doubtful |= batch.redefined
             self.groups.mark_altered(batch.redefined)
@@ -332,7 +337,10 @@ class Hub:
         self.telling.tell_behind()
 
     async def _reach(self, epoch: str, seq: int) -> list[Job]:
-        """Apply all batches up to the change of a snapshot. Return the queries that must run in the snapshot."""
+        """Apply all batches up to the newest change of a snapshot.
+
+        Return the queries that must run in this snapshot.
+        """
         if self.epoch != epoch:
             self.tail.begin(epoch, seq)
             self.groups.mark_all(regroup=True)
@@ -346,7 +354,7 @@ class Hub:
         return [job_of(group) for group in self.groups.stale]
 
     def _place(self, done: Done, epoch: str, seq: int) -> None:
-        """Put the outcomes of a query into its group, or into other groups if views have changed."""
+        """Store the outcomes of a query in its group, or move members to other groups if their views have changed."""
         group = done.job.group
         own = next((one for one in done.outcomes if isinstance(one, Result) and one.view.name == group.name), None)
         if own is not None:
@@ -354,7 +362,7 @@ class Hub:
         for (member, caller), number in zip(done.job.callers, done.of, strict=True):
             outcome = done.outcomes[number]
             if member.group != group.name or member.caller is not caller:
-                continue  # the member has left meanwhile, or has another caller
+                continue  # The member has left meanwhile, or has another caller.
             if isinstance(outcome, Late):
                 self._fall_behind(member, outcome)
             elif isinstance(outcome, Problem):
@@ -362,14 +370,14 @@ class Hub:
             elif outcome is not own:
                 self._move(member, outcome, epoch, seq)
         if done.late:
-            for member in list(group.members):  # the members that have entered during the round
+            for member in list(group.members):  # Only members that have entered during the round are left.
                 self._fall_behind(member, done.outcomes[0])
             self.groups.remove(group)
         elif own is None:
             self._scatter(group)
 
     def _fall_behind(self, member: Member, why: Outcome | Late) -> None:
-        """Forget a watch if there is no time for its query, and record that its edge must be informed."""
+        """Forget a watch for whose query the round has no time, and record that its edge must be informed."""
         self.leave(member)
         self.telling.fall_behind(member, dear=why is Late.DEAR)
 

@@ -12,7 +12,7 @@ from bunbase.bundoc.permissions.access import Access, LoopBudget
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Postponed, json_value
 
-LOOP_BYTES: Final = 16 << 10  # the limit of a document; a query in a thread evaluates larger documents
+LOOP_BYTES: Final = 16 << 10  # A query in a thread evaluates documents that are larger than this.
 
 
 class Image:
@@ -97,4 +97,4 @@ def _asked_for(asked: ParsedLive, image: Image) -> bool:
 
 
 def _no_lookup(_collection: str, _id: str) -> StoredDocument | None:
-    raise Postponed  # groups whose rules look documents up run queries
+    raise Postponed  # Groups whose rules look up documents run their query again.

@@ -1,10 +1,10 @@
 """The results of late live queries: queries that are too expensive for a round, because all other queries would wait
 for them.
 
-If one query of a connection is late, the whole connection is late. The edge of the connection repeatedly asks for all
-of its results at one change. This module stores nothing about the connection: a call opens a snapshot, and runs the
-queries in this snapshot. Only one call of a project runs at a time, so late queries use at most one thread of the
-project. Users who wait take turns.
+If one query of a connection is late, the whole connection is late. The edge then repeatedly asks for all results of the
+connection, as they are after one change. This module stores nothing about the connection: a call opens a snapshot, and
+runs the queries in this snapshot. Only one call of a project runs at a time, so late queries use at most one thread of
+the project. Users who wait take turns.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 1  # the number of calls of one project that run at the same time
-CALL_SECONDS: Final = 10.0  # the limit for all queries of a connection, because others wait for their turn
-MAX_BYTES: Final = 32 << 20  # the limit for all results of a connection
+AT_ONCE: Final = 1  # At most this many calls of one project run at the same time.
+# All queries of one connection may take this long together, because others wait for their turn.
+CALL_SECONDS: Final = 10.0
+MAX_BYTES: Final = 32 << 20  # All results of one connection may have this size together.
 SPENT: Final = (
     f"The live queries of this connection together need more than {CALL_SECONDS:g} s: watch less, add an index, or "
     "simplify their rules."
@@ -53,8 +54,8 @@ class LateResults:
     async def results(self, caller: Caller, parsed: Callable[[], Awaitable[Sequence[ParsedLive | Problem]]]) -> Results:
         """Run the queries in one snapshot.
 
-        `parsed`: a function that returns the parsed queries. It is called when it is the caller's turn, because parsing
-        takes time too.
+        `parsed`: a function that returns the parsed queries. The function is called when the caller has the turn,
+        because parsing takes time too.
 
         Raises: the problems of `Live.results`.
         """

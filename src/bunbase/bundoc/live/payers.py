@@ -13,11 +13,12 @@ from typing import Final
 from bunbase.contracts.caller import Caller
 
 MOST_PAYERS: Final = 4
-MOST_LOOKED_AT: Final = 1000  # the limit of watches that are examined, spread evenly over a group
+# At most this many watches of a group are examined. These watches are spread evenly over the group.
+MOST_LOOKED_AT: Final = 1000
 
 
 def users_of(callers: Sequence[Caller]) -> tuple[str, ...]:
-    """Return the names, as limits count them, of the first MOST_PAYERS users among these callers."""
+    """Return the first MOST_PAYERS users among these callers, by the names that the limits use."""
     users: dict[str, None] = {}
     for caller in callers[:: 1 + len(callers) // MOST_LOOKED_AT]:
         users[caller.counted_as] = None

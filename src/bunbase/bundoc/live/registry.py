@@ -1,4 +1,4 @@
-"""All groups of one project: by name, by their dependencies, and the groups whose query must run."""
+"""Store all groups of one project, find them by name or dependency, and list those whose query must run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from bunbase.pkg import metrics
 from bunbase.pkg.shares import Shares
 
 MAX_GROUPS: Final = 10_000
-MAX_UNFILED: Final = 2000  # the limit of groups of one collection without an equality, which every change must check
-MAX_HELD_BYTES: Final = 64 << 20  # the limit of bodies; above it, the groups that were queried last hold only ids
+MAX_UNFILED: Final = 2000  # If all bodies take more memory than this, the groups that were queried last hold only ids.
+# All results together take at most this much memory, because one round may have to query all of them.
+MAX_HELD_BYTES: Final = 64 << 20
 MAX_TOTAL_BYTES: Final = 256 << 20  # the limit of all results, because one round may have to query all of them
-MOST_ASKED: Final = 32  # the watches of a group among which its limits look for users
+# At most this many watches of a group are examined to find the user for whose limits the group counts.
+MOST_ASKED: Final = 32
 SHARED: Final = "All users share this limit, and one user can have at most as much as is free: watch less."
 
 
@@ -48,7 +50,7 @@ class Registry:
     `timed`: the times at which results may change without a write, in ms since 1970.
 
     `by_second`: the groups by the second of each minute in which their results are checked. `count`, `unfiled` (by
-    collection) and `total` (bytes): the use of limits that the users share. A group counts for one of the users who
+    collection) and `total` (bytes): how much of the shared limits is in use. A group counts for one of the users who
     watch it.
     """
 
@@ -63,7 +65,7 @@ class Registry:
         self.total = Shares(MAX_TOTAL_BYTES)
         self.held_bytes = 0
         self._weights: dict[Group, Weight] = {}
-        self._whole: dict[Group, None] = {}  # the groups with bodies, in the order of their last queries
+        self._whole: dict[Group, None] = {}  # The groups that hold bodies, in the order of their last queries.
 
     def check_room(self, asked: ParsedLive, view: View, user: str, beginning: int, of_user: int) -> None:
         """Check that the user may have one more group.
@@ -125,14 +127,15 @@ class Registry:
             self.unfiled[unfiled].add(weight.user)
 
     def watched_by_one_more(self, group: Group) -> None:
-        """Let the group count for another of its watchers, if it has few."""
+        """Choose again the user for whom the group counts, if the group has few watchers."""
         if len(group.members) <= MOST_ASKED:
             self.weigh(group)
 
     def _payer(self, group: Group, unfiled: str) -> str:
-        """Return the user who uses least of the limits, of a few users who watch the group; the first one of equals.
+        """Return the user who uses least of the limits, among a few users who watch the group.
 
-        Otherwise, a user who was the first to watch many common queries could watch nothing else.
+        If two users use equally much, return the first. If a group always counted for its first watcher, a user who was
+        the first to watch many common queries could watch nothing else.
         """
         callers = [member.caller for member in islice(group.members, MOST_ASKED)]
         shares = [self.count, self.total, *([self.unfiled[unfiled]] if unfiled else ())]
@@ -195,7 +198,7 @@ class Registry:
     def mark_altered(self, collections: Iterable[str]) -> None:
         """Make the groups stale that read one of these collections in their query or rules.
 
-        Their rules may have changed.
+        The rules of these collections may have changed.
         """
         for collection in collections:
             self.mark(self.index.of_collection(collection), Why.RULES, regroup=True)
@@ -204,11 +207,11 @@ class Registry:
         self.mark([group for group, due in self.timed.items() if due <= now_ms], Why.TIME)
 
     def mark_ahead(self, seq: int) -> None:
-        """Make the groups stale whose state is later than the change `seq`."""
+        """Mark the groups as stale whose state is later than the change `seq`."""
         self.mark([group for group in self.by_name.values() if group.seq > seq], Why.AHEAD)
 
     def _forget_weight(self, group: Group) -> None:
-        """Count the group for nobody. Idempotent."""
+        """Stop counting the group for any user. Idempotent."""
         weight = self._weights.pop(group, None)
         if weight is None:
             return

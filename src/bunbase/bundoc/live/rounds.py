@@ -27,15 +27,17 @@ from bunbase.contracts.bundoc.live import RulesTooSlow
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 
-QUERY_SECONDS: Final = 3.0  # the limit of one query for which nobody else waits
-ROUND_SECONDS: Final = 1.0  # the limit of all queries of a round, in elapsed time, because all watchers wait for them
-SURPRISE_SECONDS: Final = 0.5  # the limit of one query in a round, in elapsed time: it may be slower than last time
+QUERY_SECONDS: Final = 3.0  # A query for which nobody else waits may take this long.
+# All queries of a round together may take this long, in elapsed time, because all watchers wait for them.
+ROUND_SECONDS: Final = 1.0
+# One query in a round may take this long, in elapsed time, because it may be slower than last time.
+SURPRISE_SECONDS: Final = 0.5
 
 
 class Late(Enum):
     """The reason for which a query has not run in a round."""
 
-    DEAR = "dear"  # the user needs more time than one user may have
+    DEAR = "dear"  # the user's queries need more time than one user may use
     CROWDED = "crowded"  # the queries of all users together need too much time
 
 
@@ -72,7 +74,7 @@ def job_of(group: Group) -> Job:
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`outcomes`: the result of the query for each view, or its error.
+    """The outcome of a job. `outcomes`: the result of the query for each view, or its error.
 
     `of`: for each of `Job.callers`, the index of its outcome.
     """
@@ -101,7 +103,10 @@ class RoundTime:
         self.spent: defaultdict[str, float] = defaultdict(float)
 
     def lack(self, job: Job) -> Late | None:
-        """Return the reason why there is no time for the query, judged by its last run."""
+        """Return the reason why the round has no time for the query, or None.
+
+        The last run of the query predicts its time.
+        """
         if self.spent[payer(job.users, self.spent)] + job.seconds > self.user_seconds:
             return Late.DEAR
         return Late.CROWDED if self.left <= 0 else None
@@ -114,7 +119,7 @@ class RoundTime:
         try:
             return query()
         except RulesTooSlow:
-            return Late.DEAR  # the query gets more time when nobody else waits for its result
+            return Late.DEAR  # The query gets more time later, when nobody else waits for its result.
         except Problem as problem:
             return problem
         finally:
@@ -161,7 +166,8 @@ def _run(moment: Moment, job: Job, now: datetime, dev: bool, left: RoundTime) ->
 
     for_all = (0,) * len(job.callers)
     if (late := left.lack(job)) is not None:
-        return Done(job, (late,), for_all)  # without the views of all members, which may be thousands
+        # The outcome does not need the views of all members, which may be thousands.
+        return Done(job, (late,), for_all)
     if not job.regroup:
         found = outcome(job.caller)
         if isinstance(found, Late) or (isinstance(found, Result) and found.view.name == job.name):

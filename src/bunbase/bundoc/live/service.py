@@ -30,14 +30,16 @@ from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 
-SIGN_SECONDS: Final = 10.0  # the interval of signs of life in a stream without events
+SIGN_SECONDS: Final = 10.0  # A stream without events gets a sign of life at this interval.
 
 
 class LiveService:
     """`bound`, `unbound`: the budgets of a query, for callers bound by rules and for all others.
 
-    `user_seconds`: the processor time for the queries of one user in a round; queries beyond this time become late.
-    `stream_bytes`: the events that may wait in the stream of an edge. `checked`: the time of the last check of results.
+    `user_seconds`: the queries of one user get this much processor time in a round. Queries beyond this time become
+    late.
+    `stream_bytes`: the size of the events that may wait in the stream of an edge. `checked`: the time of the last check
+    of results.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class LiveService:
             await self._close_if_empty(hub)
 
     async def check(self) -> None:
-        """Send the digests of results whose second of the minute has come since the last call."""
+        """Send digests of results to the edges. Each result is due in one fixed second of every minute."""
         now = int(monotonic())
         seconds = {second % MINUTE for second in range(max(self.checked, now - MINUTE) + 1, now + 1)}
         self.checked = now
@@ -145,7 +147,7 @@ class LiveService:
         self.hubs.clear()
 
     async def _rechecked(self, caller: Caller, edge: str, number: int) -> bool:
-        """Answer one watch for its new caller. Return True if an event about the watch follows."""
+        """Apply the rights of a new caller to one watch. Return True if an event about the watch follows."""
         stream = self.edges.get(edge)
         member = stream.watches.get(number) if stream is not None else None
         if member is None or member.caller.project != caller.project:

@@ -14,7 +14,10 @@ class Slices:
         self.began = perf_counter()
 
     async def turn(self) -> bool:
-        """Call this between two steps of work. Return True if other work has run."""
+        """Let other work run if 2 ms have passed. Call this function between two steps of work.
+
+        Return True if it let other work run.
+        """
         if perf_counter() - self.began <= SLICE_SECONDS:
             return False
         await asyncio.sleep(0)

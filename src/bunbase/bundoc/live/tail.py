@@ -12,7 +12,8 @@ from bunbase.bundoc.changes import CommittedBatch
 from bunbase.pkg import metrics
 
 MAX_BYTES: Final = 32 << 20
-ARRIVAL_SECONDS: Final = 5.0  # the timeout for the batches up to a snapshot, which are already on disk
+# The hub waits at most this long for the batches up to a snapshot, which are already on disk.
+ARRIVAL_SECONDS: Final = 5.0
 
 
 class Arrived(NamedTuple):
@@ -57,7 +58,7 @@ class Tail:
             self._wake()
 
     def forget(self) -> None:
-        """Drop all batches. Everything must be queried again."""
+        """Drop all batches. All queries must then run again."""
         while self.waiting:
             self.lost = self._pop().batch.seq
         self.unknown = True
@@ -65,7 +66,7 @@ class Tail:
         self._wake()
 
     def next(self, until: int | None) -> CommittedBatch | None:
-        """Return the next batch, if its changes are not after the number `until`."""
+        """Remove and return the next batch, if its newest change is at most `until`."""
         if not self.waiting or (until is not None and self.waiting[0].batch.seq > until):
             return None
         one = self._pop()
@@ -87,7 +88,7 @@ class Tail:
         return 0.0 if self.first_taken is None else time.time() - (time.monotonic() - self.first_taken)
 
     def told(self) -> None:
-        """Record that the changes of all batches that were taken from here have been sent."""
+        """Record that edges have got the changes of all batches that the hub has taken from the tail."""
         if self.first_taken is not None:
             metrics.bundoc_live_barrier_seconds.observe(time.monotonic() - self.first_taken)
             self.first_taken = None
@@ -96,7 +97,7 @@ class Tail:
         """Wait until the batch with the change `seq` has arrived. Return False if this batch does not arrive.
 
         A dropped batch counts as arrived, because every query runs again after a drop.
-        `applied`: the newest change of the batches that were taken from here.
+        `applied`: the newest change of the batches that the hub has taken from the tail.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(ARRIVAL_SECONDS):

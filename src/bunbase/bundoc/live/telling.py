@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.live import Barrier, Behind, Check, Diff, Ended, S
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 
-MAX_LOGGED: Final = 5000  # the limit of changes that a resume reads; after more changes, the client gets a snapshot
+MAX_LOGGED: Final = 5000  # A resume reads at most this many changes. After more changes, the client gets a snapshot.
 
 
 class Telling:
@@ -26,8 +26,8 @@ class Telling:
     `expected`: the members without a result.
 
     `news` is set when results that had to wait can be sent. `edges`: the number of watches of each edge that hold a
-    result of this project. `behind`: the watches that are behind, if their edge does not know it yet; the value tells
-    whether they are dear.
+    result of this project. `behind`: the watches that are behind, if their edge does not know it yet; the value is true
+    if the query is too expensive for every round.
     """
 
     def __init__(self, project: str, engine: Engine, news: asyncio.Event) -> None:
@@ -76,7 +76,10 @@ class Telling:
             member.edge.put(Ended(member.number, problem.body()))
 
     def fall_behind(self, member: Member, dear: bool) -> None:
-        """Record that this watch is behind, which its edge does not know yet. `dear`: the same as in Behind."""
+        """Record that this watch is behind, which its edge does not know yet.
+
+        `dear` has the same meaning as in Behind.
+        """
         if member.edge.watches.get(member.number) is member:
             del member.edge.watches[member.number]
             self.behind[member.edge, dear].append(member.number)
@@ -112,7 +115,7 @@ class Telling:
             edge.put(barrier)
 
     def check(self, group: Group) -> None:
-        """Send the digest of the result that edges hold. An edge without much room gets no digest."""
+        """Send the digest of a result to the edges that hold it. An edge whose queue is nearly full gets no digest."""
         edges = [edge for edge in group.edges if edge.has_room] if group.asked.shows_rev else []
         if edges:
             check = Check(group.name, group.turn, len(group.told), digest(group.told))
@@ -121,7 +124,7 @@ class Telling:
 
     def _tell_changes(self, group: Group, seq: int) -> None:
         window = group.result.window
-        if group.told_epoch != group.epoch:  # a new history has begun, so the numbers of changes have another meaning
+        if group.told_epoch != group.epoch:  # A new history has begun, so numbers of changes have another meaning.
             for member in group.members:
                 self.stop(member, group)
                 member.resume = None
@@ -138,7 +141,7 @@ class Telling:
         group.tell()
 
     def _has_room(self, member: Member) -> bool:
-        """True if the stream has room for a result.
+        """True if the stream to the edge has space for a result.
 
         Otherwise, a later round sends the result, after the edge has read more.
 
@@ -190,7 +193,7 @@ class Telling:
 
 
 def _fits(member: Member, group: Group, seq: int) -> bool:
-    """True if the bodies that the client holds are still right, except for changed documents."""
+    """True if, apart from changed documents, the bodies that the client holds are still right."""
     resume = member.resume
     assert resume is not None
     same = resume.v == group.name and resume.epoch == group.epoch and resume.seq <= seq

@@ -37,7 +37,7 @@ class View(msgspec.Struct, frozen=True):
     """The part of a query's result that the rules show to a caller.
 
     `name`: a name that two views share if and only if they are equal in project, query, rules and class.
-    `search`: the search, narrowed by the list rule. `implied`: a filter that every visible document matches.
+    `search`: the search with the list rule added. `implied`: a filter that every visible document matches.
     `looks_up`: true if rules look documents up. `timed`: true if rules read the time. `kind`: the class of the view,
     for metrics.
     """
@@ -59,7 +59,7 @@ class View(msgspec.Struct, frozen=True):
 async def current_view(asked: ParsedLive, caller: Caller, terms: Terms | None, now: datetime, dev: bool) -> View:
     """Return the view of the caller, like `view_of`. If the rules are long or slow, a thread does the work.
 
-    If a thread did the work for every watch, it would take three times as long.
+    Threads do not do this for every watch, because the work would then take three times as long.
     """
     if terms is None or _nodes(terms, asked) <= LOOP_NODES:
         try:
@@ -131,7 +131,7 @@ def _class(
         if one.never(about):
             continue
         if not one.is_fixed:
-            return each  # the document decides which fields are hidden
+            return each  # The document itself decides which of its fields are hidden.
         hidden.append(path)
     if rule is None:
         return "nothing", (encode(hidden),)

@@ -14,13 +14,13 @@ import msgspec
 from bunbase.bundoc.live.asked import SPARES
 
 DIGEST_BYTES: Final = 16
-ROW_BYTES: Final = 300  # the memory of a row, without its body
+ROW_BYTES: Final = 300  # A row takes this much memory, without its body.
 
 by_key = attrgetter("key")
 
 
 class HeldRow(msgspec.Struct, frozen=True):
-    """`key`: the position in the order of the query, which is unique. `body`: the bytes that callers get.
+    """One row of a result. `key`: the unique position in the order of the query. `body`: the bytes that callers get.
 
     `rev`: the revision if callers get it, and otherwise 0. A change that callers cannot see must not change a row.
     `slim`: true if `body` is only a digest of these bytes.
@@ -39,7 +39,7 @@ class HeldRow(msgspec.Struct, frozen=True):
 
 
 class Window:
-    """Rows in the order of the query. `more`: true if further rows follow that the window does not hold.
+    """The rows of a result in the order of the query. `more`: true if the result has further rows.
 
     `edge`: if `more` is true, the key up to which all rows are held.
     """
@@ -84,7 +84,7 @@ class Window:
         self._cut()
 
     def _cut(self) -> None:
-        """Drop spare rows if there are twice as many as needed."""
+        """Drop spare rows if the window has twice as many as it needs."""
         if len(self.rows) <= self.limit + 2 * SPARES:
             return
         for row in self.rows[self.limit + SPARES :]:
@@ -95,13 +95,14 @@ class Window:
 
 
 def digest(rows: Sequence[HeldRow]) -> int:
-    """Return the digest for `contracts.bundoc.live.Check`."""
+    """Return the digest of the rows, as `contracts.bundoc.live.Check` describes it."""
     return crc32("".join([f"{row.id} {row.rev}\n" for row in rows]).encode())
 
 
 def difference(old: Sequence[HeldRow], new: Sequence[HeldRow]) -> tuple[list[str], list[tuple[int, HeldRow]]]:
-    """Return the ids of removed rows, and the rows to insert with their indexes in `new`. `new`: the new rows, with
-    their bodies.
+    """Return the ids of removed rows, and the rows to insert.
+
+    Each row to insert has its index in `new`, the list of the new rows.
     """
     before = {row.id: row for row in old}
     there = {row.id for row in new}

@@ -12,36 +12,38 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.bundoc.documents import Lookup, StoredDocument
+from bunbase.bundoc.documents import MAX_BYTES, Lookup, StoredDocument
 from bunbase.bundoc.rules.look_ups import LookUpPart
 from bunbase.bundoc.rules.masks import masked
 from bunbase.bundoc.rules.rule import CompiledRule
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.bundoc.rules.seen import seen_fields
+from bunbase.bundoc.rules.seen import SKIPPED_BYTES, WHOLE, FieldsRead, ReadParts, seen_fields
 from bunbase.contracts import ruled_access
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.rule_variables import auth_of
-from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
+from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed, json_value
 
-# the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs
+# All rules in one call together get this many steps, since many short rules add up. A step takes about 0.1 µs.
 CALL_STEPS: Final = 2_000_000
-SCAN_STEPS: Final = 10_000_000  # the limit of a call that reads many documents in a thread
+SCAN_STEPS: Final = 10_000_000  # A call that reads many documents in a thread gets this many steps.
 LOOKUP_STEPS: Final = 50
-# the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
+# In the event loop, rules get 2 ms of steps and 1 ms of JSON parsing. A thread may do more work than this.
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
+# one document of any size: if a thread read large documents, the change of threads would show that they exist
+LOOP_SKIPPED_BYTES: Final = MAX_BYTES
 LOOP_MASKED_BYTES: Final = 8 << 10  # a thread masks larger documents: small objects take 0.7 ms per KiB
 
-VIEW_BYTES: Final = 8  # the length of a hash of the visible fields, which reveals nothing about hidden fields
-BARE: Final = "0"  # the value of `view` for a writer who may not read the document
+VIEW_BYTES: Final = 8  # A hash of the visible fields has this length. The hash reveals nothing about hidden fields.
+BARE: Final = "0"  # A document has this `view` for a writer who may not read it.
 
 DENIED: Final = "The rules of this collection do not allow this."
 FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."
 
 
 class Budget:
-    """The number of steps that rules may take in one call. When no steps are left, rules deny."""
+    """Limits the steps that rules may take in one call. When no steps are left, rules deny."""
 
     postpones = False
 
@@ -61,9 +63,13 @@ class Budget:
         """Subtract the steps and lookups of the last evaluation."""
         self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
 
-    def read(self, body: bytes) -> None:
-        """Count a document before a rule reads it."""
-        self.left -= len(body) // BYTES_FOR_A_STEP
+    def read(self, size: int) -> None:
+        """Count JSON of this size, in bytes, before it is decoded for a rule."""
+        self.left -= size // BYTES_FOR_A_STEP
+
+    def skip(self, size: int) -> None:
+        """Count a document of this size before the fields that a rule reads are sought in it."""
+        self.left -= size // (BYTES_FOR_A_STEP * SKIPPED_BYTES)
 
     def mask(self, body: bytes) -> None:
         """Count a document before fields are removed from it."""
@@ -76,9 +82,10 @@ class LoopBudget(Budget):
     """
 
     postpones = True
+    left_skipped = LOOP_SKIPPED_BYTES
 
     def __init__(self) -> None:
-        self.left = LOOP_STEPS  # super() would cost 0.3 µs for every read
+        self.left = LOOP_STEPS  # A call of super() would cost 0.3 µs for every read.
         self.left_bytes = LOOP_BYTES
 
     @property
@@ -91,9 +98,14 @@ class LoopBudget(Budget):
     def most(self) -> int:
         return self.left
 
-    def read(self, body: bytes) -> None:
-        self.left_bytes -= len(body)
+    def read(self, size: int) -> None:
+        self.left_bytes -= size
         if self.left_bytes < 0:
+            raise Postponed
+
+    def skip(self, size: int) -> None:
+        self.left_skipped -= size
+        if self.left_skipped < 0:
             raise Postponed
 
     def mask(self, body: bytes) -> None:
@@ -132,10 +144,13 @@ class Access:
         `doc`: the stored document; `next`: the document after the write.
         """
         rule = self.rules.rules.get(op)
-        return rule is not None and self.allows(rule, self.inputs(op, id, lookup, doc, next))
+        return rule is not None and self.allows(rule, self.inputs(op, id, lookup, doc, next, rule.reads))
 
     def allows(self, rule: CompiledRule | LookUpPart, inputs: Inputs) -> bool:
-        """True if the rule, or a part of it, is true for the document of `inputs`, and the budget had steps left."""
+        """True if the rule, or a part of it, is true for the document in `inputs`.
+
+        False if the budget has no steps left.
+        """
         if self.budget.spent:
             return False
         allowed = rule.allows(inputs)
@@ -143,7 +158,7 @@ class Access:
         return allowed
 
     def shown(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> StoredDocument:
-        """Return the document without the fields that are hidden from this caller."""
+        """Remove the fields that are hidden from this caller, and return the document."""
         if not self.rules.hidden:
             return stored
         hidden = self.hidden(op, lookup, stored)
@@ -159,7 +174,7 @@ class Access:
         """
         if not self.rules.hidden:
             return []
-        inputs = self.inputs(op, stored.id, lookup, stored)
+        inputs = self.inputs(op, stored.id, lookup, stored, reads=self.rules.hidden_reads)
         return [path for path, rule in self.rules.hidden.items() if not self._denies(rule, inputs)]
 
     def undecided(self, op: Operation) -> list[str]:
@@ -194,7 +209,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> dict[str, Any]:
-        """Return the rule and the values of its parts if the caller may know them (`explain`), otherwise {}."""
+        """Return the rule and the values of its parts, or {} if the caller may not know them (`explain`)."""
         if not self.caller.explain:
             return {}
         rule = self.rules.rules.get(op)
@@ -207,39 +222,58 @@ class Access:
         return {"rule": op, "trace": msgspec.to_builtins(steps)}
 
     def inputs(
-        self, op: Operation, id: str, lookup: Lookup, doc: StoredDocument | None, next: StoredDocument | None = None
+        self,
+        op: Operation,
+        id: str,
+        lookup: Lookup,
+        doc: StoredDocument | None,
+        next: StoredDocument | None = None,
+        reads: ReadParts = WHOLE,
     ) -> Inputs:
-        def fields_at(collection: str, id: str) -> dict[str, Any] | None:
-            found = lookup(collection, id)
-            if found is None:
-                return None
-            self.budget.read(found.body)
-            return seen_fields(found)
-
+        """Return the inputs of rules that read only `reads` of the documents."""
         request = {"op": op, "collection": self.collection}
         if op != "list":
             request["id"] = id
         return Inputs(
             auth=self.auth,
-            doc=None if doc is None else self._fields(doc),
-            next=None if next is None else self._new_fields(next),
+            doc=None if doc is None else self._fields(doc, reads.doc),
+            next=None if next is None else self._new_fields(next, reads.next),
             now=self.now,
             request=request,
-            lookup=fields_at,
+            lookup=lookup,
+            decode=self._looked_up,
             most=self.budget.most,
             postpones=self.budget.postpones,
         )
 
-    def _fields(self, stored: StoredDocument) -> dict[str, Any]:
-        """Return the fields of a document. The document is parsed once for all rules."""
-        if self.read is None or self.read[0] is not stored:
-            self.budget.read(stored.body)
-            self.read = (stored, seen_fields(stored))
+    def _fields(self, stored: StoredDocument, part: FieldsRead | None) -> dict[str, Any]:
+        """Return at least the fields in `part`, None for all fields. A document is decoded as a whole at most once."""
+        if self.read is not None and self.read[0] is stored:
+            return self.read[1]
+        if part is not None and len(stored.body) > part.whole_bytes:
+            return self._some_fields(stored, part)
+        self.budget.read(len(stored.body))
+        self.read = (stored, seen_fields(stored))
         return self.read[1]
 
-    def _new_fields(self, stored: StoredDocument) -> dict[str, Any]:
-        self.budget.read(stored.body)
+    def _new_fields(self, stored: StoredDocument, part: FieldsRead | None) -> dict[str, Any]:
+        if part is not None and len(stored.body) > part.whole_bytes:
+            return self._some_fields(stored, part)
+        self.budget.read(len(stored.body))
         return seen_fields(stored)
+
+    def _looked_up(self, found: StoredDocument) -> dict[str, Any]:
+        self.budget.read(len(found.body))
+        return seen_fields(found)
+
+    def _some_fields(self, stored: StoredDocument, part: FieldsRead) -> dict[str, Any]:
+        fields = part.system_fields(stored)
+        if part.own:
+            self.budget.skip(len(stored.body))
+            texts = part.texts(stored.body)
+            self.budget.read(sum(map(len, texts.values())))
+            fields.update({name: json_value(text) for name, text in texts.items()})
+        return fields
 
     def _denies(self, rule: CompiledRule, inputs: Inputs) -> bool:
         if self.budget.spent:

@@ -41,7 +41,7 @@ def check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
 
 
 def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
-    """Return the user for whom the query is explained: the user that the query names, or else the caller.
+    """Return the user for whom BunBase explains the query: the user that the query names, or else the caller.
 
     Raises: InvalidQuery, RuleDenied for callers bound by rules.
     """
@@ -60,8 +60,8 @@ def as_user(caller: Caller, query: Query | Aggregation) -> Caller:
 def discreet(problem: Problem, caller: Caller, bound: bool) -> Problem:
     """Return the problem of a write as the caller may see it.
 
-    A caller that may not read all documents does not learn which document has the same unique value, or refers to the
-    deleted document. `bound`: rules bind the caller.
+    If a caller may not read all documents, the problem hides which document has the same unique value, or which
+    document refers to the deleted one. `bound`: rules bind the caller.
     """
     if not isinstance(problem, DocumentReferenced | UniqueViolation):
         return problem

@@ -26,9 +26,9 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bundoc.collections import Collection, IndexState, RuleWarning
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP
 
-MAX_WARNINGS: Final = 100  # the largest number of warnings in one answer
+MAX_WARNINGS: Final = 100  # One answer has at most this many warnings.
 
-DOCUMENT_BYTES: Final = 256  # the size of a small document; with larger documents, lists are refused earlier
+DOCUMENT_BYTES: Final = 256  # The size of a small document. A list of larger documents is refused earlier.
 
 
 class Unserved(msgspec.Struct, frozen=True):

@@ -21,16 +21,16 @@ from bunbase.contracts.bundoc.problems import InvalidQuery, QueryTooSlow
 from bunbase.pkg import effort
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-# the maximum number of nodes in all rules of the search; translating a node to SQL takes about 5 µs
+# All rules of one search have at most this many nodes together. Translating a node to SQL takes about 5 µs.
 LOOP_NODES: Final = 400
-BYTES_FOR_A_NODE: Final = 1000  # the bytes of JSON that are read in the time for translating one node
+BYTES_FOR_A_NODE: Final = 1000  # This many bytes of JSON are read in the time that the translation of one node takes.
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
     """Return the search with the rules for this caller added. If the rules are long or slow, a thread does the work.
 
-    `access`: None for a caller that is not bound by rules. `named`: further paths on which the answer depends, with
-    their places in the query.
+    `access`: None for a caller that is not bound by rules. `named`: other paths that affect the answer, with the part
+    of the query that names each path.
     Raises: RuleDenied if there is no list rule, InvalidQuery if the query depends on a field that may be hidden.
     """
     if access is None:
@@ -72,14 +72,14 @@ def _ruled(search: Search, access: Access, rule: CompiledRule, about: Inputs) ->
         implied=implied,
         all_implied=bound.exact,
         words=bound.words,
-        # NOTHING implies the filter of every index, so it must not choose an index
+        # NOTHING implies the filter of every index, so the planner must not use it to choose an index.
         nothing=narrowing.nothing or NOTHING in conjuncts(implied) or contradicts(implied, search.where),
         residual=(lambda stored, lookup: _allowed(access, rule, stored, lookup)) if narrowing.residual else None,
     )
 
 
 def _settling(access: Access, rule: CompiledRule) -> Callable[[Search, Lookup], Search]:
-    """Return the function that does the look-ups of the rule that have one value for a search."""
+    """Return the function for those look-ups of the rule that have the same value for the whole search."""
 
     def settle(search: Search, lookup: Lookup) -> Search:
         looked_up: list[tuple[str, bool]] = []
@@ -104,7 +104,7 @@ def _settling(access: Access, rule: CompiledRule) -> Callable[[Search, Lookup], 
 
 
 def _allowed(access: Access, rule: CompiledRule, stored: StoredDocument, lookup: Lookup) -> bool:
-    allowed = access.allows(rule, access.inputs("list", stored.id, lookup, stored))
+    allowed = access.allows(rule, access.inputs("list", stored.id, lookup, stored, reads=rule.reads))
     _check_budget(access)
     return allowed
 
@@ -116,7 +116,7 @@ def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocu
 
 
 def _check_budget(access: Access) -> None:
-    """Stop a search that has used its budget. Otherwise, later documents would be missing in the answer.
+    """Stop a search that has used its budget, because its answer would lack later documents.
 
     Raises: QueryTooSlow.
     """

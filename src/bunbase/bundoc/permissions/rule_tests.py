@@ -11,6 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import COLLECTION, ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
+from bunbase.bundoc.schema.keywords import pointer
 from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
@@ -55,7 +56,7 @@ class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An invented request, for which the rules are tested.
+    """An invented request, with which the rules are tested.
 
     `documents`: lookups find these documents instead of the stored ones. `now`: a time that replaces the current time.
     """
@@ -71,13 +72,13 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):
-    """A single case. `rules`: the rules that replace the saved rules."""
+    """A single case. `rules`: rules to use instead of the saved rules."""
 
     rules: Rules | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Several cases. `rules`: the rules that replace the saved rules, by collection."""
+    """Several cases. `rules`: rules to use instead of the saved rules, by collection."""
 
     cases: Annotated[tuple[Case, ...], msgspec.Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_CASES})]
     rules: dict[str, Rules] | None = None
@@ -223,10 +224,10 @@ def _check(batch: Batch, several: bool) -> None:
     if len(batch.rules or {}) > MAX_COLLECTIONS:
         _refuse("/rules", f"Send rules for at most {MAX_COLLECTIONS} collections.")
     for collection in batch.rules or {}:
-        check_collection(collection)
+        check_collection(collection, f"/rules{pointer((collection,))}")
     for number, case in enumerate(batch.cases):
         at = f"/cases/{number}" if several else ""
-        check_collection(case.collection)
+        check_collection(case.collection, f"{at}/collection")
         if case.id and not ID.fullmatch(case.id):
             _refuse(f"{at}/id", "The id of a document has 1 to 64 letters, digits, _ or -.")
         if batch.rules is not None and case.collection not in batch.rules:

@@ -40,7 +40,7 @@ from bunbase.pkg.rules.values import timestamp
 
 INDEX: Final = re.compile(
     r"[0-9]+|\$\[.*\]"
-)  # the index or position of an element in a list; paths of hidden fields have no indexes
+)  # Matches the index or position of an element in a list. Paths of hidden fields have no indexes.
 
 ROOM_BYTES: Final = 64 << 10
 TOO_LARGE: Final = (
@@ -49,14 +49,14 @@ TOO_LARGE: Final = (
 )
 
 NULL: Final = msgspec.Raw(b"null")
-# the effect of these operators does not depend on the stored value; `_revealing` handles $rename and $bit
+# The effect of these operators does not depend on the stored value. `_revealing` treats $rename and $bit.
 PLAIN: Final = frozenset({"$set", "$setOnInsert", "$now", "$currentDate", "$rename", "$bit"})
 
-moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time, and parsing it takes 5 µs
+moment: Final = lru_cache(64)(timestamp)  # All writes of a batch have the same time, and parsing a time takes 5 µs.
 
 
 class WriteGuard:
-    """The guard of one call. All steps of a commit share one budget, because they block the writer for other calls."""
+    """The guard of one call. All steps of a commit share one budget, because other calls cannot write meanwhile."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -117,7 +117,7 @@ class _Turn:
         self.lookup = lookup
 
     def create(self, write: Create | Put) -> StoredDocument | None:
-        """Evaluate the rule for the new document first, even if a document with this id exists."""
+        """Return the new document. The rule decides about it first, even if a document with this id exists."""
         new = begun(write, self.met)
         if not self.access.may("create", write.id, self.lookup, next=new):
             raise self.access.denied("create", write.id, self.lookup, next=new)
@@ -128,7 +128,7 @@ class _Turn:
             return self._as_missing(write) if self.access.rules.absent else outcome(write, self.met)
         visible = self._visible(write)
         if self._seeks_hidden(write, self.before):
-            if not visible:  # the caller may be able to make the document visible afterwards
+            if not visible:  # The caller may be able to make the document visible afterwards.
                 return self._as_missing(write)
             raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
         after = self._changed(write, self.before)
@@ -198,7 +198,7 @@ class _Turn:
             after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), self.met)
         except Problem as problem:
             self.refused(problem, write, before)
-        assert after is not None  # only Delete returns None
+        assert after is not None  # Only a Delete returns None.
         return after
 
     def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
@@ -239,7 +239,10 @@ class _Turn:
             raise StaleRevision("The document does not meet your precondition.") from None
 
     def _as_missing(self, write: Write) -> StoredDocument | None:
-        """Answer as if the document did not exist. Only a Check can succeed here, and it changes nothing."""
+        """Answer as if the document did not exist.
+
+        Of all steps, only a Check can succeed here, and a Check changes nothing.
+        """
         try:
             outcome(write, Met(self.met.collection, None, self.met.now))
         except Problem as problem:
@@ -302,8 +305,9 @@ def _depends_on(change: Change, hidden: list[str] | None) -> bool:
 
 
 def _taking_hold(change: Change, stored: Any, new: Any) -> Change:
-    """Replace a change of a hidden field that has no effect, or whose effect reveals the value, by a change with an
-    effect.
+    """Replace a change of a hidden field by a change that always has an effect.
+
+    This happens if the change has no effect, or if its effect reveals the value.
 
     `stored`, `new`: the document before and after the update.
     """
@@ -321,7 +325,7 @@ def _taking_hold(change: Change, stored: Any, new: Any) -> Change:
 
 
 def _is_same(change: Change, stored: Any, new: Any) -> bool:
-    """True if the update has left the value at the path of the change as it was."""
+    """True if the update did not change the value at the path of the change."""
     return _key_at(stored, change.path) == _key_at(new, change.path)
 
 

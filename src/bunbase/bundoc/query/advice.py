@@ -1,12 +1,12 @@
 """Advise how to make a search cheaper.
 
-Each advice is tested first: `choose` plans the search with the advised index, and the advice tells how well this plan
+Each advice is tested first: `choose` plans the search with the advised index. The advice then tells how well this plan
 serves the search.
 
-An index serves a page if it has the order of the result and leaves out all documents that do not match. Then a page
-examines little more than its own documents, however large the collection is. Often no index does both: for a range of
-one field, the result must be sorted by this field. Then the advice is to sort by this field, or it tells which
-documents must be examined even with the index.
+An index serves a page if it has the order of the result and leaves out all documents that do not match. With such an
+index, a page examines little more than its own documents, however large the collection is. Often no index does both:
+for a range of one field, the result must be sorted by this field. In this case, the advice is to sort by this field, or
+the advice tells which documents must be examined even with the index.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from bunbase.bundoc.query.search import Advice, Search
 from bunbase.bundoc.query.sort import MAX_FIELDS, Order, SortField, order_by
 from bunbase.bundoc.query.wanted import may_be_proved, narrowing, wanted
 
-ADVISED: Final = "~advised"  # sorts after every name of an index, so an existing index wins if it is as good
-# the maximum number of fields with a range that are tried as the order; each field takes up to four plans
+ADVISED: Final = "~advised"  # This name sorts after every name of an index, so an existing index wins if it is as good.
+# At most this many fields with a range are tried as the order. The planner makes up to four plans for each field.
 MOST_RANGED: Final = 4
 
 
 class Indexes(msgspec.Struct, frozen=True):
     """The indexes of a collection. `building`: the fields of the indexes that are not ready.
 
-    `alone`: true if the keys of indexes can answer an aggregate without the documents, because documents do not expire.
+    `alone`: true if the keys of an index can answer an aggregate without the documents. The value is true only if
+    documents do not expire.
     """
 
     ready: tuple[Index, ...] = ()
@@ -49,8 +50,8 @@ NO_INDEXES: Final = Indexes()
 def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties: bool = False) -> Advice:
     """Return advice to make the search cheaper. `plan`: the present plan of the search.
 
-    `many_ties`: true if many documents have the same place in the order of the result. Then an index with exactly this
-    order is better than a longer index.
+    `many_ties`: true if many documents have the same place in the order of the result. With many ties, an index with
+    exactly this order is better than a longer index.
     """
     if search.text is not None:
         return _narrowing_advice(search, plan)
@@ -58,7 +59,7 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
         return _advice_for_totals(search, plan, indexes)
     fields = wanted(search.where, search.order, search.bound)
     plan = plan if many_ties else msgspec.structs.replace(plan, tied=())
-    # true if the rule denies some of the documents that the plan reads
+    # True if the rule denies some of the documents that the plan reads.
     denies = search.bound is not None and not admits(plan, search.bound)
     if denies or not serves(plan, search.where):
         if _names(fields) in indexes.building:
@@ -76,7 +77,7 @@ def advice(search: Search, plan: Plan, indexes: Indexes = NO_INDEXES, many_ties:
 
 
 def _is_better(plan: Plan, now: Plan) -> bool:
-    """True if `plan` proves more of the filter than `now`, has a range if `now` has none, or has more of the order."""
+    """True if `plan` proves more of the filter or order than `now`, or has a range that `now` lacks."""
     before, after = (
         (len(one.said), any(_is_bounded(range) for range in one.ranges), one.ordered, one.ordered and not one.tied)
         for one in (now, plan)
@@ -106,7 +107,7 @@ def _plan_with(search: Search, order: Order, fields: tuple[SortField, ...], inde
         return None
     of = order_by(fields)
     paths = {field.path for field in of.fields}
-    # if another index has found an array on these fields, the new index would find the same array
+    # If another index has found an array in these fields, the new index would find the same array.
     many = any(one.many and paths >= {field.path for field in one.order.fields} for one in indexes.ready)
     plan = choose(search.where, order, [*indexes.ready, Index(ADVISED, of, many=many)], search.bound)
     return plan if plan.index is not None and plan.index.name == ADVISED else None
@@ -226,7 +227,7 @@ def _rest(search: Search, plan: Plan) -> str:
 
 
 def _left(search: Search, plan: Plan) -> list[str]:
-    """Return the fields of those conditions that the ranges of the plan do not express."""
+    """Return the fields that occur in conditions outside the ranges of the plan."""
     said = [*plan.said, *(conjuncts(plan.index.where) if plan.index else ())]
     ranged = ranged_path(plan)
     tests = [test for test in conjuncts(search.where) if not implies(said, test)]

@@ -26,13 +26,14 @@ MAX_PAGE_GROUPS: Final = 1000
 
 OF_NUMBERS: Final = ("$sum", "$avg")
 OF_ONE_FIELD: Final = (*OF_NUMBERS, "$min", "$max", "$countDistinct")
-ORDERED: Final = ("$first", "$last", "$push")  # the operators whose result depends on the order of the documents
+ORDERED: Final = ("$first", "$last", "$push")  # The result of these operators depends on the order of the documents.
 OPERATORS: Final = ("$count", *OF_ONE_FIELD, *ORDERED)
 
 
 class Value(msgspec.Struct, frozen=True):
-    """One value of each group. `order`, `limit`: the order and the number of the documents that an operator of ORDERED
-    uses.
+    """One value of each group.
+
+    `order`, `limit`: the order, and the largest number, of the documents that an operator of ORDERED uses.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Aggregate(msgspec.Struct, frozen=True):
         each = next((number for number, field in enumerate(self.group) if field.each), None)
         paths = [field.path for field in self.group]
         more = [path for value in self.values for path in _read_by(value)]
-        if each is not None:  # the elements of an array must not be confused with a value at the same path
+        if each is not None:  # The elements of an array must not be confused with a value at the same path.
             paths += more
         else:
             paths = list(dict.fromkeys([*paths, *more]))
@@ -78,7 +79,7 @@ class Aggregate(msgspec.Struct, frozen=True):
 
     @property
     def named(self) -> list[tuple[Path, str]]:
-        """Return the paths on which the answer depends, with their places in the query."""
+        """Return the paths that affect the answer, with the part of the query that names each path."""
         grouped = [(field.path, "/group") for field in self.group]
         return [*grouped, *((path, "/values") for value in self.values for path in _read_by(value))]
 
@@ -86,7 +87,7 @@ class Aggregate(msgspec.Struct, frozen=True):
 def parse_aggregate(
     values: bytes, group: Sequence[str | dict[str, Any]], sort: Sequence[str], limit: int | None
 ) -> Aggregate:
-    """Raises: InvalidQuery."""
+    """Parse an aggregate. Raises: InvalidQuery."""
     fields = _parse_group(group)
     computed = _parse_values(values, {field.name for field in fields})
     if limit is not None and not 1 <= limit <= MAX_PAGE_GROUPS:
@@ -177,7 +178,7 @@ def _value(name: str, said: dict[str, Any], taken: set[str]) -> Value:
 
 
 def _ordered(name: str, operator: str, of: Any, at: str) -> Value:
-    """Parse `"title"` or `{"field":"title","sort":["-paid_at"]}`, and for $push a `limit`."""
+    """Parse `"title"` or `{"field":"title","sort":["-paid_at"]}`. For $push, the object may also have a `limit`."""
     said = {"field": of} if isinstance(of, str) else of
     known = {"field", "sort", "limit"} if operator == "$push" else {"field", "sort"}
     if not isinstance(said, dict) or said.keys() - known or "field" not in said:

@@ -1,4 +1,6 @@
-"""The budget of a search: documents, their bytes, and entries of an index. The budget is the same on every machine.
+"""The budget of a search limits documents, their bytes, and entries of an index.
+
+The budget is the same on every machine.
 
 Time is not a budget, because it depends on the machine. A time limit ends a search only if none of these numbers has
 ended the search before.
@@ -21,8 +23,10 @@ MAX_PAGE_BYTES: Final = 8 << 20
 # machine.
 READ_PER_SECOND: Final = 200_000
 SERVER_SETTING: Final = "bundoc.server_scan"
-MANY_TIES: Final = 1000  # a field such as `done` has ever more equal values; times have few, even after an import
-MOST_KEPT: Final = 200_000  # the number of ids that a search keeps in memory, about 25 MB
+# If more documents than this have the same value, the field counts as one with many equal values.
+# A field such as `done` has ever more equal values. A time has few, even after an import.
+MANY_TIES: Final = 1000
+MOST_KEPT: Final = 200_000  # A search holds at most this many ids in memory (about 25 MB).
 
 
 class Budgets(msgspec.Struct, frozen=True):
@@ -41,9 +45,7 @@ class Budgets(msgspec.Struct, frozen=True):
 
     @property
     def growing(self) -> int:
-        """The approximate number of documents in a collection at which queries are refused, if their work grows with
-        it.
-        """
+        """The approximate number of documents at which BunBase refuses queries whose work grows with the collection."""
         return min(self.documents, int(READ_PER_SECOND * self.seconds))
 
     def of_collection(self, max_scan: int | None, most: int) -> Budgets:
@@ -55,7 +57,8 @@ class Budgets(msgspec.Struct, frozen=True):
 
 
 BOUND: Final = Budgets()
-UNBOUND: Final = Budgets(5_000_000, 1 << 30, setting=SERVER_SETTING)  # the budgets for callers that no rule binds
+# These budgets apply to callers that no rule binds.
+UNBOUND: Final = Budgets(5_000_000, 1 << 30, setting=SERVER_SETTING)
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -6,7 +6,8 @@ from typing import Final
 
 from bunbase.pkg.patterns import Pattern, pattern
 
-MAX_PROGRAM: Final = 80_000  # the maximum number of instructions of all patterns; compiling them takes 30 ms
+# All patterns of a commit together have at most this many instructions, which compile in 30 ms.
+MAX_PROGRAM: Final = 80_000
 
 
 class CommitPatterns:
@@ -23,7 +24,7 @@ class CommitPatterns:
         return self.program > MAX_PROGRAM
 
     def compiled(self, text: str, max_bytes: int) -> Pattern:
-        """Raises: InvalidPattern."""
+        """Return the compiled pattern. Raises: InvalidPattern."""
         found = self.found.get(text)
         if found is None:
             found = self.found[text] = pattern(text, max_bytes)

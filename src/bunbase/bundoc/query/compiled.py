@@ -1,4 +1,4 @@
-"""Filters as closures. A closure has the results of `predicate.matches`, but examines the filter only once.
+"""Compile a filter to a closure. A closure gives the results of `predicate.matches`, but examines the filter only once.
 
 A live query evaluates its filter for each change of its collection. For a filter of one term, a closure takes a
 fraction of the time of `matches`, which checks the kind of each node and yields values through generators. `predicate`
@@ -85,7 +85,7 @@ def _candidate(path: Path, passes: Test) -> Test:
 
 
 def _comparing(test: Compare) -> Test:
-    """Return `predicate.compares` for one comparison."""
+    """Return a closure that does the same as `predicate.compares` for one comparison."""
     value, compare = test.value, COMPARE[test.op]
     if isinstance(value, bool):
         return lambda found: isinstance(found, bool) and bool(compare(found, value))

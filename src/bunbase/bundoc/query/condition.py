@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-MATCHES_FUNCTION: Final = "bundoc_matches"  # (pattern, text as a blob) → 0 or 1
+MATCHES_FUNCTION: Final = "bundoc_matches"  # The arguments are a pattern, and a text as a blob. The result is 0 or 1.
 
 
 class Condition(msgspec.Struct, frozen=True):

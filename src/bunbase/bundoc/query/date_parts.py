@@ -1,4 +1,4 @@
-"""Truncate times to a unit of a time zone, such as the month in Europe/Berlin.
+"""Truncate times to a unit such as the month, in a time zone such as Europe/Berlin.
 
 A time is a text in RFC 3339, as in all of BunBase. Every other value counts as null.
 """
@@ -18,7 +18,7 @@ UNITS: Final = ("year", "quarter", "month", "week", "day", "hour", "minute")
 DAYS: Final = frozenset(UNITS[:5])
 MOST_KNOWN: Final = 10_000
 
-Moment = tuple[float, str]  # seconds since 1970, and the local time in RFC 3339
+Moment = tuple[float, str]  # Seconds since 1970, and the local time in RFC 3339.
 
 
 class Truncation(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Truncation(msgspec.Struct, frozen=True):
 
 def zone_named(name: str) -> tzinfo:
     """Return the time zone. Raises: ValueError if this server does not know the name."""
-    if name == "UTC":  # works without a database of time zones
+    if name == "UTC":  # This time zone needs no database of time zones.
         return UTC
     try:
         return ZoneInfo(name)
@@ -68,7 +68,7 @@ class Truncating:
             return self.moments[place]
         try:
             return self._truncated(time, place + 1)
-        except (ValueError, OverflowError):  # the result is outside the years 1 to 9999
+        except (ValueError, OverflowError):  # The result is outside the years 1 to 9999.
             return None
 
     def _truncated(self, time: datetime, place: int) -> Moment:
@@ -82,9 +82,11 @@ class Truncating:
         return moment
 
     def _shown(self, start: datetime) -> str:
-        shown = start.astimezone(self.zone)  # converted again, because clocks may skip the first hour of a day
+        # The time is converted again, because clocks may skip the first hour of a day.
+        shown = start.astimezone(self.zone)
         offset = shown.utcoffset() or timedelta()
-        if not offset or offset.seconds % 60:  # local mean time; RFC 3339 has no offsets with seconds
+        # Local mean time may have seconds in its offset. RFC 3339 has no such offsets.
+        if not offset or offset.seconds % 60:
             return f"{start.replace(tzinfo=None).isoformat()}Z"
         return shown.isoformat()
 
@@ -109,11 +111,11 @@ def _start(local: datetime, unit: str) -> datetime:
 def _end(start: datetime, unit: str) -> float | None:
     """Return the end of the unit, in seconds since 1970; None if the end is after the year 9999.
 
-    Such units occur, because many systems write 9999-12-31 for "never".
+    Times in the year 9999 occur, because many systems write 9999-12-31 for "never".
     """
     try:
         return _next(start, unit).astimezone(UTC).timestamp()
-    except (ValueError, OverflowError):  # the next unit begins in the year 10000
+    except (ValueError, OverflowError):  # The next unit begins in the year 10000.
         return None
 
 

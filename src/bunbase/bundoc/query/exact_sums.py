@@ -1,8 +1,8 @@
 """Exact sums of numbers: 0.1 + 0.2 is 0.3.
 
 A double counts as its shortest decimal text, which is also its text in JSON. With up to 15 significant digits, this
-text is always the number that the client sent. The sum is exact and does not depend on the order. It is rounded to a
-double only once, at the end.
+text is always the number that the client sent. The sum is exact and does not depend on the order. The sum is rounded to
+a double only once, at the end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER
 
-# Doubles have decimal digits from 10^308 down to 10^-342. Inexact raises an error if these digits do not suffice.
+# Doubles have decimal digits from 10^308 down to 10^-342. `Inexact` raises an error if this precision does not suffice.
 EXACT: Final = Context(prec=700, traps=[Inexact])
 DIVIDING: Final = Context(prec=60)
 
@@ -24,7 +24,7 @@ class ExactSum:
         self.numbers = 0
 
     def add(self, value: Any, times: int) -> None:
-        """Add a canonical value; a value that is not a number is left out."""
+        """Add a canonical value. Ignore a value that is not a number."""
         if value.__class__ is int:
             self.whole += value * times
         elif value.__class__ is float:

@@ -1,4 +1,4 @@
-"""The tree of a filter. `path` holds the parts of a dotted path; the empty path is the current value itself."""
+"""The classes of a parsed filter. `path` holds the parts of a dotted path; an empty path means the current value."""
 
 from __future__ import annotations
 
@@ -81,15 +81,16 @@ class Size(Node, frozen=True):
 
 
 class HasType(Node, frozen=True):
-    """The value at the path, or an element of an array there, has one of the types (`predicate.type_of`)."""
+    """The value at the path, or an element of an array there, has one of these types (`predicate.type_of`)."""
 
     path: Path
     types: tuple[str, ...]
 
 
 class Remainder(Node, frozen=True):
-    """A number at the path, or in an array there, has this remainder. The fraction of the number is ignored, and its
-    sign counts.
+    """A number at the path, or in an array there, has this remainder after a division.
+
+    The division ignores the number's fraction; the remainder has the number's sign.
     """
 
     path: Path
@@ -115,7 +116,10 @@ NOTHING: Final = Or(())
 
 
 def whole(value: Any) -> int | None:
-    """Return a number without a fraction as an integer; None for every other value, and for integers beyond 64 bits."""
+    """Return a number without a fraction as an integer.
+
+    Return None for all other values and for integers beyond 64 bits.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float) and not value.is_integer():

@@ -20,17 +20,19 @@ from bunbase.bundoc.query.rows import Row, identity
 from bunbase.bundoc.query.sort import id_key
 
 MAX_GROUPS: Final = 10_000
-MAX_DIFFERENT: Final = 200_000  # the maximum number of values of all $countDistinct together; each takes 100 bytes
-MAX_HELD_BYTES: Final = 16 << 20  # the size of all keys of groups and all values of $min, $max, $first, $last and $push
-MAX_POSITIONS_BYTES: Final = 64 << 20  # the positions of the documents whose values $first, $last and $push hold
-POSITION_BYTES: Final = 150  # the size of the position of a document, without its keys
+MAX_DIFFERENT: Final = 200_000  # All $countDistinct together hold at most this many values. Each value takes 100 bytes.
+# All keys of groups, and all values of $min, $max, $first, $last and $push, have at most this size.
+MAX_HELD_BYTES: Final = 16 << 20
+# The positions of the documents whose values $first, $last and $push hold have at most this size.
+MAX_POSITIONS_BYTES: Final = 64 << 20
+POSITION_BYTES: Final = 150  # The position of a document takes this much memory, without its keys.
 MAX_PAGE_BYTES: Final = 8 << 20
-# the maximum number of characters of a text that $countDistinct keeps; for a longer text, it keeps a hash
+# $countDistinct stores a text of up to this many characters; of a longer text, it stores a hash.
 SHORT: Final = 64
 
 
 class Held:
-    """Counts what the groups of one aggregate hold."""
+    """Counts the values and bytes that the groups of one aggregate hold, and enforces the limits."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -38,13 +40,16 @@ class Held:
         self.different = 0
 
     def hold(self, value: Any, instead_of: Any = None) -> None:
-        """Raises: InvalidQuery if all values together are too large."""
+        """Count the bytes of values. Raises: InvalidQuery if all values together are too large."""
         self.bytes += _size(value) - _size(instead_of)
         if self.bytes > MAX_HELD_BYTES:
             refuse("/values", f"The values of all groups have more than {MAX_HELD_BYTES >> 20} MiB: narrow the filter.")
 
     def place(self, position: bytes) -> None:
-        """Raises: InvalidQuery if all positions together are too large. The positions may be larger than the values."""
+        """Count the position of a document.
+
+        Raises: InvalidQuery if all positions together are too large. Positions may be larger than the values.
+        """
         self.positions += POSITION_BYTES + len(position)
         if self.positions > MAX_POSITIONS_BYTES:
             why = "$first, $last and $push would hold the places of too many documents"
@@ -54,7 +59,7 @@ class Held:
         self.positions -= POSITION_BYTES + len(position)
 
     def tell_apart(self) -> None:
-        """Raises: InvalidQuery if there are too many different values."""
+        """Count one more different value. Raises: InvalidQuery if there are too many different values."""
         self.different += 1
         if self.different > MAX_DIFFERENT:
             refuse("/values", f"$countDistinct tells at most {MAX_DIFFERENT} values apart: narrow the filter.")
@@ -161,12 +166,12 @@ class _Groups:
 def _parts(field: GroupField, value: Any) -> list[Any]:
     """Return the parts of keys that belong to a value."""
     if field.each and isinstance(value, tuple):
-        return list(value)  # the elements are all different
+        return list(value)  # The elements are all different.
     return [value]
 
 
 def packed(value: Any) -> Any:
-    """Return an object or an array as JSON: in Python it may take 30 times as many bytes."""
+    """Return an object or an array as JSON, because the Python object may take 30 times as many bytes."""
     return msgspec.Raw(msgspec.json.encode(value)) if isinstance(value, dict | list) else value
 
 
@@ -203,7 +208,7 @@ class _Sum:
 
 
 class _Extreme:
-    """The smallest or largest value except null, in the order of `query.order`."""
+    """Finds the smallest or the largest value, by `query.order`. Null does not count."""
 
     def __init__(self, slot: int, largest: bool, held: Held) -> None:
         self.slot = slot
@@ -228,7 +233,7 @@ class _Extreme:
 
 
 class _Different:
-    """The number of different values, without null."""
+    """Counts the different values, without null."""
 
     def __init__(self, slot: int, held: Held) -> None:
         self.slot = slot
@@ -251,7 +256,7 @@ class _Different:
 
 
 class _Ordered:
-    """The values of the first or last documents, with their positions, in the order of the value's `sort`."""
+    """Collects the values of the first or last documents in the order of `sort`, with their positions."""
 
     def __init__(self, of: Value, slot: int, by: list[tuple[int, bool]], held: Held) -> None:
         self.of = of

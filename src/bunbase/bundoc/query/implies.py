@@ -25,8 +25,8 @@ from bunbase.bundoc.query.filters import (
 )
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
-# (sign of the first test, sign of the second test) → a comparison of their bounds; if the comparison is true, the first
-# test implies the second test
+# The key is a pair: the sign of the first test and the sign of the second test. The value compares their bounds. If
+# this comparison is true, the first test implies the second test.
 TIGHTER: Final = {
     (">", ">"): ge, (">", ">="): ge, (">=", ">="): ge, (">=", ">"): gt,
     ("<", "<"): le, ("<", "<="): le, ("<=", "<="): le, ("<=", "<"): lt,
@@ -79,7 +79,7 @@ def _follows(tests: Sequence[Filter], wanted: Filter) -> bool:
 
 
 def _one_implies(test: Filter, wanted: Filter) -> bool:
-    if test is wanted or repr(test) == repr(wanted):  # with ==, True would equal 1
+    if test is wanted or repr(test) == repr(wanted):  # With ==, True would equal 1, so the texts are compared.
         return True
     match test:
         case Or():
@@ -95,7 +95,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
 
 
 def _within(test: Compare, wanted: Compare) -> bool:
-    """True if a value that passes `test` also passes `wanted`. The same is true for each element of an array."""
+    """True if every value that passes `test` also passes `wanted`. This also holds for each element of an array."""
     if not same_type(test.value, wanted.value):
         return False
     if test.op == "=":

@@ -18,7 +18,8 @@ from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg.errors import InvalidInput
 
 MAX_INDEXES: Final = 32
-MAX_TEXT_INDEXES: Final = 4  # each write of a document splits the text into words for each text index
+# A collection has at most this many text indexes, because each write splits the text into words for each of them.
+MAX_TEXT_INDEXES: Final = 4
 MAX_WEIGHT: Final = 1000.0
 
 

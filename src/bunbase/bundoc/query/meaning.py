@@ -50,7 +50,7 @@ def meaning(where: Filter) -> str:
 
 
 def _flat(where: And | Or, kind: type[And | Or]) -> list[str]:
-    """Return the texts of the parts; a part of the same kind is replaced by its own parts."""
+    """Return the texts of the parts. If a part is of the same kind, its own parts replace it."""
     found: list[str] = []
     for part in where.parts:
         if isinstance(part, And | Or) and (type(part) is kind or len(part.parts) == 1):

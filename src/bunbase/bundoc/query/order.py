@@ -18,7 +18,7 @@ from bunbase.bundoc.query.filters import number
 
 NULL, NUMBER, STRING, OBJECT, ARRAY, FALSE, TRUE = b"\x10", b"\x20", b"\x30", b"\x40", b"\x50", b"\x60", b"\x61"
 END: Final = b"\x00\x00"
-MORE: Final = b"\x01"  # the byte before each element, so that a shorter list sorts first
+MORE: Final = b"\x01"  # This byte stands before each element, so that a shorter list sorts first.
 INVERTED: Final = bytes(range(255, -1, -1))
 
 # A key longer than MAX_KEY becomes its first KEPT bytes and a hash of the whole key, so that cursors stay short. Values
@@ -46,7 +46,10 @@ def key(value: Any) -> bytes:
 
 
 def watched_key(value: Any, tick: Callable[[int], None]) -> bytes:
-    """Return the same as `key`. For each value, `tick(1)` is called; it may raise an exception to stop the work."""
+    """Return the same as `key`. The function calls `tick(1)` for each value.
+
+    `tick` may raise an exception to stop the work.
+    """
     match value:
         case dict():
             fields: list[bytes] = []
@@ -75,8 +78,8 @@ def inverted(key: bytes) -> bytes:
 
 
 def _number(value: float) -> bytes:
-    """Return the bytes of the nearest double, then its distance from the exact integer (for integers beyond 2^53)."""
-    nearest = float(value) or 0.0  # -0.0 is 0
+    """Return the bytes of the nearest double. For integers beyond 2^53, the distance from this double follows."""
+    nearest = float(value) or 0.0  # Turns -0.0 into 0.
     (bits,) = struct.unpack(">Q", struct.pack(">d", nearest))
     rest = value - int(nearest) if isinstance(value, int) else 0
     return struct.pack(">QH", bits ^ ((1 << 64) - 1) if bits >> 63 else bits | 1 << 63, rest + (1 << 15))

@@ -45,20 +45,23 @@ from bunbase.pkg.patterns import (
 from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
-MAX_TERMS: Final = 200  # the number of operators and listed values together
-MAX_NODES: Final = 1000  # the number of nested filters, and of values inside the objects and lists of comparisons
-MAX_PATTERNS: Final = 10  # each pattern reads every string at its path
-MAX_PROGRAM: Final = 8000  # the number of instructions in all compiled patterns of a query; compiling them takes 3 ms
+MAX_TERMS: Final = 200  # A filter has at most this many operators and listed values together.
+# A filter has at most this many nested filters, and values inside the objects and lists of comparisons.
+MAX_NODES: Final = 1000
+# A filter has at most this many patterns, because each pattern reads every string at its path.
+MAX_PATTERNS: Final = 10
+# All compiled patterns of a query have at most this many instructions together, which compile in 3 ms.
+MAX_PROGRAM: Final = 8000
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
 
-# the cost of parsing one of these, as the number of bytes of JSON that are read in the same time
+# Parsing one of these costs as much as reading this many bytes of JSON.
 BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 
 SYSTEM: Final = frozenset({"_id", "_rev", "_created", "_updated"})
-# the types of `$type` by their names in MongoDB, and by their numbers in BSON
+# The types of `$type`, by their names in MongoDB and by their numbers in BSON.
 NUMERIC: Final = ("int", "long", "double")
 TYPES: Final[dict[str | float, tuple[str, ...]]] = {
     "string": ("string",), 2: ("string",), "number": NUMERIC, "int": ("int",), 16: ("int",), "long": ("long",),
@@ -72,7 +75,7 @@ COMPARISONS: Final[dict[str, Op]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte
 def parse_where(text: bytes | None, at: str = "/where", kept: bool = False) -> Filter:
     """Parse a filter without `$search`.
 
-    `kept`: true if the filter belongs to an existing index. Raises: InvalidQuery.
+    `kept`: true if the filter belongs to an existing index, and was checked before. Raises: InvalidQuery.
     """
     return EVERYTHING if text is None else Reader(kept).document(decode_where(text, at), at, 1)
 
@@ -95,7 +98,7 @@ def parse_path(dotted: Any, at: str) -> Path:
     parts = tuple(dotted.split("."))
     if len(parts) > MAX_PATH_PARTS or not all(parts):
         refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, and no part is empty.")
-    if (name := dotted.lstrip("$")) and name != dotted:  # "$price" is how MongoDB writes a field in an aggregate
+    if (name := dotted.lstrip("$")) and name != dotted:  # MongoDB writes a field in an aggregate as "$price".
         refuse(at, f'The parts of a path cannot begin with $. Write the field without it: "{name}".')
     if any(part.startswith("$") or '"' in part or "\\" in part or not part.isprintable() for part in parts):
         refuse(at, "The parts of a path cannot begin with $ or contain quotes, backslashes or control characters.")
@@ -313,7 +316,7 @@ class Reader:
             refuse(at, f"A filter may have at most {MAX_NODES} parts and values in total.")
 
     def _values(self, value: Any, at: str) -> None:
-        """Count the values inside a value before its key is built."""
+        """Count the values inside a value. The limit is checked before the key is built."""
         if isinstance(value, dict | list):
             self._node(at, len(value))
             for inner in value.values() if isinstance(value, dict) else value:
@@ -327,7 +330,7 @@ class Reader:
 
 
 def _joined_options(operators: dict[str, Any], at: str) -> dict[str, Any]:
-    """Return the operators with `$options` joined to `$regex`."""
+    """Return the operators, with `$options` as a part of `$regex`."""
     if "$options" not in operators:
         return operators
     flags = operators["$options"]
@@ -356,5 +359,5 @@ def tests_value(where: Any) -> bool:
 
 
 def _escaped(name: str) -> str:
-    """Return the name as a part of a JSON Pointer (RFC 6901)."""
+    """Return the name with the escapes that a JSON Pointer needs (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")

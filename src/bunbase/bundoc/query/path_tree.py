@@ -9,14 +9,15 @@ from bunbase.bundoc.query.filters import Path
 
 TREES_KEPT: Final = 512
 
-Tree = dict[str, "Tree | None"]  # the names below each name; None: a path ends here, so it means the whole value
+# The names below each name. None means that a path ends here, and stands for the whole value.
+Tree = dict[str, "Tree | None"]
 
 
 @lru_cache(TREES_KEPT)
 def tree_of(paths: tuple[Path, ...]) -> Tree:
-    """Return the tree of the paths. A path that ends above another path includes it. Callers do not change the tree."""
+    """Return the tree of the paths. A path includes all longer paths below it. Callers must not change the tree."""
     tree: Tree = {}
-    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
+    for path in sorted(paths, key=len):  # A path comes before the longer paths below it.
         at = tree
         *above, last = path
         for name in above:

@@ -6,11 +6,11 @@ How an index is chosen:
 1. If the filter sets `_id` equal to one or more values, these documents are read directly, without an index.
 2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. If two indexes
    have equally many pins, the first difference in this list decides: a range on the next field; a partial index (the
-   query must imply its filter); the order of the result; the order of the result with further fields after it. In the
-   last case, documents that tie in the order of the result are sorted by `_id`.
-3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). Then there is one range for
-   each value, and an engine merges the ranges if each of them has the order of the result. `[household, -date]` serves
-   a list of some households, newest first, and reads little more than the page.
+   query must imply the filter of the index); the order of the result; the order of the result with further fields after
+   it. In the last case, documents that tie in the order of the result are sorted by `_id`.
+3. A field may also be one of several listed values (`$in`, or `doc.f in list` of a rule). For a list, there is one
+   range for each value, and an engine merges the ranges if each of them has the order of the result. `[household,
+   -date]` serves a list of some households, newest first, and reads little more than the page.
 4. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in the
    ranges.
 
@@ -48,10 +48,12 @@ PRIMARY: Final = "_id"
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-MOST_PINS: Final = 8  # the maximum number of fields of an index
-BYTES_FOR_A_TEST: Final = 20  # work for one test and one index, in the unit of `effort`: 0.5 to 1 µs
+MOST_PINS: Final = 8  # An index has at most this many fields.
+# The work for one test and one index, in the unit of `effort`. This work takes 0.5 to 1 µs.
+BYTES_FOR_A_TEST: Final = 20
 
-# pins; lists and ranges; 1 for a partial index; 2 for the order of the result, 1 if only ties have another order
+# The number of pins; the number of lists and ranges; 1 for a partial index; and 2 for the order of the result, or 1 if
+# only documents that tie have another order.
 Rank = tuple[int, int, int, int]
 
 
@@ -68,11 +70,11 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """The properties of an index that matter for its choice.
+    """The properties of an index that matter when a plan is chosen.
 
     `many`: true if a document in the index has an array on a path of the fields, and therefore several entries.
     `where`: the filter of a partial index. `plain`: true if no document in the index has an array on a path of `where`.
-    Then `where` means the same as a rule with the same tests.
+    If `plain` is true, `where` means the same as a rule with the same tests.
     """
 
     name: str
@@ -109,7 +111,10 @@ class Plan(msgspec.Struct, frozen=True):
     tied: tuple[SortField, ...] = ()
 
     def base(self, range: Range) -> bytes:
-        """Return the prefix that the keys of the range have before the position of a document in the result."""
+        """Return the prefix of the range's keys.
+
+        In each key, the position of a document in the result follows this prefix.
+        """
         return range.base if self.merged else self.pinned
 
 
@@ -167,9 +172,9 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
 def admits(plan: Plan, bound: Bound) -> bool:
     """True if the rule allows every document in the ranges of the plan.
 
-    The keys and the filter of the index must prove this. Arrays are a problem: the filter `tags = "a"` matches an array
-    that contains "a", but the same test in a rule does not. So no document of the index may have an array on the paths
-    of these tests.
+    The keys and the filter of the index must prove that the rule allows the documents. Arrays are a problem: the filter
+    `tags = "a"` matches an array that contains "a", but the same test in a rule does not. So no document of the index
+    may have an array on the paths of these tests.
     """
     index = plan.index
     if index is None or index.many or not bound.exact:
@@ -178,7 +183,7 @@ def admits(plan: Plan, bound: Bound) -> bool:
 
 
 def narrows(plan: Plan, where: Filter) -> bool:
-    """True if the ranges leave out nearly all documents that do not match.
+    """True if nearly all documents in the ranges match.
 
     This is true if all remaining tests are tests of the range.
     """
@@ -192,7 +197,7 @@ def narrows(plan: Plan, where: Filter) -> bool:
 
 
 def ranged_path(plan: Plan) -> Path | None:
-    """Return the path of the field that may have a range: the first field that the filter neither sets nor lists."""
+    """Return the path of the field that may have a range: the first field without one value or a list of values."""
     rest = _rest(plan.index, plan.said) if plan.index else ()
     return rest[0].path if rest else None
 
@@ -209,7 +214,7 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
 
 
 def _rest(index: Index, said: Sequence[Filter]) -> tuple[SortField, ...]:
-    """Return the fields of the index after those that the tests `said` set equal to one or several values."""
+    """Return the fields of the index that follow the fields for which `said` has one value or several values."""
     paths = {path_of(test) for test in said}
     placed = next((at for at, field in enumerate(index.order.fields) if field.path not in paths), MOST_PINS)
     return index.order.fields[placed:]
@@ -292,7 +297,7 @@ def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] 
 
 
 def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
-    """Return the order without its first fields that have one value, and the beginning of all positions in it."""
+    """Return the order without its first fields that have one value, and the beginning that all positions share."""
     if not order.fields:
         return b"", order
     values = {pin.path: pin for pin in pins}
@@ -307,7 +312,7 @@ def _without_pins(order: Order, pins: Sequence[Compare]) -> tuple[bytes, Order]:
 def _order_among(whole: Order, each: Order, order: Order) -> tuple[int | None, bool]:
     """Return which order of keys is the order of the result, and whether ties have another order in it.
 
-    The number 0 stands for `whole`, 2 for `each`, and the next number for the reverse of the order.
+    0 stands for `whole` and 2 for `each`; 1 and 3 stand for the reverse orders.
     """
     orders = [whole, _reversed(whole), each, _reversed(each)]
     if order in orders:

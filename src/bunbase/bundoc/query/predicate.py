@@ -124,7 +124,7 @@ def single(value: Any, path: Path) -> Any:
 def compares(test: Compare, found: Any) -> bool:
     """True if one value passes the comparison.
 
-    An array does not pass because of its elements: `candidates` yields these separately.
+    Elements of an array do not count here, because `candidates` yields them separately.
     """
     return same_type(found, test.value) and bool(COMPARE[test.op](comparable(found), test.value))
 

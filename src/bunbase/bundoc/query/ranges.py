@@ -1,4 +1,4 @@
-"""The ranges of an index's keys to which tests of its fields lead."""
+"""Turn the tests of a filter into ranges of an index's keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from bunbase.bundoc.query.order import END, FALSE, KEPT, NUMBER, STRING, TRUE, i
 from bunbase.bundoc.query.sort import SortField
 
 ALL_ABOVE: Final = b"\xff" * 40
-MOST_RANGES: Final = 200  # the maximum number of values in a list of a filter; each combination of lists is a range
+# A plan has at most this many ranges: one for each combination of listed values.
+MOST_RANGES: Final = 200
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -31,8 +32,8 @@ class KeyPrefixes(msgspec.Struct, frozen=True):
     """The prefixes of keys that tests of equality and lists of values choose.
 
     `pins`: the number of fields that must equal one value. `lists`: the number of fields that must equal one of several
-    values. `said`: the tests. `first`: the tests of the first fields that must equal one value. `pinned`: the prefix to
-    which the tests of `first` lead.
+    values. `said`: the tests that led to the prefixes. `first`: the tests of the first fields that must equal one
+    value. `pinned`: the prefix that follows from the tests of `first`.
     """
 
     bases: tuple[bytes, ...]
@@ -44,7 +45,7 @@ class KeyPrefixes(msgspec.Struct, frozen=True):
 
 
 def prefixes(fields: Sequence[SortField], tests: list[Filter], many: bool) -> KeyPrefixes:
-    """Return the prefixes of keys to which the tests of the first fields of the index lead. The bases are sorted."""
+    """Return the prefixes of keys that follow from the tests of the index's first fields. The bases are sorted."""
     bases, pins, lists = [b""], 0, 0
     said: list[Filter] = []
     first: list[Compare] = []
@@ -106,7 +107,7 @@ def bounded(field: SortField, tests: list[Filter], many: bool) -> tuple[bytes, b
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None
-    # one element of an array may pass the lower bound and another the upper bound, so only one bound can be used
+    # One element of an array may pass the lower bound and another the upper bound, so only one bound can be used.
     bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
     low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
     return (inverted(high), inverted(low)) if field.descending else (low, high)

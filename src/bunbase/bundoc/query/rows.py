@@ -1,4 +1,4 @@
-"""The values that an aggregate reads. A document and the key of an index lead to the same values.
+"""The values that an aggregate reads, from documents or from the keys of an index. Both sources have the same values.
 
 Numbers are canonical: a whole double within 64 bits is an integer, and an integer beyond 64 bits is a double. Index
 keys do not distinguish 2 from 2.0, so an answer must not depend on the difference.
@@ -33,13 +33,14 @@ from bunbase.bundoc.query.sort import SortField
 ID: Final[Path] = ("_id",)
 UNREADABLE: Final = object()
 
-POSITIVE: Final = 0x80  # the first byte of a positive number in a key
+POSITIVE: Final = 0x80  # This is the first byte of a positive number in a key.
 FLIPPED: Final = [bytes([byte ^ POSITIVE]) for byte in range(256)]
 NO_REST: Final = 1 << 15
 DOUBLE_AND_REST: Final = struct.Struct(">dH").unpack
 
-HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
-ELEMENTS_IN_A_ROW: Final = 1000  # elements of an array of `$each` in one row; each takes 1 to 3 µs
+HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # A tuple stands for a moment.
+# One row has at most this many elements of an array of `$each`. Each element takes 1 to 3 µs.
+ELEMENTS_IN_A_ROW: Final = 1000
 
 Test = Callable[[tuple[Any, ...]], bool]
 
@@ -55,7 +56,7 @@ class Row(NamedTuple):
 class Reads(msgspec.Struct, frozen=True):
     """The paths whose values an aggregate needs.
 
-    `each`: the number of the path whose arrays the aggregate needs as tuples of elements.
+    `each`: the index of the path whose arrays the aggregate needs as tuples of elements.
     `apart`: true if the aggregate needs a separate row for each document, because the order of documents matters.
     """
 
@@ -102,7 +103,7 @@ def canonical(value: Any) -> Any:
         case bool() | str() | None:
             return value
         case int() | float():
-            found = number(value)  # a double for an integer beyond 64 bits
+            found = number(value)  # An integer beyond 64 bits becomes a double.
             return _canonical_number(found) if isinstance(found, float) else found
         case dict():
             return {name: canonical(inner) for name, inner in value.items()}
@@ -176,7 +177,7 @@ def value_in_key(key: bytes, at: int, field: SortField) -> tuple[Any, int]:
             struct.error,
             ValueError,
             OverflowError,
-        ):  # too short, NaN or infinity
+        ):  # the bytes are too short, or stand for NaN or infinity
             return UNREADABLE, at
     if kind == NULL:
         return None, at + 1

@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.collections import IndexSpec
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """The look-ups of a list rule that had one value for the whole query, and were done once before the search.
+    """The look-ups of a list rule that had one value for the whole query, so BunBase did them once before the search.
 
     `looked_up`: the source of each part, and whether it is true. `left_over`: the parts that are still evaluated for
     each document.
@@ -34,7 +34,7 @@ class Search(msgspec.Struct, frozen=True):
     `limit`: the size of the page; 0 if only the count is wanted.
     `max_scan`: the number of documents that the search may examine for the page, and again for the count.
     `scan_setting`: the name of the setting of `max_scan`, for errors.
-    `max_bytes`: the number of bytes that these documents may have.
+    `max_bytes`: the size that these documents may have together.
     `max_entries`: the number of index entries that the search may examine if it reads no documents.
     `reads`: the values that an aggregate needs of each document; None for a search that needs whole documents.
     `explain`: true if the result must have the advice `grows`, which takes far more time than the plan.
@@ -82,7 +82,10 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def wants_page(self) -> bool:
-        """False for an aggregate, and for a count without a page. Both need all matches, in any order."""
+        """False for an aggregate, and for a count without a page.
+
+        An aggregate and a count need all matches, in any order.
+        """
         return self.limit > 0 and self.reads is None
 
     @property
@@ -110,8 +113,8 @@ class Advice(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
-    `more`: true if there are further documents. Then `last` is the position of the last item. `index`: the index that
-    was used.
+    `more`: true if there are further documents. If `more` is true, `last` is the position of the last item. `index`:
+    the index that was used.
     `merged`: the number of ranges of the index that were merged for the order. `scores`: the score of each item of a
     text search.
     `within`: the index that narrowed a text search, if any.

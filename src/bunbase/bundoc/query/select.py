@@ -16,7 +16,7 @@ MAX_FIELDS: Final = 100
 
 
 def parse_select(select: tuple[str, ...] | None) -> tuple[Path, ...] | None:
-    """Parse the selected paths. Raises: InvalidQuery."""
+    """Parse the paths of the selected fields. Raises: InvalidQuery."""
     if select is None:
         return None
     if len(select) > MAX_FIELDS:

@@ -1,4 +1,7 @@
-"""The shape of a filter: its fields and operators without values. The log must not contain data of documents."""
+"""The shape of a filter: its fields and operators.
+
+The shape has no values, because the log must not contain data of documents.
+"""
 
 from __future__ import annotations
 

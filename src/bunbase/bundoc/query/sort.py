@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg.cursors import UNCHANGED, InvalidCursor
 
 MAX_FIELDS: Final = 8
-MAX_ENTRIES: Final = 1000  # the maximum number of entries of one document in one index
+MAX_ENTRIES: Final = 1000  # One document has at most this many entries in one index.
 
 
 class SortField(msgspec.Struct, frozen=True):

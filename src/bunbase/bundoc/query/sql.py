@@ -35,9 +35,10 @@ from bunbase.bundoc.query.filters import (
 )
 from bunbase.contracts.bundoc.problems import InvalidQuery
 
-KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key by `order.key`; SQL cannot compare objects
+# This SQL function turns JSON text into the key of `order.key`, because SQL cannot compare objects.
+KEY_FUNCTION: Final = "bundoc_key"
 
-MAX_NESTED: Final = 20  # levels of nested json_each; SQLite allows 24
+MAX_NESTED: Final = 20  # json_each nests at most this deeply. SQLite allows 24 levels.
 
 COLUMNS: Final = {
     "_id": ("'text'", "d.id"),
@@ -63,7 +64,7 @@ TYPES: Final = {
 class Place(msgspec.Struct, frozen=True):
     """SQL expressions for the current value: its JSON type, its value, and its JSON text if it is an object or array.
 
-    `root`: true if the value is the whole document. `level`: the number of json_each around it.
+    `root`: true if the value is the whole document. `level`: the number of nested json_each around the value.
     """
 
     type: str
@@ -177,7 +178,7 @@ class Compiler:
         walked = self._candidate(at, path, lambda found: _compares(test, found))
         if not path or (at.root and path[0] in COLUMNS):
             return walked
-        # the path rarely leads through an array; without an array, json_extract is enough
+        # A path rarely leads through an array. Without an array, json_extract is enough.
         direct = _json_path(path)
         return Condition(
             f"(CASE WHEN json_type({at.json}, ?) IN {test.types} THEN json_extract({at.json}, ?) {test.sign} "
@@ -357,7 +358,7 @@ def _remains(test: Remainder, found: Place) -> Condition:
 
 
 def _starts_with(found: Place, prefix: bytes) -> Condition:
-    # CAST, since substr of a text ends at U+0000; coalesce, since substr of an empty blob is NULL
+    # CAST is needed because substr of a text ends at U+0000, and coalesce because substr of an empty blob is NULL.
     text = f"coalesce(substr(CAST({found.value} AS BLOB), 1, ?), x'') = ?"
     return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
 

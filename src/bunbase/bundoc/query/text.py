@@ -19,7 +19,8 @@ MAX_CHARACTERS: Final = 1000
 MAX_TERMS: Final = 32
 MAX_FIELDS: Final = 16
 
-UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})  # U+0000 ends strings in FTS5; U+E000 is `words.BETWEEN`
+# U+0000 ends strings in FTS5, and U+E000 is `words.BETWEEN`.
+UNSAID: Final = str.maketrans({"\x00": " ", "\ue000": " "})
 PART: Final = re.compile(r'(?P<excluded>-?)(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<prefix>(?<=")\*)?')
 
 
@@ -80,7 +81,7 @@ def parse_text(text: str, at: str = "") -> TextSearch:
         refuse(at, f"A search has at most {MAX_CHARACTERS} characters.")
     wanted: list[list[Term]] = []
     unwanted: list[Term] = []
-    joins = False  # True after OR: the next term joins the last group
+    joins = False  # This is true after OR: the next term joins the last group.
     for part in PART.finditer(text.translate(UNSAID)):
         word, phrase = part["word"], part["phrase"]
         if word == "OR" and not part["excluded"]:

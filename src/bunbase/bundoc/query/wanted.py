@@ -30,7 +30,7 @@ def may_be_proved(where: Filter, bound: Bound) -> bool:
 
 
 def _listed(bound: Bound) -> list[Or]:
-    """Return the first test of the rule that lists values for one path, or nothing."""
+    """Return the first test of the rule that lists values for one path; an empty list if there is none."""
     return [test for test in conjuncts(bound.implied) if isinstance(test, Or) and path_of(test) is not None][:1]
 
 

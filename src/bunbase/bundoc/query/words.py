@@ -12,7 +12,7 @@ from bunbase.bundoc.query.predicate import candidates
 from bunbase.bundoc.query.text import Term
 from bunbase.contracts.bundoc.collections import IndexSpec
 
-BETWEEN: Final = "\n\ue000\n"  # a word that no search can contain; it separates the strings of an array
+BETWEEN: Final = "\n\ue000\n"  # No search can contain this word. The word separates the strings of an array.
 
 
 def fts_columns(definition: IndexSpec) -> str:

@@ -22,9 +22,11 @@ from bunbase.pkg import effort
 
 MAX_PATHS: Final = 10
 MAX_DEPTH: Final = 2
-MAX_EXPANDED: Final = 1000  # documents added to one page; reading them takes a few milliseconds of a thread
+# At most this many documents are added to one page. Reading them takes a thread a few milliseconds.
+MAX_EXPANDED: Final = 1000
 
-# (collection, its terms, document, lookup) → the document as the caller sees it; None if it is hidden
+# The arguments are a collection, its terms, a document and a function for look-ups. The result is the document as the
+# caller sees it, or None if the document is hidden.
 Visible = Callable[[str, Terms, StoredDocument, Lookup], bytes | None]
 
 
@@ -54,7 +56,7 @@ async def expansions(engine: Engine, project: str, collection: str, paths: tuple
 async def expanded(
     engine: Engine, project: str, shown: list[bytes], wanted: tuple[Expansion, ...], visible: Visible
 ) -> list[bytes]:
-    """Return the value of `_expand` for each document. `shown`: the documents as the caller sees them.
+    """Return the value of `_expand` for each document. `shown` has the documents as the caller sees them.
 
     Raises: InvalidQuery if the added documents exceed the limits.
     """
@@ -66,7 +68,7 @@ def with_expanded(document: bytes, beside: bytes) -> bytes:
 
 
 class _Expanding:
-    """The expansion of one page. This class counts the bytes that are read and sent."""
+    """Expands the references of one page, and counts the bytes that are read and sent."""
 
     def __init__(self, lookup: Lookup, visible: Visible) -> None:
         self.lookup = lookup

@@ -35,9 +35,9 @@ class FirstQueries:
         try:
             stored = await self.engine.collections(project)
         except Problem:
-            return  # the query itself may still succeed
+            return  # The query itself may still succeed.
         indexes = next((one.indexes for one in stored if one.name == collection), ())
-        # a thread, because a rule may take many steps even without a document
+        # This runs in a thread, because a rule may take many steps even without a document.
         found = await asyncio.to_thread(list_warning, collection, rules, indexes, self.read_seconds)
         if found is not None:
             log.warning(

@@ -35,13 +35,14 @@ SLOW_RULE: Final = (
     "of a look-up uses fields of the document, set these fields to one value in the filter: the look-up then happens "
     "once. Or keep what it looks up in the documents or in the claims of the user, and compare it with == or in."
 )
-NAMES_CACHED: Final = 1024  # at most 8 fields of a sort each; a name takes 8 µs
-LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
-LOOP_SELECT_BYTES: Final = 16 << 10  # if the documents have more bytes, a thread selects the fields
+# This many names of queries are cached. A name has at most 8 fields of a sort, and takes 8 µs to make.
+NAMES_CACHED: Final = 1024
+LOOP_FILTER_BYTES: Final = 2048  # A longer filter is parsed in a thread. A filter of this length takes a millisecond.
+LOOP_SELECT_BYTES: Final = 16 << 10  # If documents are larger than this together, a thread selects their fields.
 
 
 class CursorNames:
-    """The name of a query in its cursors.
+    """Makes the name of a query, which its cursors contain.
 
     Queries with different meanings have different names, so that a query refuses the cursors of another query.
 
@@ -73,7 +74,10 @@ def _named(collection: str, where: Filter, text: TextSearch | None, order: Order
 
 @lru_cache(NAMES_CACHED)
 def _name_without_filter(collection: str, order: Order | None) -> str:
-    """Return the name of a query for all documents. It depends only on texts of the query, so all projects share it."""
+    """Return the name of a query for all documents.
+
+    The name depends only on texts of the query, so all projects share it.
+    """
     return _named(collection, EVERYTHING, None, order)
 
 
@@ -87,7 +91,7 @@ async def queried(
     visible: Callable[[], Visible],
 ) -> Page:
     """Return the page for a query. `visible`: returns a function that returns an expanded document as the caller sees
-    it. It is only called if the query expands documents.
+    it. `visible` is only called if the query expands documents.
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
@@ -113,7 +117,7 @@ async def queried(
         explain=query.explain,
     )
     paths = parse_select(query.select)
-    # check this before `expand`, because errors of `expand` would reveal the schema to a caller who may not list
+    # This check comes before `expand`, because errors of `expand` would reveal the schema to a caller who may not list.
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand) if query.expand else ()
     if search.residual is None:
@@ -183,7 +187,7 @@ async def aggregated_page(
 def _naming_the_rule(search: Search) -> Iterator[None]:
     """Name the list rule in the refusal of a slow read, if the rule is evaluated for each document.
 
-    In this case, no index helps.
+    No index helps such a read.
 
     Raises: QueryTooSlow.
     """

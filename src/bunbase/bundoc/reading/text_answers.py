@@ -28,18 +28,18 @@ MAX_MARK: Final = 64
 MIN_LENGTH: Final = 20
 MAX_LENGTH: Final = 10_000
 
-# the number of characters; long texts are searched in pieces, which overlap by PIECE - STEP characters
-PIECE: Final = 32_000  # marking a piece that is full of matches takes 10 ms
+# A piece has this many characters. Long texts are searched in pieces that overlap by PIECE - STEP characters.
+PIECE: Final = 32_000  # It takes 10 ms to mark a piece that is full of matches.
 STEP: Final = 24_000
 LONGEST_WORD: Final = 1000
 
-OPEN, CLOSE = "\x01", "\x02"  # placeholders for the marks until the text is escaped
+OPEN, CLOSE = "\x01", "\x02"  # These placeholders stand for the marks until the text is escaped.
 UNMARKED: Final = str.maketrans({OPEN: " ", CLOSE: " "})
 ELLIPSIS: Final = "…"
 
 
 def check_adding(query: Query, text: TextSearch | None) -> None:
-    """Check `score` and `highlight` of a query. Raises: InvalidQuery."""
+    """Check the members `score` and `highlight` of a query. Raises: InvalidQuery."""
     if text is None and query.score:
         refuse("/score", "score needs a $search.")
     if query.highlight is None:
@@ -188,5 +188,5 @@ def _end(text: str, begin: int, length: int) -> int:
 
 
 def _with(item: bytes, name: str, value: Any) -> bytes:
-    """Append a field to a JSON object, which is never empty, since it has `_id`."""
+    """Append a field to a JSON object. The object is never empty, since it has `_id`."""
     return item[:-1] + b',"' + name.encode() + b'":' + msgspec.json.encode(value) + b"}"

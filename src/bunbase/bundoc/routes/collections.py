@@ -30,9 +30,9 @@ TAGS: Final = ["Collections"]
 Wait = Annotated[bool, QueryParameter(description="`false`: send the answer at once and build indexes afterwards.")]
 B = TypeVar("B", CollectionSpec, MisfitQuery)
 
-LOOP_BYTES: Final = 4 << 10  # a longer description is parsed in a thread, not in the event loop
+LOOP_BYTES: Final = 4 << 10  # A longer description of a collection is parsed in a thread, not in the event loop.
 
-PROJECT: Final = "project"  # developers name the project in this parameter, which only the gateway reads
+PROJECT: Final = "project"  # This parameter has the project of a developer. Only the gateway reads the parameter.
 
 
 @get(

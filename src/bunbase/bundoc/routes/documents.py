@@ -32,8 +32,8 @@ from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Documents"]
 
-# only the gateway reads these parameters: one has the key of a caller that cannot set headers, the other the project of
-# a member
+# Only the gateway reads these parameters. One has the key of a caller that cannot set headers, the other has the
+# project of a member.
 OF_THE_GATEWAY: Final = frozenset({"key", "project"})
 
 AnyRequest = Request[Any, Any, Any]
@@ -201,7 +201,8 @@ async def get_document(
     check_query(request, ("expand",))
     if expand is not None:
         found = await bundoc.get(accessor, collection, id, named(expand) or (), at_least or "")
-        return Response(found.body, media_type=JSON)  # no ETag, since the expanded documents have their own revisions
+        # There is no ETag, since the expanded documents have their own revisions.
+        return Response(found.body, media_type=JSON)
     return response_of(await fast.get(bundoc, accessor, asked_of(request, (collection, id))))
 
 
@@ -308,8 +309,8 @@ async def commit_writes(
     """Applies up to 500 writes in order. If a write fails, no write is applied, and `write` in the problem is the index
     of the failed write.
 
-    `op` is create, put, patch, delete or check. A check changes nothing; it fails if the document does not have the
-    revision `if_rev`. A commit is a full transaction if it checks each document that the client has read before.
+    `op` is create, put, patch, delete or check. A check changes nothing, and fails if the document does not have the
+    revision `if_rev`. If a commit checks each document that the client has read before, it is a full transaction.
     `if_rev` 0 means that the document must not exist. `rev` in the answer is the revision after the commit, 0 if there
     is no document.
     """
@@ -366,7 +367,10 @@ def check_media(request: AnyRequest, *accepted: str) -> None:
 
 
 def spelt(value: str | int | bool) -> str:
-    """Return a parsed parameter in the only spelling that the fast lane accepts: Litestar also takes `1` for `true`."""
+    """Return a parsed parameter if its spelling is the one that the fast lane accepts.
+
+    Litestar also accepts `1` for `true`.
+    """
     match value:
         case bool():
             return "true" if value else "false"

@@ -24,7 +24,7 @@ def etag(document: Document) -> str:
 def precondition(if_match: str | None, if_none_match: str | None) -> Precondition:
     """Parse the headers of a write: If-Match with one revision, or If-None-Match with `*`.
 
-    Any other form is refused: a write must not succeed because BunBase ignored its condition.
+    BunBase refuses any other form, because it must not ignore the condition of a write.
     Raises: Malformed.
     """
     if if_match is None and if_none_match is None:

@@ -95,8 +95,8 @@ async def aggregate_documents(
 
     `group` may also have `{"$each":"tags"}`, for the elements of an array, and
     `{"$dateTrunc":{"field":"paid_at","unit":"month","timezone":"Europe/Berlin"}}`, for times. `next` is the `cursor` of
-    the next page. `explain` adds the plan, and warnings if the aggregate will be refused with more documents. With
-    `as`, the answer has the plan for this user, as for a query.
+    the next page. `explain` adds the plan, and warnings if BunBase will refuse the aggregate when there are more
+    documents. With `as`, the answer has the plan for this user, as for a query.
     """
     check_query(request, ())
     check_media(request, JSON)

@@ -58,7 +58,7 @@ def read_query(body: bytes) -> Query:
 
 
 def sent_user(sent: Who | UnsetType | None) -> EndUser | UnsetType | None:
-    """Return the user in `as`; None for a visitor who is not signed in, UNSET if the query names nobody."""
+    """Return the user in `as`; None for a visitor who is not signed in, UNSET if the query has no `as`."""
     return sent if sent is None or sent is UNSET else end_user(sent)
 
 
@@ -77,7 +77,7 @@ def read_body(body: bytes, kind: type[B]) -> B:
 
 
 def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Problem:
-    """Return the same problem as for the same mistake in a URL: an unknown member, or a member of another type."""
+    """Return the problem for an unknown member or a member of a wrong type, as for the same mistake in a URL."""
     path, message = fault_in(error, kind)
     if unknown := UNKNOWN.match(str(error)):
         inner = Who if path.startswith("/as/") else Highlight

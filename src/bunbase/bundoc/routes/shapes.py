@@ -150,7 +150,7 @@ class QueryPlan(msgspec.Struct):
 class DocumentPage(msgspec.Struct):
     """`next`: the `cursor` of the next page; null on the last page. `count`: the number of all matches, if the query
     has `count`.
-    `count_is_estimate`: true if counting exactly would exceed the budget. For callers bound by rules, `count` is then
+    `count_is_estimate`: true if counting exactly would exceed the budget. For callers bound by rules, an estimate is
     the smallest possible number. `explain`: the query plan, if the query has `explain`.
     """
 
@@ -185,14 +185,14 @@ class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class OrderedField(msgspec.Struct, forbid_unknown_fields=True):
-    """A field of the first or last document in the order `sort`; by default, in the order of `_id`."""
+    """A field of the first or last document. `sort`: the order of the documents; by default, the order of `_id`."""
 
     field: Path
     sort: list[Path] = []
 
 
 class PushedField(msgspec.Struct, forbid_unknown_fields=True):
-    """A field of the first documents in the order `sort`. `limit`: the number of documents."""
+    """A field of the first documents. `sort`: the order of the documents. `limit`: the number of documents."""
 
     field: Path
     sort: list[Path] = []
@@ -264,8 +264,8 @@ class AggregatedGroups(msgspec.Struct):
 class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):
     """`data`: the document for create and put, the changes for patch.
 
-    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: only `create` may
-    leave it out.
+    `if_rev`: write only if this revision is stored now; 0 means that there must be no document. `id`: the id of the
+    document, which only `create` may leave out.
     """
 
     op: Literal["create", "put", "patch", "delete", "check"]
@@ -284,7 +284,7 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
     """`documents`: the number of documents.
 
-    `bytes`: the stored size of the documents. Both are measured only for a single collection.
+    `bytes`: the stored size of the documents. Only the answer about a single collection has these two numbers.
 
     `warnings`: only in the answer to a change. The warnings name list rules under which lists will be refused when the
     collection has grown, and a function that cannot answer before writes.
@@ -303,7 +303,8 @@ class RuleCoverage(msgspec.Struct):
 
     Each condition has two halves: true and false.
 
-    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the other halves.
+    `total`, `covered`: the number of all halves, and of those that the cases have reached. `missing`: the halves that
+    no case has reached.
     """
 
     collection: str

@@ -10,8 +10,8 @@ The life of one list request:
    OR and NOT then absorb errors exactly as && || ! do. SQLite does not select a row whose condition is NULL. In the
    same way, CEL denies a document for which the rule is an error.
 4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and ||, true
-   replaces this part, so the condition may select too many rows but never too few. Then the closure decides about each
-   row.
+   replaces this part, so the condition may select too many rows but never too few. Afterwards, the closure decides
+   about each row.
 
 The alternative was to run the closure for every row. This would read and parse the whole collection to return one page.
 docs/decisions/0011-our-own-parser-for-rules.md records the decision. tests/bundoc/rules/test_agreement.py checks that
@@ -68,7 +68,8 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
-MAX_CHARACTERS: Final = 100_000  # the most SQL: a long list of claims must not make a statement that is slow to parse
+# A condition has at most this many characters, because a long list of claims must not make SQL that is slow to parse.
+MAX_CHARACTERS: Final = 100_000
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
@@ -101,11 +102,14 @@ class Conditions:
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Return a filter that matches every document that the rule allows this caller; it helps to choose an index."""
+        """Return a filter that matches every document that the rule allows this caller.
+
+        The filter helps to choose an index.
+        """
         return self._implied(inputs).filter(self.tree)
 
     def bound(self, inputs: Inputs) -> Bound:
-        """Return the rule as the choice of an index needs it, for this caller."""
+        """Return the properties of the rule, for this caller, that decide which index a query may use."""
         implied = self._implied(inputs)
         return Bound(implied.filter(self.tree), implied.is_all(self.tree), implied.words(self.tree))
 

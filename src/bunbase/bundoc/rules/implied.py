@@ -32,11 +32,11 @@ from bunbase.pkg.rules.syntax import Both, Call, Either, Field, Has, Index, Lite
 MIRRORED: Final[dict[str, Op]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "="}
 SIGNS: Final[dict[str, Op]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "="}
 
-ValueOf = Callable[[Node], Constant | Failure | None]  # None: the node depends on the document
+ValueOf = Callable[[Node], Constant | Failure | None]  # None means that the node depends on the document.
 
 
 class Paths:
-    """The paths that the nodes of one rule name. They depend only on the rule, so each of them is derived once.
+    """The paths that the nodes of one rule name. Paths depend only on the rule, so each path is derived once.
 
     The rule keeps its nodes, so the id of a node stays valid.
     """
@@ -76,8 +76,8 @@ class Implied:
     def words(self, node: Node) -> tuple[Filter, ...]:
         """Return all tests of single fields in the rule, as filters.
 
-        If a caller's filter repeats one of these tests, the caller learns nothing new, because the rule makes the same
-        test for every document.
+        A caller whose filter repeats one of these tests learns nothing new, because the rule makes the same test for
+        every document.
         """
         match node:
             case Both(of=parts) | Either(of=parts):
@@ -170,7 +170,7 @@ def _any_of(parts: list[Filter]) -> Filter:
 
 
 def _either(parts: Sequence[Filter]) -> Filter:
-    """Return the alternatives.
+    """Return the alternatives as one filter.
 
     A single alternative is returned without an Or, so that an index on its field can also have the order of the result.
     """

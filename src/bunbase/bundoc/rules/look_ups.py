@@ -55,7 +55,7 @@ from bunbase.pkg.rules.values import Failed
 Values = Mapping[Path, str | bool]
 
 LOOK_UPS: Final = frozenset({"get", "exists"})
-# these fail if an argument is not a string; `string` also takes other scalars, but no list
+# These functions fail if an argument is not a string. `string` also accepts other scalars, but no list.
 OF_STRINGS: Final = frozenset(
     {"get", "exists", "string", "lowerAscii", "upperAscii", "startsWith", "endsWith", "contains", "matches"}
 )
@@ -64,7 +64,7 @@ OF_STRINGS: Final = frozenset(
 class LookUpPart(msgspec.Struct, frozen=True, eq=False):
     """A part of a rule that contains look-ups.
 
-    `fields`: the fields of the document that it reads. `is_alternative`: the part stands directly below `||`.
+    `fields`: the fields of the document that the part reads. `is_alternative`: the part stands directly below `||`.
     `is_grant`: true if only a document about the user can make the part true.
     """
 
@@ -102,8 +102,9 @@ class LookUps:
         return None if found is self.tree else found
 
     def fields_to_set(self, value_of: ValueOf) -> tuple[Path, ...]:
-        """Return the fields that a query must set to one value, so that no look-up is left and an index may be chosen
-        by them; () if this cannot help.
+        """Return the fields that a query must set to one value, so that no look-up is left and an index helps.
+
+        Return () if fixed fields cannot help.
         """
         some = dict.fromkeys((path for part in self.parts.values() for path in part.fields), "")
         needed: list[Path] = []
@@ -149,7 +150,7 @@ def _has_prefix_in(path: Path, paths: Iterable[Path]) -> bool:
 
 
 def _may_be_replaced(tree: Node) -> bool:
-    """False if the number of look-ups in one evaluation may exceed the limit, which is an error that denies."""
+    """False if one evaluation may need more look-ups than the limit. Such an evaluation fails, so the rule denies."""
     number = sum(isinstance(node, Call) and node.name in LOOK_UPS for node in _nodes(tree))
     in_loops = any(isinstance(node, Loop) and _looks_up(node) for node in _nodes(tree))
     return 0 < number <= MAX_LOOKUPS and not in_loops
@@ -220,7 +221,7 @@ class _Replacing:
         return all(_Truth(path, self.value_of).is_never(part.node) for path in part.fields)
 
     def _tests(self, part: LookUpPart) -> Node:
-        """Return a test that the fields of a document have the values for which the part is true."""
+        """Return a test that is true if the fields of a document have the values for which the part is true."""
         at = {"start": part.node.start, "end": part.node.end}
         tests: list[Node] = []
         for path in sorted(part.fields):
@@ -242,7 +243,7 @@ def _literal(value: Any, node: Node) -> Literal:
 
 
 def _joined(node: Both | Either, parts: tuple[Node, ...]) -> Node:
-    """Return `&&` or `||` of the parts without those that do not matter."""
+    """Join the parts with `&&` or `||`, without the parts that do not change the result."""
     decisive = isinstance(node, Either)
     if any(isinstance(part, Literal) and part.value is decisive for part in parts):
         return _literal(decisive, node)

@@ -36,7 +36,7 @@ def lookups_in(node: Node) -> int:
 
 
 def _place(node: Node, conditions: Conditions, known: dict[int, Any]) -> None:
-    """Store a placeholder for each of the largest parts that depend on `auth` and not on the document."""
+    """Store a placeholder for each of the largest parts that depend on `auth`, but not on the document."""
     for child in children(node):
         if id(child) not in conditions.constant:
             _place(child, conditions, known)

@@ -13,6 +13,7 @@ from bunbase.bundoc.query.plan import Bound
 from bunbase.bundoc.rules.conditions import Conditions
 from bunbase.bundoc.rules.look_ups import LookUpPart, LookUps, Values, fixed_values
 from bunbase.bundoc.rules.ordinary import lookups_in, ordinary_inputs
+from bunbase.bundoc.rules.seen import reads_of
 from bunbase.pkg.rules.check import check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
@@ -37,7 +38,10 @@ class Narrowing(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes."""
+    """A compiled rule. It holds no data of callers, so Bundoc keeps the compiled rule until the rule changes.
+
+    `reads`: the parts of the documents that the rule reads.
+    """
 
     def __init__(self, source: str, operation: str, patterns: PatternTotal | None = None) -> None:
         """Compile a rule.
@@ -60,9 +64,10 @@ class CompiledRule:
         self.nodes = counted(self.tree)
         self.conditions = Conditions(self.tree)
         self.look_ups = LookUps(self.tree)
+        self.reads = reads_of([self.tree])
 
     def with_tree(self, tree: Node) -> CompiledRule:
-        """Return this rule with another tree, whose nodes refer to the same source."""
+        """Return a copy of this rule with another tree. The nodes of this tree refer to the same source."""
         rule = CompiledRule.__new__(CompiledRule)
         rule.source, rule.operation, rule.tree = self.source, self.operation, tree
         rule._compile()
@@ -105,7 +110,7 @@ class CompiledRule:
         return self.conditions.implied(inputs)
 
     def bound(self, inputs: Inputs) -> Bound:
-        """Return all that the choice of an index needs of the rule, for this caller."""
+        """Return the properties of the rule, for this caller, that decide which index a query may use."""
         return self.conditions.bound(inputs)
 
     def ordinary(self) -> Inputs | None:
@@ -124,7 +129,8 @@ class CompiledRule:
     ) -> CompiledRule | None:
         """Return the rule without the look-ups that have one value for a query; None if there are none.
 
-        `where`: the filter of the query. `evaluated`: decides a part for a document that has only the given fields.
+        `where`: the filter of the query. `evaluated`: a function that evaluates a part for a document with only the
+        given fields.
         """
         if not self.look_ups.parts:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from bunbase.bundoc.rules.rule import CompiledRule
+from bunbase.bundoc.rules.seen import reads_of
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.pkg.rules.pattern_total import PatternTotal
 from bunbase.pkg.rules.refusal import InvalidRule
@@ -17,7 +18,8 @@ class RuleSet:
     """The compiled rules of a collection, which are kept in memory until the rules change.
 
     `nodes`: the number of nodes in the rules that a list evaluates for each document. `absent`: true if the collection
-    does not exist, and therefore has no rules.
+    does not exist, and therefore has no rules. `hidden_reads`: the part of a document that the rules of hidden fields
+    read.
     """
 
     def __init__(self, rules: Rules, absent: bool = False, new: bool = False) -> None:
@@ -35,6 +37,7 @@ class RuleSet:
         self.hidden = {
             path: _compiled(f"hidden/{path}", source, "get", patterns) for path, source in rules.hidden.items()
         }
+        self.hidden_reads = reads_of([rule.tree for rule in self.hidden.values()])
         self.nodes = sum(
             rule.nodes for rule in ([self.rules["list"]] if "list" in self.rules else []) + [*self.hidden.values()]
         )

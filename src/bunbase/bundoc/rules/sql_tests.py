@@ -17,7 +17,7 @@ from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.rules.check import SYSTEM_FIELDS
 from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT
 
-MAX_AMONG: Final = 500  # the maximum length of the list in `doc.field in list`
+MAX_AMONG: Final = 500  # The list in `doc.field in list` has at most this many elements.
 MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -33,7 +33,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A system field, which every document has; `type`: the type of its value."""
+    """A system field, which every document has. `type` is the type of its value."""
 
     sql: str
     type: str
@@ -68,7 +68,7 @@ def truth_of(value: Constant | Failure) -> Condition:
 
 def as_truth(value: Operand, wanted: bool) -> Condition:
     if not isinstance(value, Path):
-        return ERROR  # no system field is a bool
+        return ERROR  # No system field is a bool.
     if wanted:
         return Condition(f"{value.type} = 'true'")
     return Condition(f"CASE {value.type} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END")
@@ -143,7 +143,7 @@ def _path_ordered(sign: str, path: Path, kind: str, sql: str, parameters: tuple[
         case "bool":
             raise NotPushed
         case _:
-            return ERROR  # no JSON value can be ordered with a value of this type
+            return ERROR  # A value of this type cannot be ordered with any JSON value.
     compared = f"{path.value} {sign} {sql}"
     if wanted:
         return Condition(f"({test} AND {compared})", _bounds(parameters))

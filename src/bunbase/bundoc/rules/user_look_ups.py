@@ -1,8 +1,8 @@
 """Decide whether a part of a rule with look-ups asks about the user, and whether it is a grant.
 
-A caller chooses the fields of a filter freely. So a look-up whose key they decide is done before the search only if its
-answer is about the user: a value of the user is in its key, or the document that it finds is compared with one
-(docs/decisions/0113-look-ups-with-one-value-happen-once.md).
+A caller chooses the fields of a filter freely. So BunBase does a look-up whose key contains such a field before the
+search only if the answer is about the user. An answer is about the user if the key contains a value of the user, or the
+rule compares the found document with a value of the user (docs/decisions/0113-look-ups-with-one-value-happen-once.md).
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ def _is_looked_up(node: Node) -> bool:
 
 
 def _is_of_user(node: Node) -> bool:
-    """True for a value of `auth`, and for a text that contains one. A comparison with `auth` tells too little."""
+    """True for a value of `auth`, and for a text that contains one.
+
+    A comparison with `auth` does not count, because it tells too little about the user.
+    """
     match node:
         case Name(name=name):
             return name == "auth"

@@ -25,7 +25,7 @@ MAX_REFERENCES: Final = 16
 MAX_MESSAGE: Final = 300
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
-# each of these keywords could lead outside the schema, or lead to another place than the checks here assume
+# Each of these keywords could lead outside the schema, or to another place than these checks assume.
 REFUSED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary")
 
 
@@ -71,7 +71,7 @@ def refused(place: Place | list[str], message: str) -> InvalidSchema:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """True if the value has more than `levels` levels; deeper levels are not read."""
+    """True if the value has more than `levels` levels. The function does not read deeper levels."""
     return isinstance(value, dict | list) and (not levels or any(_deeper(one, levels - 1) for one in _inner(value)))
 
 

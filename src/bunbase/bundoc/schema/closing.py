@@ -26,10 +26,11 @@ def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
         if not part.here and part.keyword != "contains":
             _put(copy, part.place, _closed(part.schema, root, close=True))
     for place, one in kept(schema):
-        _put(copy, place, _closed(one, root, close=False))  # not this part, but the schema that refers to it is closed
+        # This part stays open, because the schema that refers to it is closed.
+        _put(copy, place, _closed(one, root, close=False))
     if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):
         alone = "$ref" not in schema and not any(part.here for part in parts(schema))
-        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # `additionalProperties` is faster
+        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # `additionalProperties` is faster.
     return dict(copy)
 
 

@@ -16,31 +16,34 @@ from bunbase.bundoc.documents import MAX_LEVELS
 from bunbase.bundoc.schema.keywords import HERE_LISTED, HERE_NAMED, HERE_ONE, Schema, everything, meant, parts
 from bunbase.pkg.patterns import InvalidPattern, pattern
 
-MAX_CHECKS: Final = 2000  # the maximum number of checks for one value; a check takes about 12 ns
+MAX_CHECKS: Final = 2000  # One value needs at most this many checks. A check takes about 12 ns.
 ENDLESS: Final = MAX_CHECKS + 1
 
-# the maximum number of checks of one document: each takes 15 ns, all together about 50 ms, while all other requests
-# of the process wait
+# One document needs at most this many checks. Each check takes 15 ns, so all together take about 50 ms, while all other
+# requests of the process wait.
 MAX_EFFORT: Final = 3_000_000
 CHECKS_IN_A_MICROSECOND: Final = 60
-ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
-LISTED: Final = 8  # the cost of each value of an enum that mixes types, or has objects or arrays
+# Each anyOf, oneOf, not or if costs as much as this many checks, because it takes at least 120 ns.
+ALTERNATIVE: Final = 8
+# Each value of an enum that mixes types, or has objects or arrays, costs as much as this many checks.
+LISTED: Final = 8
 
-# the library compares numbers with a bound exactly, digit by digit: 40 ns for each power of ten
+# The library compares numbers with a bound exactly, digit by digit. Each power of ten takes 40 ns.
 BOUNDS: Final = frozenset({"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"})
 EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})[0-9]*[,\]}]")
 FOR_A_POWER_OF_TEN: Final = 3
-ORDINARY_POWERS: Final = 18  # the powers of ten of bounds within 64 bits
-ORDINARY_PARTS: Final = 4  # the decimal places of `multipleOf`, down to hundredths of a cent
+ORDINARY_POWERS: Final = 18  # Bounds within 64 bits have at most this many powers of ten.
+# `multipleOf` may have this many decimal places without extra cost, down to hundredths of a cent.
+ORDINARY_PARTS: Final = 4
 FRACTION: Final = re.compile(rb"[:,\[]-?[0-9]+\.[0-9]")
-FOR_A_FRACTION: Final = 20  # a decimal takes at least 0.9 µs
+FOR_A_FRACTION: Final = 20  # A decimal costs as much as this many checks, because it takes at least 0.9 µs.
 
-# each pattern reads each byte of text: 3 ns per byte for a short pattern, 150 ns for the largest
+# Each pattern reads each byte of text. A byte takes 3 ns with a short pattern, and 150 ns with the largest pattern.
 MAX_LOOKS: Final = 20_000_000
 LOOKS_IN_A_MICROSECOND: Final = 300
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
-LARGE_PATTERN: Final = 12_000  # the assumed size of a pattern that RE2 does not support or finds too large
-# the maximum number of instructions in all patterns of a schema; compiling takes about 50 ms
+LARGE_PATTERN: Final = 12_000  # This size is assumed for a pattern that RE2 does not support or finds too large.
+# All patterns of a schema have at most this many instructions together. Compiling them takes about 50 ms.
 MAX_INSTRUCTIONS: Final = 50_000
 
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
@@ -92,9 +95,7 @@ def instructions(schema: Schema) -> int:
 
 
 class _Cost:
-    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without the schemas in
-    it.
-    """
+    """Adds up the work of a schema and of the schemas inside it. `own`: the work of the schema without those inside."""
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root
@@ -107,7 +108,7 @@ class _Cost:
             return 1
         place = (id(schema), levels)
         if place not in self.known:
-            self.known[place] = self.endless  # the cost if the schema refers to itself at the same level
+            self.known[place] = self.endless  # This cost applies if the schema refers to itself at the same level.
             self.known[place] = min(self.endless, self._counted(schema, levels))
         return self.known[place]
 
@@ -120,7 +121,7 @@ class _Cost:
                 continue
             cost = self.of(part.schema, levels - 1)
             if part.keyword == "properties":
-                fields = max(fields, cost)  # each value has only one name, so only the largest cost counts
+                fields = max(fields, cost)  # Each value has only one name, so only the largest cost counts.
             elif part.keyword == "prefixItems":
                 items = max(items, cost)
             elif part.keyword in OF_ARRAYS:

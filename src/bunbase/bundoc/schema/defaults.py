@@ -21,7 +21,10 @@ DEFAULT: Final = "default"
 
 
 class Defaults(msgspec.Struct, frozen=True):
-    """The defaults of one object. `own`: JSON by field. `below`: the defaults of the objects in its fields."""
+    """The defaults of one object. `own`: the default of each field, as JSON.
+
+    `below`: the defaults of nested objects.
+    """
 
     own: dict[str, bytes]
     below: dict[str, Defaults]
@@ -52,7 +55,8 @@ def filled(body: bytes, defaults: Defaults) -> bytes:
 def check_defaults(schema: Schema) -> None:
     """Check that each default matches its own schema. Raises: InvalidSchema.
 
-    A default whose schema has a `$ref` is not checked here. It is checked with each document that gets the default.
+    A default whose schema has a `$ref` is not checked here. Such a default is checked with each document that gets the
+    default.
     """
     _check(schema, ())
 
@@ -68,7 +72,7 @@ def _check(schema: Schema, place: Place) -> None:
 def _check_default(schema: Schema, place: Place) -> None:
     document = msgspec.json.encode({"value": schema[DEFAULT]})
     try:
-        fields_of(document)  # refuses values that no document may have
+        fields_of(document)  # This call refuses values that no document may have.
         if b'"$ref"' not in msgspec.json.encode(schema):
             DocumentSchema({"properties": {"value": schema}}, strict=False).check(document)
     except InvalidDocument as problem:

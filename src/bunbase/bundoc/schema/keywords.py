@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 Schema = dict[str, Any]
-Place = tuple[str, ...]  # the names on the way to a part of a schema or document
+Place = tuple[str, ...]  # The names on the way to a part of a schema or of a document.
 
 HERE_ONE: Final = ("not", "if", "then", "else")
 HERE_LISTED: Final = ("allOf", "anyOf", "oneOf")

@@ -12,7 +12,7 @@ from bunbase.bundoc.schema.keywords import Place, Schema
 
 REF: Final = "x-ref"
 ON_DELETE: Final = "x-on-delete"
-INDEX_PREFIX: Final = "_ref_"  # reserved: an index that a client creates cannot have this prefix
+INDEX_PREFIX: Final = "_ref_"  # This prefix is reserved: clients cannot create an index with it.
 
 OnDelete = Literal["restrict", "set_null", "cascade"]
 ON_DELETES: Final = ("restrict", "set_null", "cascade")
@@ -79,7 +79,7 @@ def _is_element(place: Place) -> bool:
 
 
 def without(value: bytes, path: Place, ids: set[str], element: bool = False) -> bytes:
-    """Return the document without these ids at the path: null replaces a single id; an id in an array is removed.
+    """Return the document without these ids at the path. Null replaces a single id; an array loses the id.
 
     All other bytes stay as they are stored.
     """

@@ -18,17 +18,18 @@ from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg import effort
 
 MAX_ERRORS: Final = 20
-# the library builds all violations at once, at 20 µs each; a document with more values than this gets only the first
+# The library builds all violations at once, at 20 µs each. If a document has more values than this, only the first
+# violation is reported.
 MAX_VALUES: Final = 200
 
 PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
-HIDDEN: Final = "the value"  # replaces contents of the document in messages
+HIDDEN: Final = "the value"  # This text replaces contents of the document in messages.
 
-EXACT: Final = 30  # decimals between 10^-30 and 10^30 are exact: 4.02 is a multiple of 0.01
+EXACT: Final = 30  # Decimals between 10^-30 and 10^30 are exact, so 4.02 is a multiple of 0.01.
 
 
 def _exactly(text: str) -> Decimal | float:
-    """Return a Decimal, or a float if the number is beyond EXACT powers of ten.
+    """Return a Decimal. Return a float if the number has more than EXACT powers of ten.
 
     For a Decimal such as 1e-9999, the library would write out all digits, which takes milliseconds.
     """
@@ -40,7 +41,7 @@ read_exactly: Final = msgspec.json.Decoder(float_hook=_exactly).decode
 
 Violation = dict[str, str]
 
-EXAMPLES: Final = {  # values are often nearly right: a "date-time" needs an offset
+EXAMPLES: Final = {  # Values are often nearly right. For example, a "date-time" may lack its offset.
     "date-time": "2026-01-31T12:00:00Z",
     "date": "2026-01-31",
     "time": "12:00:00Z",

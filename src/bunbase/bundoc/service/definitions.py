@@ -53,7 +53,7 @@ class Definitions:
             allow(caller, Act.COLLECTION_UPDATE)
             check_collection(name)
             self._check_max_scan(spec)
-            spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
+            spec = await asyncio.to_thread(_checked, spec)  # Compiling rules, filters and patterns may take a second.
             await self.engine.alter(caller.project, name, spec, wait)
             made = await self._collection(caller, name)
             rules = (await self.rights.terms(caller, name)).rules
@@ -94,7 +94,7 @@ class Definitions:
 
             decisions = await asyncio.to_thread(
                 trial.run, lookup
-            )  # may take a second; a thread, so that other requests do not wait
+            )  # This may take a second, so it runs in a thread, and other requests need not wait.
             stored = await self.engine.collections(caller.project)
             warnings = await asyncio.to_thread(warnings_for, rules.items(), stored, self.read_seconds)
             if several:
@@ -123,7 +123,7 @@ class Definitions:
         return found
 
     def _check_max_scan(self, spec: CollectionSpec) -> None:
-        """Raises: InvalidInput if the collection allows more than a server may examine."""
+        """Check `max_scan`. Raises: InvalidInput if the collection would allow more than a server may examine."""
         most = self.rights.unbound.documents
         if isinstance(spec.max_scan, int) and spec.max_scan > most:
             raise InvalidInput.at("/max_scan", f"max_scan can be at most {most}, which is bundoc.server_scan.")

@@ -33,8 +33,8 @@ from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput
 
 MAX_WAIT_SECONDS: Final = 30.0
-AT_LEAST_SECONDS: Final = 2.0  # how long a read waits for the state that the caller asks for
-ANSWER_SECONDS: Final = 2.0  # the part of a call's deadline that is reserved for sending the answer
+AT_LEAST_SECONDS: Final = 2.0  # A read waits this long for the state that the caller asks for.
+ANSWER_SECONDS: Final = 2.0  # This part of a call's deadline is reserved for sending the answer.
 
 
 class ReadService:
@@ -91,7 +91,8 @@ class ReadService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
-            check_access(caller, Act.DOCUMENT_READ, collection)  # the scopes belong to the caller itself
+            # The scopes belong to the caller itself, and not to the user in `as`.
+            check_access(caller, Act.DOCUMENT_READ, collection)
             asker = as_user(caller, aggregation)
             if at_least:
                 await self._reach(caller.project, at_least)

@@ -1,4 +1,4 @@
-"""The rights of a caller to the documents of a collection, with the rules that its reads and writes share."""
+"""The rights of a caller to the documents of a collection, for reads and for writes."""
 
 from __future__ import annotations
 
@@ -118,5 +118,5 @@ def _visible_in_scope(caller: Caller) -> Visible:
 
 
 def no_collection(name: str) -> CollectionNotFound:
-    """Return the problem to raise if there is no such collection."""
+    """Return the problem to raise if a collection does not exist."""
     return CollectionNotFound(f"There is no collection {name}: create it with PUT /v1/collections/{name}.")

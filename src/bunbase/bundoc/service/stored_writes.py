@@ -12,7 +12,7 @@ from bunbase.contracts.caller import Act, Caller
 
 
 class StoredWrites:
-    """The writes of an import. Each returns the `seq` of the write."""
+    """Writes documents of imports. Each method returns the `seq` of the write."""
 
     def __init__(self, rights: CallerRights, writes: WriteService) -> None:
         self.rights = rights
@@ -35,5 +35,5 @@ class StoredWrites:
 
 
 def _seq(document: Document) -> str:
-    assert document.written is not None  # only a document that was read has no `seq`
+    assert document.written is not None  # Only a document that was read has no `seq`.
     return document.written.seq

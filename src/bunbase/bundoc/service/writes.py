@@ -118,7 +118,7 @@ class WriteService:
         guard = guard_of(caller, collection)
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created
-        assert written is not None  # only Delete has no result
+        assert written is not None  # Only a Delete has no result.
         if not caller.has_scope(Act.DOCUMENT_READ, collection):
             written = bare(written)
         elif guard is not None:
@@ -132,17 +132,17 @@ class WriteService:
             except Unanswered as asked:
                 return await self.before_writes.committed(caller, (step,), asked, self._commit_of(caller, once))
         except Problem as problem:
-            problem.extra.pop("write", None)  # the index of the write; there is only one
+            problem.extra.pop("write", None)  # There is only one write, so its index is left out.
             if (shown := self._shown(problem, caller, step.guard is not None)) is problem:
                 raise
             raise shown from None
 
     def _shown(self, problem: Problem, caller: Caller, bound: bool) -> Problem:
-        """Return the problem as the caller may see it. Only failed writes pay for this."""
+        """Return the problem as the caller may see it. Only failed writes need this work."""
         return self.rights.hinted(discreet(problem, caller, bound), caller)
 
     async def committed(self, caller: Caller, steps: tuple[CommitStep, ...], once: Attempt | None) -> Committed:
-        """Do a commit whose answer has no bodies, after its functions have been asked."""
+        """Ask the functions about a commit, then do the commit. The answer has no bodies."""
         commit = self._commit_of(caller, once, with_bodies=False)
         try:
             return await commit(steps)
@@ -190,7 +190,7 @@ def _commit_result(write: Write, kept: StoredDocument | None) -> CommitResult:
     """Return the id and the revision for the answer.
 
     For a Check, this is the revision that the caller sent, since the stored revision may be hidden from the caller.
-    The kept result has the id of a document that an earlier attempt created.
+    If an earlier attempt created the document, the stored result of this attempt has the id.
     """
     if isinstance(write, Check):
         return CommitResult(write.id, write.when.rev or 0)

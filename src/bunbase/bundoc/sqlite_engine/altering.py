@@ -1,7 +1,7 @@
 """Create, alter, measure and drop collections. The work is done in short tasks between the writes.
 
-A new index is declared first, and all later writes update it. The documents that are stored already are added in
-batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
+A new index is declared first, and all later writes update it. Bundoc adds the stored documents to the index in batches.
+Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 
 If the specification no longer has an index, Bundoc drops the index at once if no other index is being built. Otherwise
 the old index retires: queries use it until the new index of the same name is complete. If no new index has its name,
@@ -39,12 +39,16 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Ind
 from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument, UniqueViolation
 from bunbase.pkg.errors import InvalidInput
 
-BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhile, about 5 ms, or 30 ms for long texts
+# At most this many documents are added to an index at a time. Writes wait meanwhile: about 5 ms, or 30 ms for long
+# texts.
+BATCH: Final = 200
 BATCH_BYTES: Final = 2 << 20  # a batch ends after this many bytes
-# A batch ends after this many index entries. Without this limit, 200 arrays of 1000 elements took 3 s (busy, 2 cores).
+# A batch ends after this many index entries. Without this limit, 200 arrays of 1000 elements took 3 s on a busy 2-core
+# machine.
 BATCH_ENTRIES: Final = 5000
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # all definitions of a project together, because one answer lists them
+# All definitions of a project have at most this size together, because one answer lists all of them.
+MAX_DEFINED_BYTES: Final = 8 << 20
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -63,8 +67,8 @@ LIVING_SIZE: Final = f"{SIZE} WHERE {ALIVE}"
 class Declared(msgspec.Struct, frozen=True):
     """The work that must follow a declaration.
 
-    `building`: the numbers of the indexes to build; `referring`: the part of them that the schema needs. `retiming`:
-    true if the expiry time of every document must be read again.
+    `building`: the numbers of the indexes to build. `referring`: those of these indexes that the schema needs.
+    `retiming`: true if the expiry time of every document must be read again.
     """
 
     building: list[int]
@@ -73,7 +77,7 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Declare:
-    """Change the collection to `spec`, without the slow parts of the work, which are returned as Declared."""
+    """Change the collection to `spec`. The slow parts of the work are not done here, but returned as Declared."""
 
     def __init__(self, collection: str, spec: CollectionSpec) -> None:
         self.collection = collection
@@ -149,7 +153,7 @@ class Build:
         connection, table = transaction.connection, transaction.table(self.collection)
         index = next((one for one in table.indexes if one.number == self.number), None) if table else None
         if table is None or index is None or index.ready:
-            return False  # the index was dropped or completed meanwhile
+            return False  # The index was dropped or completed meanwhile.
         try:
             last = self._bring_in(connection, table, index)
         except (UniqueViolation, InvalidDocument) as problem:
@@ -178,7 +182,7 @@ class Build:
                 if size >= BATCH_BYTES or connection.total_changes() - before >= BATCH_ENTRIES:
                     return last
         finally:
-            rows.close()  # an index cannot be dropped while a cursor is open
+            rows.close()  # SQLite cannot drop an index while a cursor is open.
         return last if documents == BATCH else None
 
 
@@ -216,7 +220,7 @@ class Drop:
 
 
 def _encoded(definition: IndexSpec) -> bytes:
-    """Return the definition as JSON, for comparisons. As Python objects, filters with 1 and True would be equal."""
+    """Return the definition as JSON, for comparisons. In Python, filters with 1 and with True would be equal."""
     return msgspec.json.encode(definition)
 
 
@@ -272,9 +276,9 @@ def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:
-    """Check the size of all definitions. Raises: InvalidInput if the size is above the limit and has grown from
-    `before`.
-    """
+    """Check the size of all definitions.
+
+    Raises: InvalidInput if the size is above the limit and larger than `before`."""
     if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
         limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB in total"
         raise InvalidInput.at("", f"The schemas, rules and indexes of a project can have {limit}.")
@@ -285,7 +289,7 @@ def _declared_indexes(table: Table) -> tuple[IndexSpec, ...]:
 
 
 def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
-    """Return the indexes with which a deletion finds the documents that refer to the deleted document."""
+    """Return the indexes that a deletion uses to find the documents that refer to the deleted document."""
     return tuple(IndexSpec((one.field,), one.index_name) for one in Terms(definition).references)
 
 
@@ -325,7 +329,7 @@ def _finish(connection: apsw.Connection, table: Table, index: KeptIndex) -> None
 
 
 def _give_up(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Drop an index that stored documents violate. A retiring index is restored if no other index has its name."""
+    """Drop an index that stored documents violate. Restore a retiring index if no other index has its name."""
     drop_index(connection, index)
     names = {one.definition.name for one in table.indexes if one is not index and not one.retiring}
     for one in table.indexes:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import apsw
 
-FOLDED_AT_ONCE: Final = 100  # a commit may delete this many images more than it adds, which takes about 5 ms
+# A commit deletes at most this many images more than it adds. The deletion takes about 5 ms.
+FOLDED_AT_ONCE: Final = 100
 
 CREATE_BEFORE_IMAGES: Final = """
 CREATE TABLE before_images (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);

@@ -17,7 +17,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CLEARING: Final = 0  # replaces the number of an index
+CLEARING: Final = 0  # This value stands for the task that clears dropped indexes. Indexes have higher numbers.
 
 
 class Builds:
@@ -33,7 +33,7 @@ class Builds:
         self.uncleared: set[str] = set()
 
     def begin(self, project: str, collection: str, number: int) -> asyncio.Task[None]:
-        """Return the task that builds the index; start it if there is none yet."""
+        """Return the task that builds the index. Start this task if it is not running."""
         return self._begin(project, collection, number, lambda: self._build(project, collection, number))
 
     def clear(self, project: str) -> None:
@@ -70,7 +70,7 @@ class Builds:
             while await self.perform(project, Build(collection, number)):
                 pass
         finally:
-            self.clear(project)  # the index itself, or an index that it replaces
+            self.clear(project)  # A build may have dropped its own index, or an index that it replaces.
 
     async def _clear(self, project: str) -> None:
         while project in self.uncleared:
@@ -79,8 +79,9 @@ class Builds:
                 pass
 
     async def _delete_expired(self, project: str, collection: str) -> None:
-        """Delete expired documents first: nobody sees these documents any more, so their values must not violate a
-        unique index.
+        """Delete expired documents before the build.
+
+        Nobody sees such documents any more, so their values must not violate a unique index.
         """
         after: int | None = 0
         while after is not None:

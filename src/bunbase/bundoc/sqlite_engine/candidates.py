@@ -25,7 +25,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 DENIED, ADMITTED, FULFILS = range(3)
 
-SIZE: Final = "octet_length(d.body)"  # SQLite knows the size without reading the body
+SIZE: Final = "octet_length(d.body)"  # SQLite knows the size without reading the body.
 WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 
 
@@ -89,7 +89,7 @@ class Candidates:
         return self._joined(WHOLE, (), range, after)
 
     def number(self, range: Range, most: int) -> Statement:
-        """Return SQL that counts the documents in a range, up to `most`."""
+        """Return SQL that counts the documents in a range, but at most `most`."""
         if not self.keys:
             where, params = self._at(range)
             return f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} AS d{where} LIMIT ?)", (*params, most)
@@ -97,7 +97,7 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """Return SQL for three sums over the documents in a range that pass the guard, up to `most` documents.
+        """Return SQL for three sums over at most `most` documents in a range that pass the guard.
 
         The sums are: the number of these documents, the number of those that also pass the test, and the bytes of these
         documents. With `plan.by_id`, there is no limit, because the place where a count stops would reveal the order of
@@ -135,7 +135,8 @@ class Candidates:
         where, bounds, direction = self._between(range, after)
         order = "d.id" if self.plan.by_id else f"k {direction}"
         return (
-            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `AS of`, so that `id` means d.id
+            # The alias `of` keeps the name `id` free for d.id.
+            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "
             f"CROSS JOIN {self.table.name} AS d ON d.id = i.of {where} ORDER BY {order}",
             (*params, *bounds),
         )
@@ -148,7 +149,7 @@ class Candidates:
         return f"SELECT {wanted} FROM {self.table.name} AS d{where} ORDER BY d.id {direction}", (*params, *bounds)
 
     def _at(self, range: Range) -> Statement:
-        """Return the WHERE of a range of ids, which is either one id or everything."""
+        """Return the WHERE condition for a range of ids, which is either one id or all ids."""
         return ("", ()) if range == Range() else (" WHERE d.id = ?", (range.low[:-1].decode(),))
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:
@@ -156,7 +157,7 @@ class Candidates:
         if after is not None:
             begun = after.startswith(self.plan.lead)
             if not begun and after > self.plan.lead:
-                high = low  # the position is after all ranges: it is from a time when a field had an array
+                high = low  # The position is after all ranges, because it is from a time when a field had an array.
             elif begun:
                 low, high, sign = self._remaining(base, after.removeprefix(self.plan.lead), low, high)
         return f"WHERE k {sign} ? AND k < ?", (low, high), "DESC" if self.plan.backwards else "ASC"
@@ -176,7 +177,7 @@ class Candidates:
         return (base + after, high, ">") if base + after >= low else (low, high, ">=")
 
     def _fields_of(self, after: bytes) -> bytes:
-        """Return the part of a position before the id; a shorter part if a value does not show its length."""
+        """Return the part of a position before the id. Return a shorter part if a value does not show its length."""
         at = 0
         for field in self.plan.tied:
             value, at = value_in_key(after, at, field)

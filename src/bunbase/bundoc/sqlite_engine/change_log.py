@@ -17,12 +17,12 @@ from bunbase.bundoc.sqlite_engine import before_images
 from bunbase.contracts.bundoc.documents import ChangeEntry, Changes
 from bunbase.contracts.bundoc.problems import ResyncRequired
 
-Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
+Row = tuple[int, str, str, str, int, str, int]  # The columns are seq, op, collection, id, rev, at and depth.
 
-PRUNED_AT_ONCE: Final = 1000  # the rows of one deletion, which takes the writer some milliseconds
-PAGE_BYTES: Final = 256 << 10  # the size of the images in one page, which the event loop reads
+PRUNED_AT_ONCE: Final = 1000  # One deletion removes at most this many rows, which takes the writer some milliseconds.
+PAGE_BYTES: Final = 256 << 10  # The images in one page have about this size, because the event loop reads them.
 
-# the log of format 2; an older file gets this log first, and then the changes of later formats
+# This is the log of format 2. An older file gets this log first, and then the changes of later formats.
 CREATE_LOG: Final = """
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
@@ -71,7 +71,7 @@ def append(connection: apsw.Connection, rows: list[Row]) -> None:
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
     """Return at most `limit` changes after `since`, with about PAGE_BYTES of images. Raises: ResyncRequired."""
-    # both statements need the same snapshot, because rows that are deleted in between would look like a gap
+    # Both statements need the same snapshot. Otherwise, rows that are deleted in between would look like a gap.
     with connection:
         floor, last = ends(connection)
         if not floor <= since <= last:
@@ -120,7 +120,7 @@ def _page(rows: apsw.Cursor) -> Iterator[ChangeEntry]:
             if size >= PAGE_BYTES:
                 return
     finally:
-        rows.close()  # an open cursor keeps its snapshot
+        rows.close()  # An open cursor keeps its snapshot.
 
 
 def _resync(since: int, floor: int, last: int) -> ResyncRequired:

@@ -8,12 +8,14 @@ import apsw
 
 from bunbase.bundoc.sqlite_engine.transaction import Transaction
 
-KEYS_AT_ONCE: Final = 2000  # a slice takes 5 ms; dropping a table of a million keys at once took 2.3 s
-PAGES_AT_ONCE: Final = 500  # rows of a text index that one slice deletes; a row has 4 KB
+# A slice of this many keys takes 5 ms. Dropping a table of a million keys at once took 2.3 s.
+KEYS_AT_ONCE: Final = 2000
+PAGES_AT_ONCE: Final = 500  # One slice deletes this many rows of a text index. A row has 4 KB.
 
 DROPPED: Final = "SELECT id, name FROM indexes WHERE collection = 0 LIMIT 1"
 KEYS: Final = "DELETE FROM keys_N WHERE k <= (SELECT k FROM keys_N ORDER BY k LIMIT 1 OFFSET ?)"
-# The tables of FTS5. The first rows of its data stay, because FTS5 reads them when the table itself is dropped.
+# These are the tables of FTS5. The first rows of its data stay, because FTS5 reads them when the table itself is
+# dropped.
 PAGES: Final = """
 DELETE FROM text_N_data
 WHERE id > 10 AND id <= (SELECT id FROM text_N_data WHERE id > 10 ORDER BY id LIMIT 1 OFFSET ?)"""
@@ -24,7 +26,7 @@ SIZES: Final = "DELETE FROM text_N_docsize WHERE id <= (SELECT id FROM text_N_do
 
 
 class Clear:
-    """Delete a slice of a dropped index, and after the last slice its table. Return True if there may be more."""
+    """Delete a slice of a dropped index, and after the last slice its table. Return True if more slices may follow."""
 
     def perform(self, transaction: Transaction) -> bool:
         connection = transaction.connection

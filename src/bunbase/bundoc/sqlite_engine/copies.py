@@ -47,7 +47,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-# the maximum number of attempts at a copy; a new attempt is necessary if a rotation replaces the file meanwhile
+# A copy is tried at most this often. A new attempt is necessary if a rotation replaces the file meanwhile.
 REPLACED: Final = 3
 DRAFTS: Final = ".drafts"  # no project can have this id
 COMMITTED: Final = "committed.json"  # in a draft: the restore is decided, and is finished after a crash
@@ -103,7 +103,8 @@ class SqliteCopies:
                 except BackupFailed:
                     if not file.closing or progress.stopped.is_set():
                         raise
-            await self._in_thread(_empty, folder)  # a rotation has replaced the file: start again with the new file
+            # A rotation has replaced the file, so the copy starts again with the new file.
+            await self._in_thread(_empty, folder)
         raise BackupFailed("The project's file was closed several times during the copy; try again later.")
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
@@ -139,16 +140,18 @@ class SqliteCopies:
         self.pool.shutdown()
 
     async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
-        changed_at = await self.changed_at(project) or 0  # before the snapshot: later writes count as newer
+        # This is read before the snapshot, so that later writes count as newer.
+        changed_at = await self.changed_at(project) or 0
         path = folder / DATABASE
-        with progress.unless(lambda: file.closing):  # a file is also closed if its key is revoked, or if it is damaged
+        # The file may also be closed because its key was revoked, or because it is damaged.
+        with progress.unless(lambda: file.closing):
             await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
             return await self._finish(folder, file.key, file.wrapped_key, changed_at, progress)
 
     async def _keep_what_is_there(
         self, directory: Path, own: TargetKey, safety: Safety, progress: Progress
     ) -> IssuedNumbers | None:
-        """Copy the project's file before its replacement.
+        """Copy the project's file before the restore replaces it.
 
         Return the numbers that the file issued; None if the file is unreadable.
         """
@@ -176,7 +179,7 @@ class SqliteCopies:
         return contents(found, wrapped, changed_at)
 
     async def _target_key(self, project: str) -> TargetKey:
-        """Return the project's key, or a new one if the project has lost its key.
+        """Return the project's key, or a new key if the project has lost its own.
 
         Nobody can read the old file without its key, so the new key loses nothing.
         """
@@ -225,7 +228,7 @@ def _empty(folder: Path) -> None:
 
 
 def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
-    """Write SQLite's log, if a crash left one, into the closed file. Return the numbers that the file has issued.
+    """If a crash left a log of SQLite, write it into the closed file. Return the numbers that the file has issued.
 
     Raises: DataUnreadable, and BundocBusy if the file is still open somewhere.
     """
@@ -234,7 +237,7 @@ def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
     try:
         connection = connect(path, key)
         try:
-            bring_up(connection)  # the file may have an older format
+            bring_up(connection)  # The file may have an older format.
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             empty = not connection.execute("SELECT count(*) FROM collections").get
             issued = IssuedNumbers(ends(connection)[1], spent(connection), empty)

@@ -29,11 +29,11 @@ from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
 from bunbase.pkg.sealed_sqlite.files import sync_file
 
 LOOK_STEPS: Final = 100_000
-UNKNOWN_LEAP: Final = 1 << 32  # higher than all numbers that an unreadable file may have issued
+UNKNOWN_LEAP: Final = 1 << 32  # This is higher than all numbers that an unreadable file may have issued.
 
 SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
 
-Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, collections
+Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # The format, the seq and the collections.
 
 
 class IssuedNumbers(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if not own and before.revs:
                 _shift_revisions(connection, before.revs)
                 raise_above(connection, before.revs + revs)
-            if own:  # a file with lower numbers than its copy was created again, so its earlier numbers are unknown
+            if own:  # A file with lower numbers than its copy was created again, so its earlier numbers are unknown.
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             before_images.forget(connection)
@@ -82,7 +82,9 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
 
 
 def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> tuple[Measures, int]:
-    """Make a database in today's format from a copy, under another key. Return its measures and the copy's old format.
+    """Make a database in today's format from a copy, under another key.
+
+    Return the measures of the new database and the copy's old format.
 
     Raises: BackupDamaged, BackupTooNew.
     """

@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 class Counting:
     """The count of one search.
 
-    `most`: the maximum number of keys to count, if the search runs in the event loop; None if it runs in a thread.
+    `most`: the maximum number of keys to count in the event loop; None in a thread.
     """
 
     def __init__(self, scan: Scanning, most: int | None) -> None:
@@ -31,7 +31,7 @@ class Counting:
         """Return the count, and True if the count is exact. If the search also wants a page, a count beyond its budget
         becomes an estimate.
 
-        Raises: QueryNeedsIndex if only the count is wanted, or in the event loop.
+        Raises: QueryNeedsIndex if the count exceeds its budget, and the search wants no page or runs in the event loop.
         """
         alone = self.scan.prepared(EntryBudget(self.scan.search, self.scan.plan, limits.counted))
         self.scan.budget = alone if self.scan.covered else self.scan.new_budget(limits.counted)
@@ -39,7 +39,8 @@ class Counting:
             return self._count(), True
         self.most_entries = EntryBudget.counted
         self.scan.budget.left = min(self.scan.budget.left, self.scan.budget.counted)
-        self.scan.advises = self.scan.budget.advises = False  # an estimate replaces the refusal
+        # An estimate replaces the refusal, so the refusal needs no advice.
+        self.scan.advises = self.scan.budget.advises = False
         try:
             return self._count(), True
         except QueryNeedsIndex:

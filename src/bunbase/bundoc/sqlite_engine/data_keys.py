@@ -42,7 +42,7 @@ class DataKeys:
             return await self.kms.generate_data_key(project, data_key_context(project))
 
     async def unwrap(self, project: str, wrapped: str) -> bytes:
-        """Raises: DataUnreadable, and the errors of BunKMS."""
+        """Unwrap a data key. Raises: DataUnreadable, and the errors of BunKMS."""
         try:
             with fetched():
                 return await self.kms.unwrap_data_key(project, data_key_context(project), wrapped)

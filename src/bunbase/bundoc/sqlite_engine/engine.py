@@ -50,7 +50,8 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-DESCRIPTORS_PER_FILE: Final = 7  # three connections, each with a file and a log, and one shared-memory index
+# A file has three connections, each with a file and a log, and one shared-memory index.
+DESCRIPTORS_PER_FILE: Final = 7
 DESCRIPTORS_PER_SCAN: Final = 2
 OTHER_DESCRIPTORS: Final = 1024
 
@@ -70,7 +71,7 @@ class SqliteEngine:
         files.on_open = self.builds.resume
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
-        """Read in the event loop. The read never waits while the file is open."""
+        """Read the document in the event loop. If the project's file is open, the read does not wait."""
         file = self.files.ready(project) or await self.files.open(project)
         try:
             return file.get(collection, id)
@@ -94,7 +95,7 @@ class SqliteEngine:
         try:
             return (await self.commit(project, (CommitStep(collection, write, guard),), depth)).results[0]
         except Problem as problem:
-            problem.extra.pop("write", None)  # the index of the write; there is only one
+            problem.extra.pop("write", None)  # There is only one write, so its index is left out.
             raise
 
     async def commit(
@@ -117,9 +118,10 @@ class SqliteEngine:
         while there == epoch and last < seq and (left := deadline - loop.time()) > 0:
             told = self.news.enter(project)
             try:
-                there, last = await self._position(project)  # a change may have been made before `enter`
+                there, last = await self._position(project)  # A change may have been made before `enter`.
                 if there == epoch and last < seq:
-                    await asyncio.wait([told], timeout=left)  # `asyncio.timeout` needs a task; the fast lane has none
+                    # `asyncio.timeout` would need a task, and the fast lane has none.
+                    await asyncio.wait([told], timeout=left)
             finally:
                 self.news.leave(project, told)
             there, last = await self._position(project)
@@ -131,7 +133,7 @@ class SqliteEngine:
             return found
         told = self.news.enter(project)
         try:
-            found = await self._changes(project, since, limit)  # a change may have been made before `enter`
+            found = await self._changes(project, since, limit)  # A change may have been made before `enter`.
             if not found.items:
                 async with asyncio.timeout(wait_seconds):
                     await told
@@ -202,7 +204,7 @@ class SqliteEngine:
         self.builds.clear(project)
         building = {number: self.builds.begin(project, collection, number) for number in declared.building}
         for number, task in building.items():
-            if number in declared.referring:  # the schema needs this index, so the call always waits
+            if number in declared.referring:  # The schema needs this index, so the call always waits.
                 try:
                     await self._wait_for_build(task)
                 except Problem:
@@ -214,7 +216,7 @@ class SqliteEngine:
             await self._retime(collection, lambda task: self._task(project, task))
 
     async def _wait_for_build(self, task: asyncio.Task[None]) -> None:
-        await asyncio.wait([task])  # `await task` would cancel the build if the caller is cancelled
+        await asyncio.wait([task])  # `await task` would cancel the build if the caller is cancelled.
         if task.cancelled():
             raise BundocBusy("The index is not complete; its build continues when the project is used again.")
         task.result()
@@ -270,9 +272,9 @@ class SqliteEngine:
     async def _tend(self, project: str, file: ProjectFile) -> None:
         """Delete expired documents, and continue work that a crash interrupted.
 
-        If nothing is due, this method only reads, and an idle project is still closed. This method works on `file` and
-        must not ask `files` for the project's file again. While the file is being closed, such a request would be a
-        deadlock: the close waits for this call, and this call would wait for the close.
+        If nothing is due, this method only reads, so that upkeep still closes an idle project. This method works on
+        `file` and must not ask `files` for the project's file again. While the file is being closed, such a request
+        would cause a deadlock, because the close waits for this call, and this call would wait for the close.
         """
 
         async def perform(task: Task) -> Any:
@@ -306,7 +308,7 @@ class SqliteEngine:
 
     async def _submit(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         file = self.files.ready(project) or await self.files.open(project)
-        file.enter()  # the same as `files.using`, which would take 3 µs more for every write
+        file.enter()  # This does the same as `files.using`, which would take 3 µs more for every write.
         try:
             return await work(file.writer or self._writer(project, file))
         except apsw.Error as error:
@@ -348,8 +350,9 @@ async def open_sqlite_engine(
 
 
 def _most_open(settings: BundocSettings) -> int:
-    """Raise the process's limit of file descriptors if needed. Return the number of projects that may be open at
-    once.
+    """Raise the process's limit of file descriptors if necessary.
+
+    Return the number of projects that may be open at once.
     """
     other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
     wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other

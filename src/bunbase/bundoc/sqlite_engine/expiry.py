@@ -9,9 +9,10 @@ import apsw
 from bunbase.bundoc.documents import StoredDocument, read_all, read_fields
 from bunbase.pkg.moments import milliseconds, read_moment
 
-EXPIRED_AT_ONCE: Final = 200  # the documents deleted in one batch, which takes the writer about 5 ms
+EXPIRED_AT_ONCE: Final = 200  # One batch deletes at most this many documents, which takes the writer about 5 ms.
 EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # a batch ends after this many bytes
-EXPIRED_ROWS_AT_ONCE: Final = 5000  # the maximum number of changed rows; an array has up to 1000 rows in an index
+# One batch changes at most this many rows. A document with an array has up to 1000 rows in an index.
+EXPIRED_ROWS_AT_ONCE: Final = 5000
 
 ALIVE: Final = "(expires IS NULL OR expires > CAST(unixepoch('subsec') * 1000 AS INTEGER))"
 CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS expires_N ON docs_N (expires) WHERE expires IS NOT NULL"

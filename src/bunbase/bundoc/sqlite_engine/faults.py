@@ -10,12 +10,12 @@ import apsw
 from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DiskFull, InvalidQuery, QueryTooSlow
 from bunbase.pkg.errors import DeadlineExceeded
 
-# errors for SQLite's limits on a statement, which only the filter of a caller can reach
+# These errors mean that a statement exceeds SQLite's limits. Only the filter of a caller can do this.
 TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")
 
-NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared-memory index fails first on a full disk
+NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # On a full disk, the shared-memory index fails first.
 
-# a collection may be dropped after a reader has looked it up and before the reader reads it
+# A collection may be dropped between the moments when a reader looks it up and reads it.
 DROPPED: Final = "no such table: docs_"
 
 

@@ -14,7 +14,8 @@ from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
 from bunbase.bundoc.sqlite_engine.mending import mend
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
-OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # the first document creates its collection
+# The first document creates its collection, so a file with documents has collections.
+OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"
 
 
 def bring_up(connection: apsw.Connection) -> None:
@@ -32,8 +33,8 @@ def is_older(connection: apsw.Connection) -> bool:
 def _begin_change_log(connection: apsw.Connection) -> None:
     """Begin the change log.
 
-    The log has no changes of the documents in the file. So a client that sends `since=0` must read the collections
-    first. Therefore the floor of the log is 1.
+    The log has no changes of the documents that are already in the file, so its floor is 1. A client that sends
+    `since=0` must therefore read the collections first.
     """
     for _ in connection.execute(CREATE_LOG):
         pass

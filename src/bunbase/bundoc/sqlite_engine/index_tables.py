@@ -1,4 +1,4 @@
-"""An index is a table of sorted keys, each with the id of its document.
+"""The tables of indexes. An index is a table of sorted keys, each with the id of its document.
 
 The keys come from `query.order`, not from SQLite's collations, so that indexes, sorting, cursors and all engines use
 the same order.
@@ -36,16 +36,17 @@ CREATE TABLE IF NOT EXISTS indexes (
 );"""
 
 INDEXES_CACHED: Final = 2048
-# the maximum number of indexes of a collection, including retiring indexes; each write changes all of them
+# A collection has at most this many indexes, including retiring indexes, because each write changes all of them.
 MOST_KEPT: Final = 128
 
-# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing although it
-# applies.
-MANY: Final = 1  # some document has an array on the path of a field
-WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
-MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter
+# These are the bits of `many`. An index without WATCHED is older than this bit, so it may lack MET_IN_WHERE although
+# MET_IN_WHERE applies.
+MANY: Final = 1  # Some document has an array on the path of a field.
+WATCHED: Final = 2  # MET_IN_WHERE is reliable, since every document was checked for it.
+MET_IN_WHERE: Final = 4  # Some document has an array on a path of the index's filter.
 
-CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"  # by index
+# `id` is the number of the index.
+CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"
 
 CREATE: Final = "CREATE TABLE keys_N (k BLOB PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID"
 INSERT: Final = "INSERT OR IGNORE INTO keys_N (k, id) VALUES (?, ?)"
@@ -126,7 +127,7 @@ class IndexTable(KeptIndex):
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # more than one document is possible only in a file that once had format 6 or less
+            for (other,) in rows:  # There is more than one document only in a file that once had format 6 or less.
                 yield other
 
 
@@ -151,7 +152,7 @@ def drop_index(connection: apsw.Connection, index: KeptIndex) -> None:
 
 def retire_index(connection: apsw.Connection, index: KeptIndex) -> None:
     """Keep the index in use for now, and free its name."""
-    name = f"{index.definition.name}#{index.number}"  # no name of a caller has a #
+    name = f"{index.definition.name}#{index.number}"  # No name that a caller chose contains #.
     connection.execute(STAGE, (RETIRING, name, index.number))
 
 

@@ -1,12 +1,12 @@
-"""The answers of writes that have an idempotency key, in the transaction of the write (docs/decisions/0068).
+"""Store the answers of writes that have an idempotency key, in the transaction of the write (docs/decisions/0068).
 
 The life of a key: `replay` looks for the key before the write. If the key is new, the steps of the write run, and
-`keep` stores their result in the same savepoint. If the steps fail, the savepoint is rolled back with the row. `fold`
-deletes rows at the end of the batch, and `prune` deletes rows in projects without such writes.
+`keep` stores their result in the same savepoint. If the steps fail, the rollback of the savepoint also removes the row.
+`fold` deletes rows at the end of the batch, and `prune` deletes rows in projects without such writes.
 
 Hard place: a row must stay for 24 hours, but a client may send any number of keys. So a project keeps the newest
-MOST_ROWS rows with at most MOST_BYTES of answers. `upto` is the sum of the bytes of this row and of all rows before it.
-So the size of the whole table follows from two rows, the oldest and the newest, without counting.
+MOST_ROWS rows with at most MOST_BYTES of answers. The column `upto` is the sum of the bytes of a row and of all rows
+before this row. So the oldest and the newest row together show the size of the whole table, without counting.
 
 The rows contain hashes and documents. The file is encrypted, like the documents themselves.
 """
@@ -27,9 +27,11 @@ from bunbase.pkg.idempotency import KEPT_FOR, Attempt
 
 MOST_ROWS: Final = 200_000
 MOST_BYTES: Final = 64 << 20
-MOST_BODY: Final = 64 << 10  # larger documents are not stored here; the answer is then made from the document itself
-ROW_BYTES: Final = 100  # a row without its answer
-FOLDED_AT_ONCE: Final = 1000  # the rows deleted at once, in milliseconds; or twice the number of added rows, if higher
+MOST_BODY: Final = 64 << 10  # Larger documents are not stored here. The answer then comes from the document itself.
+ROW_BYTES: Final = 100  # A row without its answer takes this much memory.
+# At most this many rows are deleted at once, which takes milliseconds. The limit is twice the number of added rows if
+# this number is higher.
+FOLDED_AT_ONCE: Final = 1000
 
 CREATE_KEPT_ANSWERS: Final = """
 CREATE TABLE kept_answers (
@@ -52,7 +54,10 @@ FORGET: Final = "DELETE FROM kept_answers"
 
 
 class KeptDocument(msgspec.Struct, frozen=True, array_like=True):
-    """`body`: None if the document is too large, or if the answer does not need it."""
+    """A document in a stored answer.
+
+    `body`: None if the document is too large, or if the answer does not need the body.
+    """
 
     id: str
     rev: int
@@ -62,7 +67,10 @@ class KeptDocument(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """`seq`: the newest change after the write. Since then, a restore may have given the history a new epoch."""
+    """A stored answer. `seq`: the newest change after the write.
+
+    A later restore may have given the history a new epoch.
+    """
 
     seq: int
     results: tuple[KeptDocument | None, ...]
@@ -95,7 +103,7 @@ def keep(connection: apsw.Connection, attempt: Attempt, done: Committed, now: st
 
 
 def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> StoredDocument | None:
-    """Return a document for an answer that is sent again. `stored`: the document with its id that is stored now.
+    """Return a document for an answer that BunBase sends again. `stored`: the document with its id that is stored now.
 
     Raises: IdempotencyTooLarge if the document was too large to keep and has changed since then.
     """
@@ -113,7 +121,7 @@ def restored(kept: KeptDocument | None, stored: StoredDocument | None) -> Stored
 
 
 def bare(kept: KeptDocument | None) -> StoredDocument | None:
-    """Return a document without its body, for an answer that is sent again and shows only revisions."""
+    """Return a document without its body. A repeated answer that shows only revisions uses it."""
     return StoredDocument(kept.id, kept.rev, kept.created, kept.updated, b"{}") if kept else None
 
 

@@ -18,7 +18,7 @@ from bunbase.contracts.bundoc.collections import IndexSpec, IndexState
 
 FILTERS_KEPT: Final = 512
 
-# The stages of an index, as the column `ready` has them.
+# The stages of an index, as numbers in the column `ready`.
 BUILDING: Final = 0
 READY: Final = 1
 RETIRING: Final = 2
@@ -35,7 +35,8 @@ def _filter(text: bytes) -> Filter:
 class KeptIndex(ABC):
     """One index.
 
-    `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
+    `definition`: the specification that the caller sent. `built`: the number of the last document that the build has
+    added.
     `where`: the filter of the index. The index has only documents that match this filter. `system`: true if the index
     serves a reference in the schema.
     `ready`: true if the index is complete, so that queries use it. `retiring`: true if the index is complete, but will

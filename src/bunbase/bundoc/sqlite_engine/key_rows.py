@@ -1,7 +1,8 @@
 """Read the rows of an aggregate from the keys of an index that covers it, without the documents.
 
-Keys in one range are sorted, so documents with the same values follow each other. They become one row, whose values are
-read from the key once. A document is read only if its key does not hold a value (`rows.UNREADABLE`).
+Keys in one range are sorted, so documents with the same values follow each other. Such documents become one row, and
+the values of this row are read from the key only once. A document is read only if its key does not hold a value
+(`rows.UNREADABLE`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from bunbase.bundoc.query.rows import (
 )
 from bunbase.bundoc.query.search import Search
 
-ENTRIES_BETWEEN_LOOKS: Final = 1000  # a key takes 1 to 3 µs
+ENTRIES_BETWEEN_LOOKS: Final = 1000  # The time is checked after this many keys. A key takes 1 to 3 µs.
 
 
 def covering_plan(search: Search, reads: Reads, indexes: Sequence[Index]) -> Plan | None:
@@ -82,7 +83,7 @@ class KeyRows:
             look()
             budget.spend(len(some))
             for key, id in some:
-                values = key[: -len(id) - 1]  # the id is ASCII
+                values = key[: -len(id) - 1]  # This is right because the id is ASCII.
                 if values == before and documents and not self.apart:
                     documents += 1
                     continue

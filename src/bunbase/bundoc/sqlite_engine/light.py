@@ -24,12 +24,13 @@ from bunbase.bundoc.query.filters import (
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import KEY_FUNCTION
 
-MOST_NODES: Final = 100  # nodes of a filter, and names in its paths; writing and parsing the SQL take 0.2 ms each
-MOST_RULE_CHARACTERS: Final = 16 << 10  # the number of characters in the SQL of a rule
+# A filter has at most this many nodes, and names in its paths. Writing and parsing the SQL then take 0.2 ms each.
+MOST_NODES: Final = 100
+MOST_RULE_CHARACTERS: Final = 16 << 10  # The SQL of a rule has at most this many characters.
 
 
 def is_light(search: Search) -> bool:
-    """False for text searches, patterns, comparisons of objects or arrays, long filters, and long rules."""
+    """False for a search with a text search, a pattern, a comparison of objects or arrays, or a long filter or rule."""
     if search.text is not None or _nodes(search.where, MOST_NODES) < 0:
         return False
     if search.also is None:

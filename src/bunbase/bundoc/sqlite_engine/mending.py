@@ -1,4 +1,4 @@
-"""Repair the documents in a file of format 6 or less. Some of their values are now refused or read differently.
+"""Repair the documents in a file of format 6 or less, because this version refuses or reads some values differently.
 
 One transaction does all repairs and brings the file to format 7. There are four faults:
 
@@ -14,8 +14,8 @@ field `owner` + U+0000 with the value Ann. Each control character is replaced by
 value is lost, and the document gets a new revision. The alternative was an SQL function of our own that reads names.
 Such a function would slow down every query, for names that nobody uses.
 
-Unique indexes. Elements of arrays that are objects or arrays have keys now. If two documents have equal elements, both
-stay, and the next write of either document is refused.
+Unique indexes. If an element of an array is an object or an array, it has a key now. If two documents have equal
+elements, both stay, and the next write of either document is refused.
 
 Times. The expiry time of each document is read again, because only RFC 3339 is accepted now.
 """
@@ -37,10 +37,10 @@ from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, raise_above
 from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.pkg.control_characters import holds_control
 
-AT_ONCE: Final = 200  # documents read at a time
+AT_ONCE: Final = 200  # This many documents are read at a time.
 AT_ONCE_BYTES: Final = 2 << 20  # a batch ends after this many bytes
 PICTURES: Final = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421}
-TAKEN: Final = "\u2400"  # appended to a name until no other field has that name
+TAKEN: Final = "\u2400"  # This text is appended to a name until no other field has the name.
 
 COLLECTIONS: Final = "SELECT id, name, definition FROM collections"
 ROWS: Final = "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -102,7 +102,7 @@ class _Mending:
         floor, _ = change_log.ends(connection)
         if (
             floor
-        ):  # the log deletes old entries: a revision is at most the number of its entry, or below the oldest entry
+        ):  # The log deletes old entries. A revision is at most the number of its entry, or below the oldest entry.
             highest = (connection.execute(HIGHEST.replace("docs_N", f"docs_{number}")).get for number in numbers)
             raise_above(connection, max(floor, *highest, 0))
         connection.execute(ENDED)
@@ -129,8 +129,9 @@ class _Mending:
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one at a time: all of them may be too large for memory
-            assert stored is not None  # the query above has found it
+            # Documents are read one at a time, because all of them may be too large for memory.
+            stored = table.stored(self.connection, id)
+            assert stored is not None  # The query above has found this document.
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))
         return bool(again)
@@ -205,5 +206,5 @@ def _batch(connection: apsw.Connection, sql: str, after: int) -> list[Any]:
             if size >= AT_ONCE_BYTES:
                 break
     finally:
-        rows.close()  # a table with an open cursor cannot be changed
+        rows.close()  # SQLite cannot change a table while a cursor is open on it.
     return found

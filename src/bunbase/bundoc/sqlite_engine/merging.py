@@ -1,7 +1,9 @@
-"""Merge the ranges of an index into the order of the result. Each range has documents from every part of this order.
+"""Merge the ranges of an index into the order of the result.
 
-Only keys are read ahead: one key of each range. A document is read only when it is the next in the order. So a page of
-20 examines as few documents as with a single range.
+Each range may have documents from every part of the result.
+
+The merge reads ahead only keys: one key of each range. A document is read only when it is the next in the order. So a
+page of 20 examines as few documents as with a single range.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One snapshot of a whole project, for live queries: documents, rules and the number of the newest change agree."""
+"""One snapshot of a whole project, for live queries.
+
+The documents, rules and newest change of a snapshot belong together.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class SqliteMoment:
     def __init__(self, connection: apsw.Connection, known: Mapping[str, Table]) -> None:
         self.connection = connection
         self.known = known
-        self.epoch, self.seq = position(connection)  # the first read, which begins the snapshot
+        self.epoch, self.seq = position(connection)  # This is the first read, which begins the snapshot.
         self.tables: dict[str, Table | None] = {}
 
     def allow(self, seconds: float) -> None:

@@ -1,4 +1,6 @@
-"""The open files of projects. A file is opened when it is needed; if too many are open, the least recently used closes.
+"""The open files of projects. A file is opened when it is needed.
+
+If too many files are open, the least recently used file closes.
 
 The life of an open file:
 
@@ -9,7 +11,7 @@ The life of an open file:
 3. A caller that awaits while it uses the file needs `using`, which counts the users of the file. A caller that does not
    await need not be counted, because nothing else runs in the event loop meanwhile.
 4. `tend` asks BunKMS again for each key well before the last confirmation gets too old. If BunKMS refuses, the file is
-   closed at once. So a destroyed key opens no file after at most `key_seconds`.
+   closed at once. So at most `key_seconds` after a key is destroyed, it opens no file any more.
 5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
 
 Everything here runs in the event loop; only work on files runs in threads. Each project has a lock, so that opening,
@@ -53,10 +55,11 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # the id of a project is the name of its directory
+PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # The id of a project is also the name of its directory.
 SCANNER_IDLE_SECONDS: Final = 60.0
-HELD_SECONDS: Final = 2  # Retry-After while a project is being restored
-REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers of BunKMS: a retry changes nothing
+HELD_SECONDS: Final = 2  # Clients get this value as Retry-After while a project is being restored.
+# These answers of BunKMS are final: a retry changes nothing.
+REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)
 
 
 class OpenFiles:
@@ -111,7 +114,7 @@ class OpenFiles:
         while (file := self.ready(project)) is None:
             if project in self.held:
                 raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
-            # in a new task: if the first caller is cancelled, other callers still wait for the file
+            # This runs in a new task. If the first caller is cancelled, other callers still wait for the file.
             await asyncio.shield(self._spawn(self._open(project)))
         return file
 
@@ -127,7 +130,10 @@ class OpenFiles:
 
     @asynccontextmanager
     async def visited(self, project: str) -> AsyncIterator[ProjectFile]:
-        """Like `using`, for upkeep. A visit does not count as use, and closes the file again if it had to open it."""
+        """Do the same as `using`, for upkeep. A visit does not count as use.
+
+        If it had to open the file, it closes the file again.
+        """
         before = self.files.get(project)
         used_at = None if before is None else before.used_at
         async with self.using(project) as file:
@@ -147,7 +153,7 @@ class OpenFiles:
         """Wait until the file has no users, call `finish`, close the file, and call `take_place` in a thread.
 
         `take_place` replaces the file by another file. New callers of this project wait meanwhile.
-        Raises: BundocBusy if the file was closed before this.
+        Raises: BundocBusy if the file is closed when this call begins.
         """
         async with self._lock(project):
             if self.files.get(project) is not file or file.closing:
@@ -177,7 +183,7 @@ class OpenFiles:
         return await self._in_thread(found)
 
     async def begin_rotation(self, project: str) -> DataKey:
-        """Return a new data key, after it is stored in the key file next to the present key.
+        """Store a new data key in the key file, next to the present key, and return it.
 
         The key is on disk before anything is encrypted under it. So a crash never leaves a file without its key.
         """
@@ -223,7 +229,7 @@ class OpenFiles:
             return await self.held_key(project)
 
     async def held_key(self, project: str) -> tuple[KeyFile, bytes]:
-        """Like `key_of`, for a caller inside of `holding`."""
+        """Do the same as `key_of`, for a caller inside of `holding`."""
         return await self.keys.find(project, self._directory_of(project))
 
     async def drop(self, project: str) -> None:
@@ -257,14 +263,15 @@ class OpenFiles:
             if self.ready(project) is not None:
                 return
             stale = self.files.get(project)
-            if stale is not None and not stale.closing:  # open, but the last confirmation of its key is too old
+            # The file is open, but the last confirmation of its key is too old.
+            if stale is not None and not stale.closing:
                 await self._prove_or_close(project, stale)
                 return
             await self._close_now(project, stale)
             if project in self.damaged:
                 raise DataUnreadable("This project's file is damaged: restore it from a backup.")
             await self._make_room()
-            self.reserved += 1  # opening awaits, so two callers could otherwise take the last free place
+            self.reserved += 1  # Opening awaits, so two callers could otherwise take the last free place.
             try:
                 self.files[project] = await self._open_file(project, directory)
             except DataUnreadable as unreadable:
@@ -277,7 +284,7 @@ class OpenFiles:
             self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
-        asked_at = self.now()  # the confirmation counts from the time of the question, not from the time of the answer
+        asked_at = self.now()  # The confirmation counts from the time of the question, not from the time of the answer.
         try:
             key_file, key = await self.keys.find(project, directory)
             if not key_file.complete:
@@ -389,7 +396,7 @@ class OpenFiles:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # marks the error as read; otherwise asyncio logs it if no caller waits any more
+            task.exception()  # This marks the error as read. Otherwise asyncio logs it if no caller waits any more.
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Do `work` in a thread. Raises: the errors of the task; errors of files and of the operating system become

@@ -39,12 +39,12 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-# The event loop reads at most this much. A longer list would delay all other requests, so a thread reads it.
+# The event loop reads at most this much. A thread reads a longer list, which would delay all other requests.
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
-    counted=2000,  # keys: 0.1 ms
-    examined=LOOP_DOCUMENTS,  # less than a millisecond for small documents
+    counted=2000,  # so many keys take 0.1 ms
+    examined=LOOP_DOCUMENTS,  # so many small documents take less than a millisecond
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003
@@ -123,11 +123,11 @@ class ProjectFile:
         return None if chunk.more and len(chunk.items) < limit else chunk
 
     def search_inline(self, collection: str, search: Search) -> Found | None:
-        """Return the page if an index or the order of ids leads to it in few steps, otherwise None."""
+        """Return the page if an index or the order of ids finds it in few steps, otherwise None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         if search.explain:
-            return None  # advice plans the search many times, which takes too long here
+            return None  # Advice plans the search many times, which takes too long here.
         self.reader_watch.start(INLINE_SECONDS)
         self.reader.execute("BEGIN")
         try:
@@ -140,11 +140,11 @@ class ProjectFile:
                 self.reader_watch,
             )
         except (QueryNeedsIndex, apsw.InterruptError):
-            return None  # a thread has more time
+            return None  # A thread has more time.
         finally:
             self.reader_time.start()
             if self.reader.in_transaction:
-                self.reader.execute("ROLLBACK")  # nothing is lost: the transaction only read
+                self.reader.execute("ROLLBACK")  # Nothing is lost, because the transaction only read.
             self._prove_reader()
 
     def _prove_reader(self) -> None:
@@ -161,7 +161,7 @@ class ProjectFile:
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read a page of a list in a thread."""
         table = self.tables.get(collection)
-        if table is None:  # the collection was dropped while this call waited
+        if table is None:  # The collection was dropped while this call waited.
             return Chunk((), more=False)
         return self.scanned(lambda scanner: table.page(scanner, after, limit))
 
@@ -214,7 +214,7 @@ class ProjectFile:
         nothing: Callable[[Search], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
-        tables = dict(self.tables)  # a copy, so that the whole search sees the same collections
+        tables = dict(self.tables)  # The copy lets the whole search see the same collections.
         table = tables.get(collection)
         if table is None:
             return nothing(search)

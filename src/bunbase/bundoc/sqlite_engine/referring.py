@@ -21,10 +21,11 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
-MAX_CHANGED: Final = 1000  # the documents that one deletion may delete or change, which takes the writer about 50 ms
+# One deletion may delete or change at most this many documents, which takes the writer about 50 ms.
+MAX_CHANGED: Final = 1000
 SHOWN: Final = 64  # an error shows at most this many characters of an id, which may be any string
 
-Key = tuple[str, str]  # collection, id
+Key = tuple[str, str]  # The collection and the id of a document.
 
 
 class PendingWrite(msgspec.Struct, frozen=True):
@@ -151,8 +152,9 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.stored(self.transaction.connection, id)  # finds it even if it has expired meanwhile
-        assert before is not None  # this transaction has read the document
+        # This finds the document even if it has expired meanwhile.
+        before = table.stored(self.transaction.connection, id)
+        assert before is not None  # This transaction has read the document before.
         body = before.body
         for reference, ids in self.cleared[place].items():
             body = without(body, reference.path, ids)
@@ -193,7 +195,8 @@ def _dangling(transaction: Transaction, write: PendingWrite) -> list[Violation]:
 def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Guard | None) -> bool:
     """True if the reference leads to a document.
 
-    A document that the caller may not `get` counts as missing; a caller must not find out which documents exist.
+    A document that the caller may not `get` counts as missing, because a caller must not find out which documents
+    exist.
     """
     found = transaction.lookup(reference.collection, id)
     if found is None or guard is None:
@@ -213,5 +216,5 @@ def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Tab
 
 def _known(transaction: Transaction, collection: str) -> Table:
     table = transaction.table(collection)
-    assert table is not None  # the collection has a document
+    assert table is not None  # The collection has a document, so it has a table.
     return table

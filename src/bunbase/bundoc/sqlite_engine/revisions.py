@@ -18,10 +18,12 @@ import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import ends
 
-KEEPS_REVISIONS: Final = 7  # the first format that uses no revision twice
-MOST_ENDED: Final = 100_000  # rows, about 10 MB
-MOST_FLOORS: Final = 10_000  # if there are more floors, dropped collections share the floor of the project
-FOLDED_AT_ONCE: Final = 1000  # the rows deleted at once, in milliseconds; or twice the number of added rows, if higher
+KEEPS_REVISIONS: Final = 7  # This is the first format in which no id uses a revision twice.
+MOST_ENDED: Final = 100_000  # The table `ended` has at most this many rows, about 10 MB.
+MOST_FLOORS: Final = 10_000  # If there are more floors, dropped collections share the floor of the project.
+# At most this many rows are deleted at once, which takes milliseconds. The limit is twice the number of added rows if
+# this number is higher.
+FOLDED_AT_ONCE: Final = 1000
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -53,12 +55,12 @@ HIGHEST_ENDED: Final = "SELECT coalesce(max(rev), 0) FROM ended WHERE collection
 REACH: Final = "SELECT (SELECT min(n) FROM ended), (SELECT max(n) FROM ended)"
 OLDEST: Final = """
 SELECT c.name, max(e.rev) FROM (SELECT collection, rev FROM ended WHERE n <= ?) AS e
-JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # the floor of a dropped collection is already stored
+JOIN collections AS c ON c.id = e.collection GROUP BY c.name"""  # The floor of a dropped collection is already stored.
 FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 
 
 class Revisions:
-    """The writer's copy of these tables in memory.
+    """The writer's copy of the tables of revisions, in memory.
 
     After a rollback, the copy may have higher revisions than the tables, and then some revisions are skipped. The copy
     never has lower revisions. The tables are never written from the copy.
@@ -69,7 +71,7 @@ class Revisions:
         self.floors = _floors(connection)
         numbers: list[Any] = connection.execute(WITH_ENDED).fetchall()
         self.with_ended: set[int] = {number for (number,) in numbers}
-        self.grown = 0  # number of rows that the present transaction has added to `ended`
+        self.grown = 0  # The present transaction has added this many rows to `ended`.
 
     def last(self, connection: apsw.Connection, collection: str, number: int | None, id: str) -> int:
         """Return the last revision that a missing document may have had, 0 if it never existed.
@@ -77,7 +79,7 @@ class Revisions:
         `number`: the number of the collection, None if the collection does not exist.
         """
         last = max(self.floor, self.floors.get(collection, 0))
-        if number in self.with_ended:  # `with_ended` saves the look-up for nearly all new documents
+        if number in self.with_ended:  # For nearly all new documents, `with_ended` makes the look-up unnecessary.
             last = max(last, connection.execute(LAST, (number, id)).get or 0)
         return last
 

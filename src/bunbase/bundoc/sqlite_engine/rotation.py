@@ -41,8 +41,8 @@ from bunbase.pkg.sealed_sqlite.rekeying import Rekeying
 
 log = logger("bundoc")
 
-MOST_AT_ONCE: Final = 4  # the rotations at the same time; each reads and writes a whole file
-REMEMBERED: Final = 1000  # error codes of failed rotations that are kept
+MOST_AT_ONCE: Final = 4  # At most this many rotations run at the same time, because each reads and writes a whole file.
+REMEMBERED: Final = 1000  # The error codes of at most this many failed rotations are remembered.
 
 
 class Rotation:
@@ -70,7 +70,7 @@ class Rotations:
 
     async def begin(self, project: str) -> KeyState:
         """Start a rotation if none is running, and return the state of the key. Raises: BundocBusy."""
-        await self.files.open(project)  # fails at once if the file cannot be opened
+        await self.files.open(project)  # If the file cannot be opened, the rotation fails here at once.
         if project not in self.running:
             if self.ending or len(self.running) >= MOST_AT_ONCE:
                 raise BundocBusy("Other keys are being rotated; try again in a minute.", retry_after_seconds=60)
@@ -141,15 +141,15 @@ class Rotations:
             if isinstance(error, apsw.Error):
                 raise self.files.fault(project, file, error) from error
             if isinstance(error, FileNotFoundError):
-                # A restore has called `find_key`, which chooses one of the two keys and deletes the draft.
+                # A restore has called `find_key`. This function has chosen one of the two keys and deleted the draft.
                 raise BundocBusy("A restore has stopped the rotation; try again.", retry_after_seconds=1) from error
             raise problem_of_system(error) if isinstance(error, OSError) else error from error
 
     async def _replace(self, project: str, file: ProjectFile, writer: Writer, copy: Rekeying, new: DataKey) -> None:
         """Replace the file by the copy.
 
-        After an error `next` stays in `key.json`, unlike after an error in `_rotate`. The rename may have happened, and
-        only the next opening can find out which of the two keys opens the file.
+        After an error, `next` stays in `key.json`, because the rename may have happened. Only the next opening can find
+        out which of the two keys opens the file. After an error in `_rotate`, `next` is removed.
         """
         try:
             await self.files.replace(
@@ -162,8 +162,8 @@ class Rotations:
     def _take_place(self, copy: Rekeying, new: DataKey) -> None:
         """Rename the copy and make its key the only one, in a thread.
 
-        First, read the key file again. If another task has changed the key file meanwhile, it may not have the new key.
-        Then a crash right after the rename would lose the only key that opens the project.
+        First, read the key file again. Another task may have changed the key file meanwhile, and removed the new key.
+        In this case, a crash right after the rename would lose the only key that opens the project.
         """
         directory = copy.path.parent
         found = read_key_file(directory)

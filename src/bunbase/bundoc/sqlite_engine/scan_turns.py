@@ -18,7 +18,7 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # the part of its time that a scan may wait; with less time left, a scan would fail anyway
+WAITING_SHARE: Final = 0.5  # A scan may wait for this part of its time. With less time left, it would fail anyway.
 
 
 class ScanTurns:
@@ -34,7 +34,7 @@ class ScanTurns:
         self.pool = ThreadPoolExecutor(settings.scans, thread_name_prefix="bundoc-scan")
         self.all = asyncio.Semaphore(settings.scans)
         self.waiting = 0
-        self.waiting_for: Counter[str] = Counter()  # the number of waiting scans by the path of the project's file
+        self.waiting_for: Counter[str] = Counter()  # This counts waiting scans by the path of the project's file.
 
     async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
         """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
@@ -47,7 +47,7 @@ class ScanTurns:
                 return await asyncio.shield(scanning)
             except asyncio.CancelledError:
                 scan.unwanted = True
-                await _wait_for(scanning)  # takes some milliseconds, and frees the thread
+                await _wait_for(scanning)  # This takes some milliseconds, and frees the thread.
                 raise
 
     def new_scan(self) -> Scan:
@@ -64,7 +64,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # nothing else has run in between, so `acquire` does not wait
+            await self.all.acquire()  # Nothing else has run in between, so `acquire` does not wait.
         try:
             yield
         finally:
@@ -73,12 +73,12 @@ class ScanTurns:
 
     async def _wait(self, file: ProjectFile, scan: Scan) -> None:
         project, free = str(file.path), self.settings.queued_scans - self.waiting
-        if free <= 0 or self.waiting_for[project] > free:  # so half of the free places remains for other projects
+        if free <= 0 or self.waiting_for[project] > free:  # This keeps half of the free places for other projects.
             raise _busy()
         self.waiting += 1
         self.waiting_for[project] += 1
         try:
-            await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins without a task
+            await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins without a task.
             async with asyncio.timeout((scan.until - time.monotonic()) * WAITING_SHARE):
                 await file.scan_turns.acquire()
                 try:
@@ -100,8 +100,8 @@ async def _wait_for(scanning: asyncio.Future[T]) -> None:
         try:
             await asyncio.wait((scanning,))
         except asyncio.CancelledError:
-            continue  # cancelled again: the scan is stopping already
-    scanning.exception()  # marks the error as read, so that asyncio does not log it
+            continue  # The scan is cancelled again, but it is stopping already.
+    scanning.exception()  # This marks the error as read, so that asyncio does not log it.
 
 
 def _busy() -> BundocBusy:

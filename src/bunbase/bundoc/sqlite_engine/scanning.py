@@ -45,7 +45,7 @@ class Scanning:
     whole search sees the same state.
 
     `watch`: the limit of the time, in a thread or in the event loop. Call `close` after the search, also after an
-    error: the traceback of an exception may keep a generator alive, and with it an open cursor.
+    error, because the traceback of an exception may keep a generator and its open cursor alive.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Scanning:
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
         self.place = place_of(self.plan, keys) if self.text else None
         residual = search.residual is not None
-        at_once = None if residual else self.test  # the part of the rule that Python evaluates comes before the filter
+        at_once = None if residual else self.test  # The part of the rule that Python evaluates comes before the filter.
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once, residual)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Scanning:
         self.open.clear()
 
     def documents(self, after: bytes | None) -> Iterator[StoredDocument]:
-        """Yield the whole documents for `_ids`."""
+        """Yield whole documents. `_ids` does the same for ids."""
         if not self.covered or self.plan.merged:
             for id in self.ids(after):
                 document = self.document(id)
@@ -135,8 +135,9 @@ class Scanning:
         return position(self.search.order, decode(with_system_fields(document)))
 
     def document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # finds the document even if it has expired since the test
-        assert stored is not None  # this transaction has read its id
+        # This finds the document even if it has expired since the test.
+        stored = self.table.stored(self.connection, id)
+        assert stored is not None  # This transaction has read the id of the document.
         return stored
 
     def entries(self, statement: Statement) -> Iterator[Any]:

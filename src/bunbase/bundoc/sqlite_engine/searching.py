@@ -19,14 +19,14 @@ from bunbase.bundoc.sqlite_engine.counting import Counting
 from bunbase.bundoc.sqlite_engine.scanning import Scanning, decode
 from bunbase.pkg import effort
 
-# the maximum number of ranges in the event loop; SQLite prepares a statement for each range, in 10 µs
+# A search in the event loop has at most this many ranges, because SQLite takes 10 µs to prepare a statement for each.
 LOOP_RANGES: Final = 20
 
 
 class Searching(Scanning):
     """One search: its page, its count, or the rows of an aggregate."""
 
-    sorted: int = 0  # the number of documents that were sorted
+    sorted: int = 0  # The search has sorted this many documents.
 
     def found(self, limits: Limits = NO_LIMITS) -> Found:
         """Return the page, and the count if the search asks for it. Raises: QueryNeedsIndex."""
@@ -70,12 +70,12 @@ class Searching(Scanning):
             return None
         if len(self.plan.ranges) > LOOP_RANGES:
             return None
-        self.advises = False  # a refusal is thrown away, and a thread searches again
+        self.advises = False  # Nobody reads a refusal here, because a thread searches again.
         found = self.found(limits)
         return None if found.more and len(found.items) < self.search.limit else found
 
     def explained(self) -> Found:
-        """Return the plan of an aggregate. If an aggregate reads documents, its work grows with every document."""
+        """Return the plan of an aggregate. The work of an aggregate that reads documents grows with every document."""
         keys = self.covering_plan(self.search.reads or Reads())
         plan = keys or self.plan
         index = plan.index.name if plan.index else PRIMARY

@@ -28,5 +28,5 @@ def _size(directory: Path) -> StoredSize | None:
         if written_at is None:
             return None
         return StoredSize(size_of(directory), datetime.fromtimestamp(written_at // NANOSECONDS, UTC))
-    except FileNotFoundError:  # the project was deleted, or its log was merged, in between
+    except FileNotFoundError:  # The project was deleted, or its log was merged, in between.
         return None

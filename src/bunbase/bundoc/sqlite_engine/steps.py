@@ -34,8 +34,8 @@ def do_steps(
 ) -> Committed:
     """Do all steps of one commit.
 
-    `with_bodies`: the same as in Engine.commit. Small patches may change 500 MB of documents, and the results of a
-    whole batch of commits wait in memory for its fsync.
+    `with_bodies`: true if results have the bodies of documents. Small patches may change 500 MB of documents, and the
+    results of a whole batch of commits wait in memory until the fsync.
     Raises: the error of the first step that fails; a Problem has the index of this step as `write`. Also raises
     Unanswered if rules and schemas allow all steps, but a function must first decide about some of them.
     """
@@ -122,13 +122,13 @@ def _do_step(transaction: Transaction, step: CommitStep, questions: Questions) -
         if after is not None:
             if table.expires and _clear_way(transaction, collection, table, after):
                 questions.forget_from(asked)
-                return _do_step(transaction, step, questions)  # the deletions may have changed this document too
+                return _do_step(transaction, step, questions)  # The deletions may have changed this document too.
             if table.terms.schema is not None:
                 _check_fits(transaction, step, table, before, after)
     if table is None:
         table = transaction.begin_collection(collection)
     if after is None:
-        assert before is not None  # there was a document to delete
+        assert before is not None  # There was a document to delete.
         delete(transaction, collection, before)
         return None
     _store(transaction, table, before, after)
@@ -194,7 +194,7 @@ def _clear_way(transaction: Transaction, collection: str, table: Table, after: S
         table.stored(transaction.connection, id) for id in holders if table.get(transaction.connection, id) is None
     ]
     for document in ended:
-        assert document is not None  # the id of the document is in an index
+        assert document is not None  # The index contained the id of this document.
         _end_document(transaction, collection, table, document)
     return bool(ended)
 

@@ -1,6 +1,7 @@
 """The SQL on documents. Each collection has its own table, so that it can have its own indexes.
 
-Collections have numbers, and the name of a table has the number: no name from a client becomes part of a statement.
+Each collection has a number, which is part of the name of its table. So no name from a client becomes part of a
+statement.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
-FORMAT: Final = 9  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
+# This is the `user_version` of a file. `formats.py` brings an older file to this format when it is opened.
+FORMAT: Final = 9
 
-# No number is used twice: a reader that still uses a dropped collection must not read documents of another collection.
+# No number is used twice, because a reader that still uses a dropped collection must not read another collection.
 CREATE_COLLECTIONS: Final = """
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -50,7 +52,8 @@ NAMED: Final = "SELECT id, definition FROM collections WHERE name = ?"
 DEFINITION: Final = "SELECT definition FROM collections WHERE id = ?"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
 
-# Text indexes and builds refer to `n`. Measured: a table WITHOUT ROWID has equally fast reads, lists and inserts.
+# Text indexes and builds refer to `n`. According to a measurement, a table WITHOUT ROWID has equally fast reads, lists
+# and inserts.
 CREATE_TABLE: Final = """
 CREATE TABLE docs_N (
     n INTEGER PRIMARY KEY,
@@ -126,7 +129,7 @@ class Table:
                 items.append(StoredDocument(*row))
                 size += len(row[4])
         finally:
-            rows.close()  # an open cursor keeps its snapshot, and SQLite cannot truncate its log
+            rows.close()  # An open cursor keeps its snapshot, and SQLite cannot truncate its log.
         return Chunk(tuple(items), more=False)
 
     def insert(self, connection: apsw.Connection, new: StoredDocument) -> None:
@@ -177,7 +180,7 @@ def table_of(connection: apsw.Connection, number: int) -> Table:
 
 
 def found_table(connection: apsw.Connection, name: str, known: Table | None) -> Table | None:
-    """Return the table of a collection as it is in the connection's snapshot; `known` itself if it is the same."""
+    """Return the table of a collection as it is in the connection's snapshot. Return `known` if nothing has changed."""
     rows: list[Any] = connection.execute(NAMED, (name,)).fetchall()
     if not rows:
         return None

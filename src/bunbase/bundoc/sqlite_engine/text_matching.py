@@ -1,16 +1,16 @@
-"""The SQL of a search by words. It finds the documents that contain the words, each with its score.
+"""The SQL of a search by words. The SQL finds the documents that contain the words, each with its score.
 
 **Search within.** Many documents may contain the words, but only few of these documents have the value in the filter,
-such as one household of thousands. The filter or the rule may set the first fields of an index equal to values. Then
-only documents with these values are candidates. The search reads the text index from the first match to the last, and
-skips each match that is not among the keys of the other index, without reading the document. The score is the score in
-the whole text index.
+such as one household of thousands. The filter or the rule may set the first fields of an index equal to values. With
+such an index, only documents with these values are candidates. The search reads the text index from the first match to
+the last, and skips each match that is not among the keys of the other index, without reading the document. The score is
+the score in the whole text index.
 
 The alternative was to look up each key in the text index. But bm25 counts the documents with the words again for each
 look-up. With 100,000 such documents, this took 3.4 ms for each key, and skipping all of them took 16 ms.
 
-This reveals nothing about denied documents: which documents are candidates depends only on tests that may choose the
-ranges of a plan (docs/decisions/0032).
+The skips reveal nothing about denied documents, because only tests that may choose the ranges of a plan decide which
+documents are candidates (docs/decisions/0032).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from bunbase.bundoc.sqlite_engine.text_tables import TextTable
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 
 # These values are not scores, since real scores are never below 0.
-NOT_FULFILLED: Final = -1  # the document does not match the filter
-OUTSIDE: Final = -2  # the document does not have the values of the place, so it is not a candidate
+NOT_FULFILLED: Final = -1  # The document does not match the filter.
+OUTSIDE: Final = -2  # The document does not have the values of the place, so it is not a candidate.
 
-MAX_RANGES: Final = 100  # the maximum number of ranges of keys; SQLite joins at most 500 SELECTs
-# the maximum number of document numbers in memory (1 MB); beyond it, each match is read and tested
+MAX_RANGES: Final = 100  # A search uses at most this many ranges of keys. SQLite joins at most 500 SELECTs.
+# At most this many document numbers are in memory (1 MB). If there are more, the search reads and tests each match.
 MAX_NUMBERS: Final = 100_000
 
 
@@ -73,7 +73,7 @@ class WithinPlace(msgspec.Struct, frozen=True):
     """The documents with the values in the plan's tests of equality.
 
     `keys`: the table of the plan's index. `ranges`: the ranges of their keys, which may also contain other documents
-    with very long values. `inside`: the test that exactly these documents pass.
+    with very long values. `inside`: the test that only the documents with the values pass.
     """
 
     keys: str
@@ -156,7 +156,7 @@ class TextMatching:
     def _within(self, place: WithinPlace) -> Condition:
         """Return SQL that skips matches outside of the place. The `+` keeps SQLite from looking up each number."""
         if len(place.ranges) > MAX_RANGES:
-            return Condition("")  # each match is read and tested
+            return Condition("")  # The search reads and tests each match.
         ids = " UNION ALL ".join(f"SELECT id AS of FROM {place.keys} WHERE k >= ? AND k < ?" for _ in place.ranges)
         bounds = tuple([bound for range in place.ranges for bound in (range.low, range.high)])
         few = f"SELECT count(*) FROM (SELECT 1 FROM ({ids}) LIMIT ?)"

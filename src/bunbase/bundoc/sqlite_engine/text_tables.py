@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc.collections import IndexSpec
 
 LOCAL_SCORE: Final = "bundoc_local_score"
 
-# Parameters of bm25. LENGTH is a constant, not the mean number of words, which would depend on all documents.
+# These are parameters of bm25. LENGTH is a constant, because the mean number of words would depend on all documents.
 SATURATION: Final = 1.2
 LENGTH_WEIGHT: Final = 0.75
 LENGTH: Final = 100

@@ -41,7 +41,8 @@ MAX_FOLLOWED_BYTES: Final = (
     32 << 20
 )  # the size of documents before and after their changes, in memory until the batch is on disk
 
-Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer to the caller
+# Such a function runs in one savepoint. The result of the function is the answer to the caller.
+Work = Callable[["Transaction"], Any]
 
 
 class Task(Protocol):
@@ -60,7 +61,7 @@ class Transaction:
     the project, or if they have more than MAX_FOLLOWED_BYTES.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
     expired document with the same unique value. `work`: the work of the present commit. `worked`: the work of all
-    commits of the batch, in microseconds. `kept`: the number of answers that this batch has kept (`kept_answers.py`).
+    commits of the batch, in microseconds. `kept`: the number of answers that this batch has stored (`kept_answers.py`).
     """
 
     def __init__(
@@ -148,8 +149,9 @@ class Transaction:
             self._follow(self.changes, DocumentChange(self.seq, collection, before, after))
 
     def _follow(self, changes: list[DocumentChange], change: DocumentChange) -> None:
-        """Keep the change for the follower of the project. If all changes together are too large, the follower reads
-        the documents instead.
+        """Collect the change for the follower of the project.
+
+        If all changes together are too large, collect none, and the follower reads the documents.
         """
         changes.append(change)
         self.followed_bytes += sum([len(one.body) for one in (change.before, change.after) if one is not None])

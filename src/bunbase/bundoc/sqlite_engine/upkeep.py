@@ -24,8 +24,9 @@ from bunbase.pkg.logger import logger
 log = logger("bundoc")
 
 ROUND_SECONDS: Final = 86_400.0
-MOST_AT_ONCE: Final = 20  # closed projects visited in one call of `tend`: about 0.1 s
-BATCHES_AT_ONCE: Final = 100  # the batches of 1000 changes in one call of `tend`; the next call continues
+MOST_AT_ONCE: Final = 20  # One call of `tend` visits at most this many closed projects, which takes about 0.1 s.
+# One call of `tend` deletes at most this many batches of 1000 changes. The next call continues.
+BATCHES_AT_ONCE: Final = 100
 
 
 class Upkeep:
@@ -52,7 +53,7 @@ class Upkeep:
 
     async def tend(self) -> None:
         for project in [*self.files.files, *await self._next_of_round()]:
-            await asyncio.sleep(0)  # thousands of projects may be open, and other tasks must run in between
+            await asyncio.sleep(0)  # Thousands of projects may be open, and other tasks must run in between.
             try:
                 async with self.files.visited(project) as file:
                     await self._prune(project, file)
@@ -61,7 +62,10 @@ class Upkeep:
                 log.warning("upkeep of a project failed", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
-        """Return the next projects to visit. Their number is large enough to visit all projects within a day."""
+        """Return the next projects to visit.
+
+        The number of returned projects is large enough to visit all projects within a day.
+        """
         now = self.files.now()
         if not self.round and now - self.began_at >= ROUND_SECONDS:
             self.round = sorted(await self.files.projects(), reverse=True)

@@ -17,17 +17,21 @@ from bunbase.pkg.patterns import Pattern
 from bunbase.pkg.sealed_sqlite.connection import TimeBound
 from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
-ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, number of reads of its JSON) → 1, or ends the search
-LOOP_DOCUMENTS: Final = 200  # the maximum number of documents of a search in the event loop; small documents always fit
-LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test
-VALUES_BETWEEN_LOOKS: Final = 1000  # the values between two checks of the time; each takes about 0.5 µs
+# The arguments are the bytes of a document and the number of reads of its JSON. The function returns 1, or ends the
+# search.
+ROOM_FUNCTION: Final = "bundoc_room"
+# A search in the event loop examines at most this many documents. This many small documents always fit into the time
+# limit.
+LOOP_DOCUMENTS: Final = 200
+LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test.
+VALUES_BETWEEN_LOOKS: Final = 1000  # The time is checked after this many values. Each value takes about 0.5 µs.
 
 
 class Watch(Protocol):
     def over(self) -> bool:
         """True if the search must stop.
 
-        The search calls this between two documents, where SQLite does not check the time.
+        The search calls this function between two documents, where SQLite does not check the time.
         """
         ...
 
@@ -106,7 +110,7 @@ def learn_room(connection: apsw.Connection, watch: LoopWatch) -> None:
 
 
 def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
-    """True if the text matches the pattern. A match cannot be stopped, so it begins only if it will end in time.
+    """True if the text matches the pattern. Nothing can stop a match, so it begins only if it will end in time.
 
     Raises: apsw.InterruptError.
     """

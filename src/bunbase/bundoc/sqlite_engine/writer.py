@@ -46,19 +46,20 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-# The pages of the log: 16 MB. A checkpoint of these pages takes about 80 ms. Bulk writes change the same pages of
-# indexes often, and a checkpoint writes each page once. With 4 MB, checkpoints took a fifth of the time of writing
-# 60,000 documents.
+# The log grows to this many pages (16 MB) before a checkpoint, which takes about 80 ms. Bulk writes change the same
+# pages of indexes often, and a checkpoint writes each page once. With 4 MB, checkpoints took a fifth of the time of
+# writing 60,000 documents.
 CHECKPOINT_PAGES: Final = 4000
 DRAIN_SECONDS: Final = 30.0
 RETRY_AFTER_SECONDS: Final = 1
-BATCH_WORK: Final = 1_000_000  # microseconds, estimated by `CommitWork`; with more, the rest of the batch waits
+# A batch does this much work, in microseconds as estimated by `CommitWork`. The rest of the batch waits.
+BATCH_WORK: Final = 1_000_000
 
 T = TypeVar("T")
 
 
 def kept_from(settings: BundocSettings, clock: Clock) -> str:
-    """Return the time before which changes are deleted."""
+    """Return the time before which BunBase deletes changes."""
     return rfc3339(clock.now() - timedelta(days=settings.change_days))
 
 
@@ -111,8 +112,9 @@ class Writer:
     def commit(
         self, steps: tuple[CommitStep, ...], depth: int = 0, attempt: Attempt | None = None, with_bodies: bool = True
     ) -> asyncio.Future[Committed]:
-        """Do all steps or none of them. The future is done when the steps are on disk. `attempt`: the same as in
-        Engine.commit.
+        """Do all steps or none of them. The future is done when the steps are on disk.
+
+        `attempt` has the same meaning as in Engine.commit.
 
         Raises: BundocBusy. The future raises the error of the first step that fails.
         """
@@ -241,7 +243,7 @@ class Writer:
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
-            assert self.revisions is not None  # `_connected` has set it
+            assert self.revisions is not None  # `_connected` has set this.
             now, most = rfc3339(self.clock.now()), self.settings.max_collections
             transaction = Transaction(connection, self.tables, self.revisions, most, now, self.followed())
             since = transaction.seq
@@ -313,7 +315,7 @@ class Writer:
         assert self.connection is not None
         try:
             self.connection.wal_checkpoint(mode=mode)
-        except apsw.Error as error:  # nothing is lost, since the log keeps all pages that are not in the file yet
+        except apsw.Error as error:  # Nothing is lost, since the log keeps all pages that are not in the file yet.
             log.warning("a checkpoint failed", error=repr(error))
 
     def _answer(self, results: list[tuple[Waiting, Any]], committed: CommittedBatch | None) -> None:

@@ -15,11 +15,13 @@ from bunbase.contracts.bundoc.problems import DocumentTooLarge
 from bunbase.pkg.line_batches import Batch, BatchLimits, LineBatches
 from bunbase.pkg.ndjson import ImportLine, RefusedLine
 
-MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
+# A line may have the largest body of one document, and the envelope around it.
+MAX_LINE_BYTES: Final = (2 << 20) + 1024
 LIMITS: Final = BatchLimits(MAX_LINE_BYTES, MAX_LINES, 4 << 20)
 KEPT_BYTES: Final = 4 << 20
 MAX_UNRESOLVED: Final = 10_000
-MAX_ROUNDS: Final = 32  # each round must import a line; a chain of references needs several rounds
+# Kept lines are sent at most this often. Each round must import a line; a chain of references needs several rounds.
+MAX_ROUNDS: Final = 32
 
 Send = Callable[[Batch], Awaitable[Imported]]
 
@@ -66,7 +68,10 @@ class Importing:
         self._add(refused)
 
     def _settle(self, batch: Batch, result: Imported) -> Imported:
-        """Keep the unresolved lines for which there is room, and count all others. Return the result of those kept."""
+        """Keep the unresolved lines for which there is space, and count all others.
+
+        Return the result of the kept lines.
+        """
         kept: set[int] = set()
         unresolved = set(result.unresolved)
         for line in batch:

@@ -74,7 +74,7 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
 
 
 def _kept_in(body: bytes) -> tuple[str | None, str]:
-    """Return the id, None if there is none, and the time of creation, "" if there is none. Raises: InvalidDocument."""
+    """Return the id (None if it is missing) and the time of creation ("" if it is missing). Raises: InvalidDocument."""
     try:
         kept = read_kept(body)
     except msgspec.ValidationError as error:
@@ -97,4 +97,5 @@ def _moment(sent: Any) -> str:
     except ValueError:
         message = f"_created must be a time in RFC 3339, such as {EXAMPLE}. Without it, the time of the import counts."
         raise InvalidDocument.at("/_created", message) from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")  # `strftime` writes the year 99 as 99
+    # `strftime` would write the year 99 as 99, without leading zeros.
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from bunbase.contracts.bundoc.collections import Collection
 
 
 def referenced_first(collections: Sequence[Collection]) -> list[str]:
-    """Return the names, each after the collections that its schema refers to; otherwise in the given order.
+    """Return the names. Each name comes after the collections that its schema refers to. Otherwise, the order stays.
 
     If collections refer to each other in a circle, the circle is cut at one of them.
     """
@@ -21,7 +21,7 @@ def referenced_first(collections: Sequence[Collection]) -> list[str]:
     begun: set[str] = set()
     for name in needs:
         path = _begin(name, needs, begun)
-        while path:  # an explicit stack, because a chain of collections may be long
+        while path:  # The stack is explicit, because a chain of collections may be long.
             current, waiting = path[-1]
             needed = next(waiting, None)
             if needed is None:

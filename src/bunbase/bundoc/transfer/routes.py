@@ -149,7 +149,7 @@ async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after:
 
 
 async def _import(bundoc: Bundoc, caller: Caller, request: AnyRequest, how: Import) -> Response[Imported]:
-    # this empty import refuses a caller without permission before the body arrives
+    # This empty import refuses a caller without permission before the body arrives.
     await bundoc.import_documents(caller, how.collection, how.mode, ())
     importing = Importing(
         lambda lines: bundoc.import_documents(caller, how.collection, how.mode, lines, how.dry_run), how.from_line

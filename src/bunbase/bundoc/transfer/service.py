@@ -35,18 +35,19 @@ from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
-PAGE: Final = 200  # the number of documents per page; each page occupies a thread of the pool for some milliseconds
+# A page has at most this many documents, because it occupies a thread of the pool for some milliseconds.
+PAGE: Final = 200
 PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 1000
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
-ASKED_AT_ONCE: Final = 4  # the commits about which functions decide at the same time
-# the maximum number of documents of such a commit; a call of the function has 2 s for all of them
+ASKED_AT_ONCE: Final = 4  # At most this many commits wait for decisions of functions at the same time.
+# A commit about which a function decides has at most this many documents, because one call has 2 s for all of them.
 ASKED_TOGETHER: Final = 32
 BUSY_TRIES: Final = 6
-BUSY_SECONDS: Final = 0.25  # the pause doubles with each try; 16 s in total
+BUSY_SECONDS: Final = 0.25  # The first pause has this length. The pause doubles with each try, up to 16 s in total.
 
-# errors of the project or the server, not of one line: all further lines would fail too
+# These errors concern the project or the server, not one line. All further lines would fail too.
 ENDS: Final = (
     BundocBusy,
     BeforeWriteBusy,
@@ -70,9 +71,9 @@ class TransferService:
         with counted("export"):
             project = _as_server(caller, Act.DOCUMENT_EXPORT, collection).project
             if collection is not None:
-                check_collection(collection)
+                check_collection(collection, "collection")
                 if after:
-                    check_id(after)
+                    check_id(after, "after")
                 if await self.transfer_engine.terms(project, collection) is None:
                     raise CollectionNotFound(f"There is no collection {collection}.")
                 async for part in self._documents(project, collection, after):
@@ -80,8 +81,8 @@ class TransferService:
                 return
             first, _, id = after.partition("/")
             if after:
-                check_collection(first)
-                check_id(id)
+                check_collection(first, "after")
+                check_id(id, "after")
             order = referenced_first(await self.transfer_engine.collections(project))
             if after and first not in order:
                 raise CollectionNotFound(f"There is no collection {first}. Begin the export again.")
@@ -100,7 +101,7 @@ class TransferService:
         with counted("import"):
             server = _as_server(caller, Act.DOCUMENT_IMPORT, collection)
             if collection is not None:
-                check_collection(collection)
+                check_collection(collection, "collection")
             if len(lines) > MAX_LINES:
                 raise InvalidInput.at("/lines", f"One call can import at most {MAX_LINES} lines.")
             counts = {"imported": 0, "skipped": 0, "failed": 0}
@@ -232,7 +233,7 @@ def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
 
 
 def later(one: str, other: str) -> str:
-    """Return the later of two states; "" is the earliest state.
+    """Return the later of two states. The text "" is the earliest state.
 
     If the epochs differ, return `other`, because it was read later.
     """
@@ -252,7 +253,10 @@ def _lacks_only_references(problem: Problem) -> bool:
 
 
 def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[ReadLine]:
-    """Read a whole batch, in a thread. Then all writes of the batch can start in one turn of the event loop."""
+    """Read a whole batch, in a thread.
+
+    When the whole batch was read, all writes of the batch can start in one turn of the event loop.
+    """
     return [read_line(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
 
 

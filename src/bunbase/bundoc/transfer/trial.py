@@ -15,7 +15,7 @@ from bunbase.pkg.errors import Problem
 
 Outcome = (
     str | Problem | None
-)  # for a line: the `seq` of its write ("" after a trial), the error, or None if it was skipped
+)  # The result for a line is the `seq` of its write ("" after a trial), the error, or None if the line was skipped.
 
 
 async def try_lines(
@@ -40,7 +40,7 @@ async def try_lines(
 
 
 def _schema(terms: Terms) -> DocumentSchema | None:
-    return terms.schema  # compiled now, if it was not needed before
+    return terms.schema  # If the schema was not compiled before, it is compiled now.
 
 
 def _misfit(line: ReadLine, schemas: dict[str, DocumentSchema | Problem | None]) -> Problem | None:

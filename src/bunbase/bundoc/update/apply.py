@@ -16,12 +16,13 @@ from bunbase.bundoc.update.numbers import OutOfRange, added, as_number, combined
 from bunbase.bundoc.update.positions import placed
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 
-MAX_PADDING: Final = 1000  # the maximum number of nulls that one change beyond the end of an array may add
-MAX_ALL_PADDING: Final = 200_000  # the limit for all changes of an update; a document can contain 200,000 nulls
+MAX_PADDING: Final = 1000  # One change beyond the end of an array may add at most this many nulls.
+# All changes of an update may add at most this many nulls, because a document can contain 200,000 nulls.
+MAX_ALL_PADDING: Final = 200_000
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
-Node = Any  # msgspec.Raw, or a decoded dict or list of Nodes
+Node = Any  # A msgspec.Raw, or a decoded dict or list of Nodes.
 
 
 def updated(fields: Fields, changes: tuple[Change, ...], now: str, work: CommitWork) -> Fields:
@@ -31,7 +32,7 @@ def updated(fields: Fields, changes: tuple[Change, ...], now: str, work: CommitW
 
 
 class _Updating:
-    """One document while it is changed. `padding`: the number of nulls that were added to arrays."""
+    """Applies the changes to one document. `padding`: the number of nulls that were added to arrays."""
 
     def __init__(self, fields: Fields, now: str, tests: Tests) -> None:
         self.root: dict[str, Node] = dict(fields)
@@ -41,7 +42,7 @@ class _Updating:
 
     def by(self, changes: tuple[Change, ...]) -> Fields:
         for change in changes:
-            if change.operator != "$setOnInsert":  # a PATCH never inserts a document
+            if change.operator != "$setOnInsert":  # A PATCH never inserts a document.
                 self.change(change)
         result = {name: _closed(one) for name, one in self.root.items()}
         if any(_may_nest(change) for change in changes):
@@ -99,7 +100,7 @@ class _Updating:
             self.store(self.parent(change, change.operand, creates=True), change.operand[-1], value, change)
 
     def is_in_objects(self, path: tuple[str, ...]) -> bool:
-        """False if the path leads through an array. A missing value is not an array."""
+        """True if the path leads only through objects. A missing value does not count as an array."""
         node: Any = self.root
         for name in path[:-1]:
             node = self.opened(node.get(name)) if isinstance(node, dict) else None
@@ -128,7 +129,7 @@ def _may_nest(change: Change) -> bool:
 
 
 def _after(before: Node | None, change: Change, now: str, tests: Tests) -> Node | None:
-    """Return the new value; None if there is nothing to change."""
+    """Return the new value. Return None if the update changes nothing."""
     match change.operator:
         case "$set":
             return change.value

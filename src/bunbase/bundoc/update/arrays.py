@@ -13,7 +13,7 @@ from bunbase.bundoc.update.change import Additions, Change, ElementTest, Path, U
 from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 
-Elements = list[Any]  # a list of msgspec.Raw
+Elements = list[Any]  # A list of msgspec.Raw.
 
 
 def pushed(array: Elements, add: Additions, tests: Tests) -> Elements:
@@ -50,7 +50,7 @@ def pulled(array: Elements, unwanted: ElementTest | Unwanted, change: Change, te
 
 
 def ended(array: Elements, end: int) -> Elements:
-    """Return the array without its last element (1), or without its first element (-1)."""
+    """Return the array without its last element (if `end` is 1) or without its first element (-1)."""
     return array[:-1] if end == 1 else array[1:]
 
 

@@ -14,8 +14,10 @@ OPERATORS: Final = (
     "$set", "$unset", "$rename", "$setOnInsert", "$now", "$currentDate", "$inc", "$mul", "$min", "$max", "$bit",
     "$push", "$addToSet", "$pop", "$pull", "$pullAll",
 )  # fmt: skip
-REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # without effect on a missing path
-POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or the elements of an array filter
+# These operators have no effect on a missing path.
+REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})
+# Matches the position of all elements, or of the elements of an array filter.
+POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")
 
 Path = tuple[str, ...]
 
@@ -61,7 +63,8 @@ class Bits(msgspec.Struct, frozen=True):
 
 
 Filters = dict[str, ElementTest]
-Operand = Additions | ElementTest | Unwanted | Bits | Path | int | None  # Path is for $rename, int for $pop
+# Path is the operand of $rename, and int is the operand of $pop.
+Operand = Additions | ElementTest | Unwanted | Bits | Path | int | None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -87,7 +90,7 @@ def is_position(part: str) -> bool:
 
 
 def invalid(at: Path, message: str) -> InvalidUpdate:
-    """Return the problem; `at` becomes a JSON Pointer (RFC 6901), which `detail` names too."""
+    """Return the problem. `at` becomes a JSON Pointer (RFC 6901), and `detail` also names it."""
     path = pointer(at)
     return InvalidUpdate.at(path, message, f"{path}: {message}" if path else message)
 

@@ -14,18 +14,20 @@ import msgspec
 from bunbase.bundoc.update.change import Change, ElementTest, invalid
 from bunbase.contracts.bundoc.problems import CommitTooSlow
 
-MAX_TESTS: Final = 500_000  # the number of values times the parts of a condition; 1 to 3 µs each
-MAX_INSTRUCTIONS: Final = 40_000_000  # the number of bytes times the instructions of all patterns; 5 ns each
+MAX_TESTS: Final = 500_000  # This limits the number of values times the parts of a condition. Each takes 1 to 3 µs.
+# This limits the number of bytes times the instructions of all patterns. Each takes 5 ns.
+MAX_INSTRUCTIONS: Final = 40_000_000
 
-# Microseconds on a 2-core machine of 2026. One write with one operator never needs so many microseconds.
+# The limit is in microseconds on a 2-core machine of 2026. One write with one operator never needs so many.
 MOST_WORK: Final = 5_000_000
-FOR_A_KEY: Final = 3  # making the key of a small number took 2.9 µs, and sorting took as long
+FOR_A_KEY: Final = 3  # Making the key of a small number took 2.9 µs, and sorting took equally long.
 FOR_A_TEST: Final = 2
 INSTRUCTIONS_IN_A_MICROSECOND: Final = 200
-INSTRUCTIONS_COMPILED: Final = 2  # the number in a microsecond
-BYTES_OF_KEYS: Final = 20  # bytes of long strings in a microsecond
-BYTES_OPENED: Final = 16  # bytes in a microsecond: small values take 60 ns a byte to read and write
-BYTES_CHANGED: Final = 64  # bytes in a microsecond: a document is read, written and encrypted
+INSTRUCTIONS_COMPILED: Final = 2  # This many instructions are compiled in a microsecond.
+BYTES_OF_KEYS: Final = 20  # This many bytes of long strings become keys in a microsecond.
+# This many bytes are opened in a microsecond. Small values take 60 ns a byte to read and write.
+BYTES_OPENED: Final = 16
+BYTES_CHANGED: Final = 64  # This many bytes change in a microsecond: a document is read, written and encrypted.
 
 
 class CommitWork:
@@ -35,7 +37,7 @@ class CommitWork:
         self.done = 0
 
     def add(self, microseconds: int) -> None:
-        """Raises: CommitTooSlow if the commit would take too long."""
+        """Add work, in microseconds. Raises: CommitTooSlow if the commit would take too long."""
         self.done += microseconds
         if self.done > MOST_WORK:
             raise CommitTooSlow(
@@ -73,7 +75,7 @@ class Tests:
         if self.instructions > MAX_INSTRUCTIONS:
             raise _refused(change, "These arrays are too large for these patterns.")
         self.work.add(tests * FOR_A_TEST + instructions // INSTRUCTIONS_IN_A_MICROSECOND)
-        if id(test) not in self.compiled:  # patterns may be compiled again if other commits use many
+        if id(test) not in self.compiled:  # Patterns may be compiled again if other commits use many patterns.
             self.compiled.add(id(test))
             self.work.add(test.program // INSTRUCTIONS_COMPILED)
 

@@ -62,7 +62,7 @@ def as_number(value: msgspec.Raw) -> msgspec.Raw:
 
 
 def zero_like(value: msgspec.Raw) -> msgspec.Raw:
-    """Return the product of a missing field and `value`: 0 for an integer, 0.0 for a double."""
+    """Return the product of a missing field and `value`, which is 0 for an integer and 0.0 for a double."""
     return msgspec.Raw(b"0" if isinstance(number_of(value), int) else b"0.0")
 
 

@@ -18,7 +18,7 @@ from bunbase.bundoc.update.conditions import passes
 from bunbase.bundoc.update.costs import Tests
 from bunbase.bundoc.update.parse import refuse_conflicts
 
-MAX_ELEMENTS: Final = 20_000  # the maximum number of elements that the positions of one update mean; each takes 15 µs
+MAX_ELEMENTS: Final = 20_000  # The positions of one update mean at most this many elements. Each takes 15 µs.
 
 
 def placed(fields: Fields, changes: tuple[Change, ...], tests: Tests) -> tuple[Change, ...]:
@@ -65,7 +65,7 @@ class _Placing:
             yield msgspec.structs.replace(change, path=path, sent=change.path)
 
     def _count(self, first: str, change: Change) -> None:
-        """Count the tests of the array filters. At one level, no two elements share a value."""
+        """Count the tests of the array filters. At one level, each value belongs to only one element."""
         for level, part in enumerate(change.path):
             match = POSITION.fullmatch(part)
             if match and match[1] and (first, match[1], level) not in self.counted:

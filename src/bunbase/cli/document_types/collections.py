@@ -45,7 +45,7 @@ def types_of(collections: Iterable[CollectionSchema]) -> list[CollectionTypes]:
 
 
 def revision_of(collections: Iterable[CollectionSchema]) -> str:
-    """Return a hash of the schemas. It changes when a type may change."""
+    """Return a hash of the schemas. If a type may have changed, the hash is different."""
     known = {one.name: [one.schema, bool(one.strict)] for one in collections}
     return hashlib.blake2b(msgspec.json.encode(known, order="sorted"), digest_size=REVISION_BYTES).hexdigest()
 

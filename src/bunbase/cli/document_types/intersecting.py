@@ -24,9 +24,9 @@ from bunbase.cli.document_types.model import (
     union,
 )
 
-MOST_PAIRS: Final = 2_500  # the limit of pairs when two unions are intersected
-MOST_LEVELS: Final = 8  # the limit of nesting, because recursive schemas have no end
-MOST_STEPS: Final = 20_000  # the limit of steps of one schema; this many steps take a tenth of a second
+MOST_PAIRS: Final = 2_500  # an intersection of two unions compares at most this number of pairs
+MOST_LEVELS: Final = 8  # an intersection goes at most this number of levels deep, because recursive schemas have no end
+MOST_STEPS: Final = 20_000  # one schema takes at most this number of steps, which take a tenth of a second
 
 
 class Intersecting:

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-MOST_PARTS: Final = 300  # the limit of the members of a union
+MOST_PARTS: Final = 300  # a union has at most this number of members
 
 
 class Anything(msgspec.Struct, frozen=True):

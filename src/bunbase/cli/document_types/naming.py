@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 WORD: Final = re.compile(r"[A-Za-z0-9]+")
-OF_US: Final = re.compile("[^aeiou]uses$")  # matches plurals such as statuses, but not houses and causes
-# these names have another meaning in a generated file of either language
+OF_US: Final = re.compile("[^aeiou]uses$")  # this matches plurals such as statuses, but not houses and causes
+# in a generated file of one of the languages, these names have another meaning
 TAKEN: Final = frozenset(
     {"Any", "AnyDocument", "Database", "False", "Id", "Literal", "NewAnyDocument", "None", "NotRequired"}
     | {"StoredDocument", "True", "TypeAlias", "TypedDict"}

@@ -29,8 +29,8 @@ from bunbase.cli.document_types.model import (
 )
 
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
-EXACT: Final = 2**53 - 1  # the largest integer up to which JavaScript's numbers hold every integer
-# the limit of elements of a tuple that have their own types; all further elements have the type of the rest
+EXACT: Final = 2**53 - 1  # JavaScript's numbers hold every integer up to this one
+# at most this number of elements of a tuple have their own types; all further elements have the type of the rest
 MOST_ELEMENTS: Final = 32
 ROOT: Final = NamedType("", whole=True)
 OF_TIMES: Final = {
@@ -193,7 +193,7 @@ class SchemaReader:
         others = schema.get("additionalProperties", schema.get("unevaluatedProperties"))
         if others is None:
             return ANYTHING if patterns else None
-        if "additionalProperties" not in schema:  # other parts of the schema decide which fields are unevaluated
+        if "additionalProperties" not in schema:  # `unevaluatedProperties` also depends on other parts of the schema
             return ANYTHING if others is not False or patterns else None
         return union([*patterns, self._read(others)])
 

@@ -31,7 +31,7 @@ from bunbase.cli.document_types.naming import TAKEN, free_name, pascal
 from bunbase.cli.document_types.schemas import ROOT
 
 IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-MOST_REPEATED: Final = 8  # the limit of the further elements of a tuple that are written one by one
+MOST_REPEATED: Final = 8  # at most this number of further elements of a tuple are written one by one
 
 PRELUDE: Final = """\
 /** The id of a document in another collection. At run time it is a string. */

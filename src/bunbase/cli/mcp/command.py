@@ -36,7 +36,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
     """Offer a project to a program with a language model, over the Model Context Protocol on stdin and stdout.
 
     Such a program starts this command itself; docs/mcp.md shows its configuration. The tools can access only the
-    project that is chosen at the start. They can change the project only in the ways that --allow-write names.
+    project that is chosen at the start. The tools can change the project only in the ways that --allow-write names.
 
     Example: bunbase mcp --project shop --allow-write data,deploy
     """
@@ -45,7 +45,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
         raise Usage("--allow-write needs the project on the command line: --project <id or slug>.", "no_project")
     run = _library()
     with open_session(flags) as session:
-        session.attended = False  # nobody can answer questions, because stdin and stdout belong to the protocol
+        session.attended = False  # the command must not ask questions, because stdin and stdout belong to the protocol
         project = needed_project(flags.project, session)
         session.check_signed_in()
         _check_project(session, project)
@@ -57,7 +57,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
 
 
 def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
-    """Return the function that speaks the protocol. Its import takes a second. Raises: Failure."""
+    """Return the function that speaks the protocol. The import of the library takes a second. Raises: Failure."""
     try:
         from bunbase.cli.mcp.server import run
     except ImportError as error:
@@ -67,7 +67,9 @@ def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
 
 
 def _requirement() -> str:
-    """Return the package requirement that the extra `mcp` installs. It also works in a clone of the repository."""
+    """Return the requirement of the package that the extra `mcp` installs. This function also works in a clone of the
+    repository.
+    """
     found = next((one for one in requires("bunbase") or () if one.startswith(f"{LIBRARY}==")), LIBRARY)
     return found.partition(";")[0].strip()
 

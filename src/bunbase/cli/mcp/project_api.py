@@ -36,7 +36,8 @@ class ProjectApi:
         call = Call(method, path, params=params, headers=sent, json=body, seconds=SECONDS)
         try:
             reply = self.session.send(call)
-        # for example NaN, a text with a lone surrogate, or a thousand levels of nesting
+        # JSON cannot express some values, for example NaN, a text with a lone surrogate, or a thousand levels of
+        # nesting
         except (ValueError, RecursionError) as error:
             raise Usage(f"The arguments cannot be sent as JSON: {error}.", "invalid_arguments") from None
         return decode(reply, kind)

@@ -131,8 +131,8 @@ def query_documents(project: ProjectApi, asked: QueryArguments) -> FoundDocument
     fitting = number_that_fits(page.items)
     if fitting == len(page.items):
         return FoundDocuments(NOTICE, page.items, page.next, page.count, page.count_is_estimate, WHOLE)
-    # The cursor points behind the last document of a page. So a page that is too large is requested again with a lower
-    # limit.
+    # The cursor points behind the last document of a page. So if a page is too large, the tool requests it again with a
+    # lower limit.
     shorter = _page(project, msgspec.structs.replace(asked, limit=max(fitting, 1)))
     cut = f"Only {max(fitting, 1)} of {len(page.items)} documents fit. Read on with `cursor`, or use `select`."
     documents = shorter.items

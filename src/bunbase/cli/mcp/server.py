@@ -40,7 +40,7 @@ from bunbase.cli.mcp.tool import Effect, Permission, Tool, call, failure_text
 from bunbase.cli.mcp.tools import offered
 
 NAME: Final = "bunbase"
-PROGRAM: Final = "bunbase-mcp"  # the name of the program in the audit log
+PROGRAM: Final = "bunbase-mcp"  # the audit log shows this name of the program
 CALLS_AT_ONCE: Final = 1
 EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 
@@ -48,11 +48,11 @@ EXIT_CODES: Final = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: SIGNALLED}
 def run(project: ProjectApi, allowed: Collection[Permission]) -> NoReturn:
     """Answer the client until it closes stdin. SIGTERM and Ctrl-C end the process at once."""
     for number in EXIT_CODES:
-        # an exception could not end the process, because a thread waits for the next line of stdin
+        # the handler exits at once, because after an exception the process would wait for the thread that reads stdin
         signal.signal(number, _end)
     anyio.run(_serve, project, offered(allowed))
     sys.stderr.flush()
-    os._exit(OK)  # otherwise Python would wait for the thread of a call, although nobody reads its answer any more
+    os._exit(OK)  # otherwise Python would wait for the thread of a call, although no client reads the answer any more
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -16,7 +16,7 @@ from bunbase.pkg.api_json import api_json
 
 INVALID: Final = "invalid_arguments"
 MAX_FAILURE_BYTES: Final = 4_000
-MAX_DETAIL: Final = 2_000  # the limit of characters to which a longer detail of a failure is cut
+MAX_DETAIL: Final = 2_000  # the detail of a failure is cut after this number of characters
 
 
 class Effect(StrEnum):
@@ -64,7 +64,8 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
         raise Usage(f"The arguments for {tool.name} are nested too deeply.", INVALID) from None
     try:
         answer = api_json(tool.run(project, read))
-    except Usage as usage:  # for example a time that cannot be read; other codes are more specific than "usage"
+    # for example a time that cannot be parsed; INVALID replaces the code "usage", which is about the command line
+    except Usage as usage:
         raise Usage(usage.detail, INVALID if usage.code == "usage" else usage.code) from None
     if tool.effect is Effect.READS and len(answer) > MAX_ANSWER_BYTES:
         raise Failure("answer_too_large", f"The answer has {len(answer)} bytes. Ask for less, for example for a page.")

@@ -1,4 +1,4 @@
-"""Tools that change the project. Each of them is offered only if the command line allows it."""
+"""Tools that change the project. The command offers a tool only if the command line allows the tool."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.project_file import COLLECTION_NAME
 from bunbase.contracts.storage import MAX_BUCKETS, MAX_OBJECT_BYTES, NewBucket
 
-# the limit of the settings of all collections in one file, because they are held in memory
+# the settings of all collections in one file may have at most this size, because the command holds them in memory
 MAX_SETTINGS_BYTES: Final = 64 << 20
 COLLECTION: Final = re.compile(COLLECTION_NAME)
 TRUNCATED: Final = "truncated_file"
@@ -86,7 +86,7 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
 
 class _Checking:
     """Checks the lines. `seen`: the ids in the file.
-    They are in a temporary database on disk, because they could be too many for memory.
+    The ids are in a temporary database on disk, because they could be too many for memory.
     """
 
     def __init__(self, header: Header) -> None:

@@ -70,7 +70,7 @@ def cloned(session: Session, wanted: NewClone, out: Output) -> tuple[NewProject,
         flag = (" --with users" if wanted.users else "") + ("" if wanted.files else " --without files")
         out.warn(f"{new.slug} was created, but it is not filled. To fill it: {again}{flag}")
         raise
-    if not wanted.backup:  # a backup that was made only for this clone is deleted
+    if not wanted.backup:  # the server made the backup only for this clone, so delete it
         session.ask(type(None), Call("DELETE", backups_path(wanted.source, taken)))
     return new, job
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from typing import Final
 
 from bunbase.cli.project_copies.lines import PIECE_BYTES, ObjectLine
+
+MD5: Final = re.compile("[0-9a-f]{32}")
 
 
 class Content:
@@ -23,7 +27,8 @@ class Content:
 
     @property
     def is_right(self) -> bool:
-        return self.md5.hexdigest() == self.etag
+        """True if the content has the MD5 of its etag. The etag of an object that was uploaded in parts is no MD5."""
+        return not is_md5(self.etag) or self.md5.hexdigest() == self.etag
 
     def add(self, text: str) -> bytes:
         """Return the bytes of the next line. Raises: ValueError."""
@@ -33,6 +38,10 @@ class Content:
         self.left -= len(data)
         self.md5.update(data)
         return data
+
+
+def is_md5(etag: str) -> bool:
+    return MD5.fullmatch(etag) is not None
 
 
 def decoded(text: str) -> bytes:

@@ -15,11 +15,11 @@ from bunbase.cli.errors import in_commands
 
 MAX_GROUPS: Final = 50
 SHOWN_LINES: Final = 3
-# matches ids and addresses, because errors of one kind differ only in them
+# this matches ids and addresses, because errors of one kind differ only in their ids and addresses
 NAME: Final = re.compile(r"[\w.@+:|-]*[\d@][\w.@+:|-]*")
-# for these codes, details differ only in the name of the existing object
+# the details of two errors with one of these codes differ only in the name of the existing object
 ALIKE: Final = frozenset({"document_exists", "user_exists", "email_taken", "phone_taken", "identity_taken"})
-# the flag --on-conflict controls how these errors are treated
+# the flag --on-conflict decides what happens instead of these errors
 CONFLICTS: Final = frozenset({"document_exists", "user_exists", "collection_exists"})
 OTHERS: Final = "other_errors"
 

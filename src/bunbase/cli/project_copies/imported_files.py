@@ -17,7 +17,7 @@ import msgspec
 
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at_v1, refuse
-from bunbase.cli.project_copies.content import decoded
+from bunbase.cli.project_copies.content import decoded, is_md5
 from bunbase.cli.project_copies.lines import ObjectLine, read_json_line
 from bunbase.cli.project_copies.object_requests import object_path, of_project
 from bunbase.cli.project_copies.reading import OnBytes, numbered_lines
@@ -148,9 +148,9 @@ class ImportedFiles:
             headers = {
                 **self.headers,
                 "content-length": str(found.size),
-                "content-md5": base64.b64encode(bytes.fromhex(found.etag)).decode(),
                 "content-type": found.content_type,
                 "x-bunbase-metadata": json.dumps(found.metadata),  # in ASCII
+                **({"content-md5": _md5(found.etag)} if is_md5(found.etag) else {}),
                 **({"cache-control": found.cache_control} if found.cache_control else {}),
                 **({"x-bunbase-owner": found.owner} if found.owner else {}),
                 **({"if-none-match": "*"} if etag is None else {"if-match": f'"{etag}"'}),
@@ -158,3 +158,7 @@ class ImportedFiles:
             path = object_path(found.bucket, found.key)
             body: Any = Body(content)
             refuse(self.session.send(Call("PUT", path, headers=headers, content=body, seconds=SILENCE_SECONDS)))
+
+
+def _md5(etag: str) -> str:
+    return base64.b64encode(bytes.fromhex(etag)).decode()

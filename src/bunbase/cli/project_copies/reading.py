@@ -16,7 +16,7 @@ from bunbase.cli.project_copies.lines import MAX_LINE_BYTES
 
 GZIP: Final = ".gz"
 PIECE: Final = 1 << 20
-TOLD_LINES: Final = 200  # the number of lines after which progress is shown
+TOLD_LINES: Final = 200  # the command shows the progress after each 200 lines
 
 OnBytes = Callable[[int], None]
 

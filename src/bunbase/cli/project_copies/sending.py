@@ -33,7 +33,7 @@ from bunbase.pkg.ndjson import NDJSON, RefusedLine
 T = TypeVar("T", Imported, ImportedUsers)
 
 SILENCE_SECONDS: Final = 120.0
-# the same limit as for listed errors, so that an answer can name every refused line
+# a block has at most as many lines as an answer lists errors, so that the answer names every refused line
 BLOCK_LINES: Final = MAX_LISTED_ERRORS
 BLOCK_BYTES: Final = 4 << 20
 
@@ -55,7 +55,7 @@ ON_CONFLICT: Final = {
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """The user's choices. `from_line`: users and documents in earlier lines are not sent."""
+    """The user's choices. `from_line`: the command does not send users and documents in earlier lines."""
 
     on_conflict: Conflict
     dry_run: bool = False
@@ -97,8 +97,8 @@ class Sending:
         self.buckets, self.objects = Tally(), Tally()
         self.last_line = choices.from_line - 1
         self.waiting: set[int] = set()
-        self.missing: set[str] = set()  # collections that do not exist because this is a dry run
-        self.asking: dict[str, BeforeWrite] = {}  # the functions by collection; they are set after the import
+        self.missing: set[str] = set()  # a dry run does not create these collections
+        self.asking: dict[str, BeforeWrite] = {}  # for each collection: the function that is set after the import
 
     def send_settings(self, out: Output) -> None:
         """Create the collections. Treat existing collections as the choices demand."""

@@ -31,7 +31,7 @@ from bunbase.cli.session import Session
 from bunbase.contracts.platform import Project
 
 SILENCE_SECONDS: Final = 120.0
-PART: Final = ".part"  # the suffix of the name of a file that is not complete
+PART: Final = ".part"  # the name of a file has this suffix until the file is complete
 
 Told = Callable[[str], None]
 
@@ -114,7 +114,7 @@ def new_file(file: Path) -> Iterator[IO[bytes]]:
     """
     part = file.with_name(file.name + PART)
     try:
-        part.unlink(missing_ok=True)  # the file may remain from an export that was interrupted
+        part.unlink(missing_ok=True)  # an interrupted export may have left this file
         raw = os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except OSError as error:
         raise Usage(f"{part} cannot be written: {error.strerror}.", "no_file") from None

@@ -1,4 +1,4 @@
-"""What `bunbase storage cp` copies: one file or a folder, in one of three directions, or a stream."""
+"""The copies of `bunbase storage cp`: one file or a folder, in one of three directions, or a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bunbase storage sync` does: compare a folder of this machine with a folder of a bucket."""
+"""The plan of `bunbase storage sync`: compare a folder of this machine with a folder of a bucket."""
 
 from __future__ import annotations
 

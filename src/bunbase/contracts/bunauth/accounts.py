@@ -28,8 +28,8 @@ class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `current`: true if the request belongs to this session. `client`: the
-    name of the OpenID Connect client that has the session. "Sign-in page" means the session of a browser on the page
-    where people sign in to such clients. All other sessions have an empty `client`.
+    name of the OpenID Connect client that has the session; "Sign-in page" for the session of a browser on the page
+    where people sign in to such clients; empty for all other sessions.
     """
 
     id: str

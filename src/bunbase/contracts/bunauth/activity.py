@@ -15,15 +15,15 @@ from bunbase.contracts.caller import Caller
 class Activity(StrEnum):
     """The name of an action, as in the audit log."""
 
-    OPEN = "account.open"  # with the link of a mail, or with an invitation: then `target` is the inviting account
+    OPEN = "account.open"  # a link in a mail or an invitation opened the account; `target`: the account that invited
     SIGN_IN = "account.sign_in"
     SIGN_OUT = "account.sign_out"
     CHANGE_PASSWORD = Act.ACCOUNT_CHANGE_PASSWORD.value
     RESET_PASSWORD = "account.reset_password"
     VERIFY_EMAIL = "account.verify_email"
-    AGREE_EMAIL = "account.agree_email"  # the first of two addresses agrees to a change
-    CONFIRM_EMAIL = "account.confirm_email"  # a change of the address takes effect
-    TAKE_OVER = "account.take_over"  # the owner of an address takes over an account that had never verified the address
+    AGREE_EMAIL = "account.agree_email"  # the first of the two addresses agreed to a change of the address
+    CONFIRM_EMAIL = "account.confirm_email"  # the second address agreed, so the change of the address took effect
+    TAKE_OVER = "account.take_over"  # the owner of an address took over an account that had never verified the address
     REAUTHENTICATE = Act.ACCOUNT_REAUTHENTICATE.value
     RESET_FACTORS = Act.ACCOUNT_RESET_FACTORS.value
     SESSION_END = Act.SESSION_END.value
@@ -46,10 +46,10 @@ class ActivityMethod(StrEnum):
     """The way in which somebody signed in, or the reason for the end of a session."""
 
     PASSWORD = "password"
-    JSON_RPC = "json_rpc"  # a password, or a sign-out, by JSON-RPC
-    TOTP = "totp"  # a second factor, like the next two
+    JSON_RPC = "json_rpc"  # the client sent a password or signed out by JSON-RPC
+    TOTP = "totp"  # a code of an authenticator app, as the second factor
     RECOVERY_CODE = "recovery_code"
-    PASSKEY = "passkey"  # a second factor, or the only proof
+    PASSKEY = "passkey"  # a passkey, as the second factor or as the only proof
     DEVICE = "device"  # the sign-in was approved on another device
     EXTERNAL = "external"  # a sign-in at another service, which `target` names
     REGISTRATION = "registration"

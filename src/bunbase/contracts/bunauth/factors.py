@@ -1,4 +1,7 @@
-"""Second factors and passkeys of an account. `pkg/identity` defines them, because end users have the same factors."""
+"""Second factors and passkeys of an account.
+
+`pkg/identity` defines the factors, because end users have the same factors.
+"""
 
 from __future__ import annotations
 

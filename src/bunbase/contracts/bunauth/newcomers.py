@@ -33,7 +33,7 @@ class Newcomers(Protocol):
         ...
 
     async def acts(self, account: str) -> bool:
-        """True if an account exists and is not suspended. Otherwise, the invitations that it has sent are not valid."""
+        """True if an account exists and is not suspended. Otherwise, the invitations of the account are not valid."""
         ...
 
     async def has_account(self, email: str) -> bool:

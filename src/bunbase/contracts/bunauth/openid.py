@@ -19,7 +19,7 @@ SIGN_IN_COOKIE: Final = "sign_in"  # the cookie of the sign-in page
 class OAuthRefused(Problem):
     """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2.
 
-    `basic`: true if the answer must name the scheme Basic.
+    `basic`: true if the answer must name the authentication scheme Basic.
     """
 
     status, code, title = 400, "oauth_refused", "The request of this client was refused"
@@ -47,8 +47,8 @@ class AuthorizationNotFound(Problem):
 
 
 class ClientKind(StrEnum):
-    PUBLIC = "public"  # a page or a program on the person's machine, which cannot keep a secret
-    CONFIDENTIAL = "confidential"  # a server, which has a secret
+    PUBLIC = "public"  # a page, or a program on the person's machine; such a client cannot keep a secret
+    CONFIDENTIAL = "confidential"  # a server; such a client has a secret
 
 
 SCOPES: Final = ("openid", "profile", "email", "offline_access")
@@ -68,8 +68,8 @@ class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`client_secret`: present only in the answer to the request that made it. `rotated_at`: the time at which the
-    present secret was made.
+    """`client_secret`: present only in the answer to the request that made the secret. `rotated_at`: the time at which
+    the present secret was made.
     """
 
     id: str
@@ -234,9 +234,9 @@ class OpenIdProvider(Protocol):
         ...
 
     async def page_session(self, browser: str) -> PageSession | None:
-        """Return the session of the sign-in page.
+        """Return the session of the sign-in page, or None if nobody is signed in there.
 
-        `browser`: the value of its cookie. None: nobody is signed in there.
+        `browser`: the value of the page's cookie.
         """
         ...
 
@@ -259,7 +259,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_clients(self, caller: Caller) -> OAuthClients:
-        """Return all clients, newest first. Only administrators may call this. Raises: Forbidden."""
+        """Return all clients, newest first. Only administrators may call this method. Raises: Forbidden."""
         ...
 
     async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:

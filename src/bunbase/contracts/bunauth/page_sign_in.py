@@ -17,14 +17,14 @@ from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 
-START: Final = "/account/sign-in/with"  # the name of a provider follows
+START: Final = "/account/sign-in/with"  # the path continues with the name of a provider
 RETURN: Final = "/account/sign-in/return"
 SECOND_FACTOR: Final = "/account/sign-in/code"
 PASSKEY: Final = "/account/sign-in/passkey"
 PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
 PASS_COOKIE: Final = "pass"
 PASS_SECONDS: Final = 300
-MAX_KEY: Final = 100  # the largest number of characters
+MAX_KEY: Final = 100  # a key may have at most this number of characters
 
 
 class PageName(StrEnum):
@@ -66,7 +66,7 @@ class ActPage(msgspec.Struct, frozen=True):
 
 
 class PageReturn(msgspec.Struct, frozen=True):
-    """The request with which a browser returns from another service. `browser`: the value of its cookie.
+    """The request with which a browser returns from another service. `browser`: the value of the browser's cookie.
 
     `sealed`: the page that the browser left, as it was sealed at the start. `error`: the reason why there is no code.
     """

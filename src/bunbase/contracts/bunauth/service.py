@@ -402,7 +402,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
     async def replace_signing_keys(self, caller: Caller) -> None:
         """Replace all signing keys at once, because one of them may be in the wrong hands. Tokens of the old keys end.
 
-        Sessions stay valid, because their clients refresh. Only administrators may call this. Raises:
+        Sessions stay valid, because their clients refresh. Only administrators may call this method. Raises:
         ReauthenticationRequired, Forbidden.
         """
         ...
@@ -443,7 +443,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
 
     async def knows_address(self, email: str, ip: str) -> bool:
         """True if a session of the account with this email began in the network of `ip`, and is valid or has ended less
-        than a day ago. Only the limits on sign-ins use this; no caller sees the result.
+        than a day ago. Only the limits on sign-ins use the result; no caller sees the result.
         """
         ...
 

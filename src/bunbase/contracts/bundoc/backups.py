@@ -68,8 +68,8 @@ class ProjectRestoring(Problem):
 class BackupReason(StrEnum):
     MANUAL = "manual"
     SCHEDULED = "scheduled"
-    BEFORE_RESTORE = "before_restore"  # the documents that a restore replaced
-    UNKNOWN = "unknown"  # its manifest cannot be read
+    BEFORE_RESTORE = "before_restore"  # the backup has the documents that a restore replaced
+    UNKNOWN = "unknown"  # the manifest of the backup cannot be read
 
 
 class JobKind(StrEnum):
@@ -149,7 +149,7 @@ class Authenticity(StrEnum):
         "unauthenticated"  # the proof is missing: an older BunBase made the backup, or somebody removed it
     )
     ALTERED = "altered"
-    UNREADABLE = "unreadable"  # its manifest cannot be read
+    UNREADABLE = "unreadable"  # the manifest cannot be read
 
 
 class Backup(Manifest, frozen=True):

@@ -135,7 +135,7 @@ class HookWarning(msgspec.Struct, frozen=True, tag_field="code", tag="before_wri
 class Collection(msgspec.Struct, frozen=True):
     """`documents`: the number of documents; `bytes`: their stored size.
 
-    Both numbers are measured only for a single collection.
+    The server measures these two numbers only in an answer about a single collection.
 
     `warnings`: present only in the answer to a change of the collection.
     """

@@ -158,9 +158,9 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 class Behind(msgspec.Struct, frozen=True, tag="behind"):
     """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
 
-    Otherwise, all other watches would wait for their queries. `dear`: true if the queries of their user need so much
-    time that they would fall behind again: request their results with `results`. If `dear` is false, too many queries
-    had to run at once: watch them again.
+    Bundoc forgets these watches because all other watches would have to wait for their queries. `dear`: true if the
+    queries of their user need so much time that they would fall behind again: request their results with `results`. If
+    `dear` is false, too many queries had to run at once: watch them again.
     """
 
     numbers: tuple[int, ...]

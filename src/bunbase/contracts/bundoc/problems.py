@@ -88,14 +88,15 @@ class InvalidQuery(Problem):
 class QueryNeedsIndex(Problem):
     """`index`: the index to create, in the form of `PUT /v1/collections/{name}`; null if no index would help.
 
-    `budget`: `{"of": "documents", "bytes", "entries" or "matches", "most": number}`, if the query has used it up.
+    `budget`: `{"of": "documents", "bytes", "entries" or "matches", "most": number}`, if the query has used up this
+    budget.
     """
 
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 
 
 class QueryTooSlow(Problem):
-    """The query has used up its own time.
+    """The query has used up the time that one query may take.
 
     If the deadline of the request comes first, the code is `deadline_exceeded`.
     """
@@ -104,7 +105,10 @@ class QueryTooSlow(Problem):
 
 
 class CommitTooSlow(Problem):
-    """Nothing was written. `write`: the position of the write at which the commit had used up its work."""
+    """Nothing was written.
+
+    `write`: the position of the write at which the commit had used up the work that one commit may cause.
+    """
 
     status, code, title = 422, "commit_too_slow", "This commit takes too long"
 

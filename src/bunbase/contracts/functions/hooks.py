@@ -25,15 +25,16 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_EVENT_BYTES: Final = 512 << 10  # a mail has two bodies of at most 256 Ki characters; an event of a user is smaller
+MAX_EVENT_BYTES: Final = 512 << 10  # the largest event is a mail: it has two bodies of at most 256 Ki characters each
 MAX_ANSWER_BYTES: Final = 64 << 10
-# an update of a document of 1 MiB has the document twice, and JSON escapes may add to it
+# the event of an update has a document of up to 1 MiB twice, and JSON escapes may make the event larger
 MAX_WRITES_BYTES: Final = 4 << 20
 MAX_PATCHES_BYTES: Final = 4 << 20
 MAX_DEADLINE_SECONDS: Final = 10.0
 REFUSAL_SECONDS: Final = 2.0  # the time limit for recording a failure, because the caller waits for the record
-MAX_REASON: Final = 1000  # characters
-INVALID_ANSWER: Final = "invalid_answer"  # the `cause` of a failure, and the `code` of its run
+MAX_REASON: Final = 1000  # a reason has at most this number of characters
+# BunBase cannot use the hook's answer: the `cause` of the failure, and the `code` of the run
+INVALID_ANSWER: Final = "invalid_answer"
 
 
 class HookLoop(Problem):
@@ -56,8 +57,9 @@ EXPORTS: Final = {
     HookName.SEND_MAIL: "sendMail",
     HookName.SEND_SMS: "sendSms",
     HookName.BEFORE_WRITE: "beforeWrite",
-}  # the members of the export `hooks`
-OF_USERS: Final = tuple([hook for hook in HookName if hook is not HookName.BEFORE_WRITE])  # named in the auth settings
+}  # the names of the hooks as members of the export `hooks`
+# the auth settings name functions for these
+OF_USERS: Final = tuple([hook for hook in HookName if hook is not HookName.BEFORE_WRITE])
 
 
 class HookState(StrEnum):

@@ -14,7 +14,7 @@ class UnknownHostCall(Problem):
 
 
 class HostNotAllowed(Problem):
-    """`host`: the entry that is missing in `allow_net`."""
+    """`host`: the entry that `allow_net` must contain."""
 
     status, code, title = 403, "host_not_allowed", "The function may not reach this host"
 

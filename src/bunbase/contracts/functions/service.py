@@ -61,8 +61,8 @@ class Functions(FileUsage, HookRuns, FunctionWalks, Protocol):
         """Run the active version. Yield one Head, then the body in Chunks if the Head has no body. If the request has
         `more`, Receiving comes before the Head.
 
-        A call with the header `idempotency-key` runs the function once; later calls get the first answer. Such a call
-        also raises IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge.
+        A call with the header `idempotency-key` runs the function once; later calls get the first answer. A call with
+        this header also raises IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge.
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
         FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
         only FunctionError, FunctionTimeout, FunctionCpuExceeded and FunctionCrashed.
@@ -108,8 +108,8 @@ class Functions(FileUsage, HookRuns, FunctionWalks, Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Return the project's environment variables. `reveal`: return their values too. Then the caller needs the role
-        admin, and a session or a token with the scope `secrets`.
+        """Return the project's environment variables. `reveal`: return the values of the variables too. Then the caller
+        needs the role admin, and a session or a token with the scope `secrets`.
 
         Raises: Forbidden.
         """

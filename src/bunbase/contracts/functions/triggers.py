@@ -12,7 +12,7 @@ from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
 MAX_DATA_TRIGGERS: Final = 16  # the maximum number of triggers of one function
-MAX_BATCH: Final = 100  # changes in one call
+MAX_BATCH: Final = 100  # one call gets at most this number of changes
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -70,7 +70,7 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: dict[str, Any] | None = None
 
     def __hash__(self) -> int:
-        return hash((self.collection, self.ops))  # a filter is a dict, which has no hash
+        return hash((self.collection, self.ops))  # `where` is left out, because Python cannot hash a dict
 
 
 class JobStatus(StrEnum):

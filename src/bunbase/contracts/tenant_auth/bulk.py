@@ -10,7 +10,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import Moment
 
-MAX_USERS: Final = 1000  # the maximum number of users in one request
+MAX_USERS: Final = 1000  # one request may name at most this number of users
 
 
 class BulkAction(StrEnum):
@@ -26,7 +26,10 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
 
 
 class BulkFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The conditions of `GET /v1/auth/users`. At least one must be set, and all must hold."""
+    """The conditions of `GET /v1/auth/users`.
+
+    At least one condition must be set. A user must match all conditions that are set.
+    """
 
     email: Text | None = None
     q: Text | None = None

@@ -56,7 +56,7 @@ class UserFactors(Protocol):
     async def start_totp(self, caller: Caller) -> NewTotp:
         """Return a new secret for an authenticator app.
 
-        The secret has no effect until `confirm_totp`. Needs a fresh proof.
+        The secret has no effect until `confirm_totp`. The user needs a fresh proof.
 
         Raises: Forbidden, if the project has turned second factors off.
         """
@@ -71,14 +71,14 @@ class UserFactors(Protocol):
         ...
 
     async def remove_totp(self, caller: Caller) -> None:
-        """Turn the second factor off. Needs a fresh proof.
+        """Turn the second factor off. The user needs a fresh proof.
 
         Raises: TotpNotFound; Forbidden, if the project demands a second factor.
         """
         ...
 
     async def new_recovery_codes(self, caller: Caller) -> RecoveryCodes:
-        """Replace all recovery codes. Needs a fresh proof. Raises: TotpNotFound."""
+        """Replace all recovery codes. The user needs a fresh proof. Raises: TotpNotFound."""
         ...
 
     async def passkey_login_options(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
@@ -95,7 +95,7 @@ class UserFactors(Protocol):
         ...
 
     async def passkey_options(self, caller: Caller) -> PasskeyOptions:
-        """Return the options for a new passkey. Needs a fresh proof.
+        """Return the options for a new passkey. The user needs a fresh proof.
 
         Raises: SignUpFirst, PasskeysUnavailable, InvalidInput.
         """
@@ -110,7 +110,7 @@ class UserFactors(Protocol):
         ...
 
     async def delete_passkey(self, caller: Caller, id: str) -> None:
-        """Needs a fresh proof. Raises: PasskeyNotFound, LastSignInMethod."""
+        """The user needs a fresh proof. Raises: PasskeyNotFound, LastSignInMethod."""
         ...
 
     async def reset_user_factors(self, caller: Caller, id: str) -> None:

@@ -45,7 +45,7 @@ class NewImpersonation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Impersonated(msgspec.Struct, frozen=True):
-    """A session that acts as a user, without a refresh token. `expires_in`: seconds.
+    """A session that acts as a user, without a refresh token. `expires_in`: its lifetime in seconds.
 
     `session`: the id of the session. `impersonated_by`: the id of the developer or key that uses the session.
     """

@@ -11,8 +11,8 @@ from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 class UserPasswordless(Protocol):
     """A person whose address has no user yet signs up in this way, if the project lets everybody sign up.
 
-    If a user has the address but never confirmed it, the person who reads its mails gets the account: the address is
-    confirmed, and the password, the factors and the sessions of the person who opened the account end.
+    If a user has the address but never confirmed it, the person who reads its mails gets the account. BunBase then
+    confirms the address, and removes the password, the factors and the sessions of the person who opened the account.
 
     If the caller has the token of an anonymous user, this user gets the address and keeps the id. EmailTaken: another
     user has the address already, and the code or link stays valid.

@@ -187,13 +187,13 @@ class TenantAuth(
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         """True if an access token with the claims `session` (`sid`) and `version` (`ver`) is still valid.
 
-        A process that has lost its revocation feed calls this.
+        A process that has lost its revocation feed calls this method.
         """
         ...
 
     async def knows_address(self, project: str, account: str, ip: str) -> bool:
         """True if a session of the user with this address or phone number began in the network of `ip`, and is valid or
-        has ended less than a day ago. Only the limits on sign-ins use this; no caller sees the result.
+        has ended less than a day ago. Only the limits on sign-ins use the result; no caller sees the result.
         """
         ...
 

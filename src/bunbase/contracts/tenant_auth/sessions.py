@@ -59,7 +59,7 @@ class OwnSessions(msgspec.Struct, frozen=True):
 
 
 class CustomToken(msgspec.Struct, frozen=True):
-    """`expires_in`: seconds."""
+    """`expires_in`: the lifetime of the token in seconds."""
 
     token: str
     expires_in: int

@@ -69,7 +69,8 @@ class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """`idle_days`: the days without activity after which an anonymous user is deleted."""
 
     enabled: bool = False
-    idle_days: Annotated[int, msgspec.Meta(ge=2, le=3650)] = 30  # an access token lives for at most one day
+    # at least two days, because an access token lives for up to one day
+    idle_days: Annotated[int, msgspec.Meta(ge=2, le=3650)] = 30
 
 
 class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,7 +99,7 @@ class PhoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service by which users sign in. `kind`: `apple`, `discord`, `github`, `google`, `microsoft`, or `oidc` for
-    every OpenID Connect provider with discovery at `issuer`. If it is empty, the name of the provider decides the
+    every OpenID Connect provider with discovery at `issuer`. If `kind` is empty, the name of the provider decides the
     kind, and `oidc` is the default.
 
     `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of Microsoft.
@@ -121,7 +122,7 @@ class Captcha(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The texts of one kind of mail, which replace the built-in texts. Empty: the built-in text."""
+    """The texts of one kind of mail, which replace the built-in texts. An empty text means the built-in text."""
 
     subject: Annotated[str, msgspec.Meta(max_length=250)] = ""
     heading: Annotated[str, msgspec.Meta(max_length=250)] = ""
@@ -224,7 +225,10 @@ class UserSettings(Protocol):
     """The interface for members of the project: the role developer may read, the role admin may change."""
 
     async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
-        """Return the hooks for which the settings of a project name a function. Only Functions may call this."""
+        """Return the hooks for which the settings of a project name a function.
+
+        Only the room Functions may call this method.
+        """
         ...
 
     async def project_auth(self, caller: Caller) -> ShownAuth:

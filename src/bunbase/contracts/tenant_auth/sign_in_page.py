@@ -99,7 +99,7 @@ class ByEnrolment(msgspec.Struct, frozen=True, tag=True):
     code: str
 
 
-# the proof or the answer with which a person signs in
+# the proof with which a person signs in, or the answer of another service
 Shown = (
     ByPassword | BySignUp | ByMailedCode | ByMailedLink | ByPhone | BySecondFactor | ByPasskey | ByService | ByEnrolment
 )

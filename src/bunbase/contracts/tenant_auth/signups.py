@@ -21,7 +21,7 @@ class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     The mail is in this language too; without a language, it is in the first language of the project. `redirect_to`: the
     address of the app to which the page behind the link leads back; one of the project's `redirect_urls`, or below it.
     `inviter`: the name of the person who invites, and `target`: the thing that the invitation is for, such as the name
-    of a room. The texts of the mail may contain both; without them, both are the name of the app.
+    of a room. The texts of the mail may contain these two names. Without them, the name of the app replaces both names.
     """
 
     email: Email
@@ -106,7 +106,7 @@ class UserSignups(Protocol):
         ...
 
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
-        """Create the user whom the emailed link invites, and set the password. The page of the link calls this.
+        """Create the user whom the emailed link invites, and set the password. The page of the link calls this method.
 
         A user who began on the ready-made sign-in page is signed in.
         """

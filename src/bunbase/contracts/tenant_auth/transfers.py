@@ -14,8 +14,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 from bunbase.pkg.sent_texts import Email
 
-MAX_IMPORT_LINES: Final = 500  # the maximum number of lines of one call
-MAX_LISTED_ERRORS: Final = 1000  # the maximum number of errors in the answer to one request
+MAX_IMPORT_LINES: Final = 500  # one call may have at most this number of lines
+MAX_LISTED_ERRORS: Final = 1000  # the answer to one request lists at most this number of errors
 MAX_LINE_IDENTITIES: Final = 20
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -15,7 +15,7 @@ from bunbase.functions.boundary.cookies import for_function
 from bunbase.functions.workers.answer_head import Headers, without_hop_by_hop
 
 OURS: Final = "x-bunbase-"
-# `proxy-authorization` is a hop-by-hop header, which is removed anyway
+# `proxy-authorization` is a hop-by-hop header, so it is removed anyway.
 CREDENTIALS: Final = frozenset({"authorization"})
 KEY_PARAMETER: Final = "key"
 KEY: Final = re.compile(r"\s*[ps]k_")

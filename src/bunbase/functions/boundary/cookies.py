@@ -18,7 +18,7 @@ from typing import Final
 
 from bunbase.pkg.own_cookies import PREFIX
 
-OURS: Final = re.compile(rf"(?:__[a-z-]+-)?{PREFIX}", re.I)  # browsers ignore case in prefixes such as __Host-
+OURS: Final = re.compile(rf"(?:__[a-z-]+-)?{PREFIX}", re.I)  # Browsers ignore case in prefixes such as __Host-.
 PROMISING: Final = re.compile(r"__(?:host|secure|http)-", re.I)
 PROJECT: Final = "prj_"
 BLANK: Final = " \t"
@@ -51,7 +51,7 @@ def on_shared_host(set_cookie: str, project: str, path: str) -> str | None:
         return None
     name, value, attributes = read
     if PROMISING.match(name):
-        return None  # the cookie's name demands an attribute that is not possible on a shared host, such as Path=/
+        return None  # The cookie's name demands an attribute that is not possible on a shared host, such as Path=/.
     kept = [one for one in attributes if _attribute(one) not in ("domain", "path")]
     return "; ".join([f"{project}.{name}={value}", *kept, f"Path={path}"])
 

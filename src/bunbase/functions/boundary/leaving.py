@@ -1,8 +1,8 @@
 """Confines the headers of a function's answer to its project.
 
-On a host that only this project uses, this module changes only cookies. On a host that projects share, it separates
-cookies and pages from those of other projects. Headers whose effect goes beyond the answer are already removed
-(workers/far_reaching.py). Record: docs/decisions/0036-a-function-speaks-for-its-project-alone.md.
+On a host that only this project uses, this module changes only cookies. On a host that projects share, this module
+separates cookies and pages from those of other projects. Headers whose effect goes beyond the answer are already
+removed (workers/far_reaching.py). Record: docs/decisions/0036-a-function-speaks-for-its-project-alone.md.
 """
 
 from __future__ import annotations

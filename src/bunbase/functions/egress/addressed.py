@@ -14,7 +14,8 @@ MAX_LENGTH: Final = 16 << 10
 VISIBLE: Final = bytes(range(0x21, 0x7F)).decode()
 PORTS: Final = {"https": 443, "http": 80}
 
-# The form that `new URL(text).href` produces, but without a user: lower case, with every unusual character escaped.
+# A text matches if it has the form that `new URL(text).href` produces, without a user: lower case, with every unusual
+# character escaped.
 URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>[/?][\x21-\x22\x24-\x7e]*)?(?:#[\x21-\x7e]*)?"
@@ -38,7 +39,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """The value of the Host header."""
+        """The host with its port, as the Host header has it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 

@@ -12,14 +12,14 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# The private and special networks for IPv4: IANA's registry, multicast, and public addresses of internal services of
-# clouds.
+# These networks are not public for IPv4: IANA's registry of special networks, multicast, and public addresses of
+# internal services of clouds.
 NOT_PUBLIC_4: Final = tuple(
     IPv4Network(text)
     for text in (
         "0.0.0.0/8",
         "10.0.0.0/8",
-        "100.64.0.0/10",  # carrier-grade NAT; the metadata service of one cloud
+        "100.64.0.0/10",  # carrier-grade NAT, and the metadata service of one cloud
         "127.0.0.0/8",
         "168.63.129.16/32",  # an address of the host of virtual machines on Azure
         "169.254.0.0/16",  # link-local; the metadata service of most clouds
@@ -35,7 +35,7 @@ NOT_PUBLIC_4: Final = tuple(
         "240.0.0.0/4",
     )
 )
-# All public IPv6 addresses that IANA assigns. Other addresses are local, multicast or reserved.
+# These are all public IPv6 addresses that IANA assigns. Other addresses are local, multicast or reserved.
 UNICAST_6: Final = IPv6Network("2000::/3")
 NOT_PUBLIC_6: Final = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 NAT64: Final = IPv6Network("64:ff9b::/96")

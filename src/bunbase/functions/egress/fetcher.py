@@ -44,13 +44,13 @@ from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.numbers import whole_number
 
 MAX_REDIRECTS: Final = 5
-MAX_POOLS: Final = 256  # if there are more pools, the pools of projects without a running request are closed
+MAX_POOLS: Final = 256  # If there are more pools than this, the pools of projects without a running request are closed.
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
 # Each part of a chunked answer costs 100 µs, even if the part has a single byte. Without these limits, one answer in
 # parts of one byte delayed every request to the server by a second.
-MIN_PART_BYTES: Final = 64  # a smaller part counts as if it had this size
+MIN_PART_BYTES: Final = 64  # A smaller part counts as if it had this size.
 SMALL_PART_BYTES: Final = 1024
 
 
@@ -114,7 +114,7 @@ class Fetcher:
             _url_of(hop.target),
             headers=headers,
             content=self._body(ask) if hop.with_body else b"",
-            # reads and writes have no timeout, because they end with the call
+            # Reads and writes have no timeout, because they end with the call.
             extensions={"timeout": {"connect": seconds, "pool": seconds}},
         )
         with _failures_of(hop.target):
@@ -138,7 +138,7 @@ class Fetcher:
     async def _pass_on(self, ask: Ask, hop: Hop, response: httpcore.Response, redirected: bool) -> None:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-        # if the answer is chunked, `content-length` has no meaning
+        # If the answer is chunked, `content-length` has no meaning.
         chunked = any(name == "transfer-encoding" for name, _ in headers)
         lengths = tuple(header for header in headers if header[0] == "content-length" and not chunked)
         # In an answer without a body, `content-length` is the length that the body would have. This length may exceed
@@ -159,7 +159,8 @@ class Fetcher:
         async for part in response.aiter_stream():
             received += max(len(part), MIN_PART_BYTES)
             if len(part) < SMALL_PART_BYTES:
-                await asyncio.sleep(0)  # lets other tasks run: thousands of tiny parts may have arrived together
+                # This lets other tasks run, because thousands of tiny parts may have arrived together.
+                await asyncio.sleep(0)
             if received > limit:
                 raise _too_large("answer", limit)
             await ask.send(part)
@@ -188,9 +189,9 @@ class Fetcher:
     def _take_idle_pools(self) -> list[httpcore.AsyncConnectionPool]:
         """If there are too many pools, remove the idle pools from `pools`, and return them. The caller closes them.
 
-        All idle pools are removed before the first pool is closed. Symptom when each pool was removed just before its
-        own close: closing takes time, and meanwhile a project began a request with a pool that would be closed next. So
-        the pool was closed during the request.
+        All idle pools are removed before the first pool is closed. Before, each pool was removed just before its own
+        close. Closing takes time, and meanwhile a project could begin a request with a pool that would be closed next.
+        So the pool was closed during the request.
         """
         if len(self.pools) < MAX_POOLS:
             return []
@@ -261,7 +262,7 @@ def _failures_of(target: Target) -> Iterator[None]:
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
         raise FetchFailed(f"The connection to {target.host} was lost.", reason="connection") from error
-    # the error's message quotes headers, which may contain secrets, so the message stays hidden
+    # The message of the error quotes headers, which may contain secrets. So the message is not passed on.
     except httpcore.LocalProtocolError:
         raise FetchFailed("HTTP does not allow this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:

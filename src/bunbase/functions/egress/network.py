@@ -1,8 +1,7 @@
 """Opens the connections of functions: looks up a name, checks its addresses, and connects to a checked address.
 
-The name is looked up once for each connection, and the connection goes to an address that passed the check. So if a
-name server answers differently a moment later (DNS rebinding), this has no effect. TLS still verifies the name of the
-host.
+The name is looked up once for each connection, and the connection goes to an address that passed the check. So a name
+server that answers differently a moment later (DNS rebinding) has no effect. TLS still verifies the name of the host.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from bunbase.functions.egress.own_addresses import OwnAddresses, is_loopback, na
 from bunbase.functions.egress.streams import PlainStream
 from bunbase.pkg.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 
-MAX_TRIES: Final = 3  # the limit of addresses that are tried for one name
+MAX_TRIES: Final = 3  # For one name, at most this many addresses are tried.
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
@@ -94,10 +93,10 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
 
 def _example(host: str, found: list[str]) -> str:
-    """Return a value for the setting: the address as a network of one address, if the function knows the address.
+    """Return an example for the setting. If the function knows the address, this is a network with only this address.
 
-    If only the server's name servers know the address, a made-up address is returned, because functions must not learn
-    the real address.
+    If only the server's name servers know the address, return an invented address, because functions must not learn the
+    real one.
     """
     meant = meant_by(host.strip("[]")) or next((one for one in map(meant_by, found) if one and is_loopback(one)), None)
     return "10.1.2.3/32" if meant is None else f"{meant}/{meant.max_prefixlen}"

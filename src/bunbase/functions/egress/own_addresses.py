@@ -1,8 +1,8 @@
 """Recognises the server's own addresses. A request of a function to such an address would bypass all firewalls.
 
 Loopback addresses lead to the internal port, and to other services that trust this machine. Network interfaces may
-appear and disappear, so for each connection the kernel decides: would it deliver the packets to this machine? Behind a
-NAT, no interface has the public address, so the addresses of `public_url` and `functions.host` also count.
+appear and disappear, so for each connection the kernel decides whether it would deliver the packets to this machine.
+Behind a NAT, no interface has the public address, so the addresses of `public_url` and `functions.host` also count.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from bunbase.pkg.resolver import NameNotFound, Resolver
 
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443
-# a label in place of the asterisk of a wildcard; all names below the wildcard have the same address
+# This label replaces the asterisk of a wildcard, because all names below the wildcard have the same address.
 ANY_LABEL: Final = "bunbase"
 
 THIS_HOST: Final = IPv4Network("0.0.0.0/8")
 
-# these constants are from linux/rtnetlink.h
+# These constants are from linux/rtnetlink.h.
 NETLINK_ROUTE: Final = 0
 NEW_ROUTE: Final = 24
 GET_ROUTE: Final = 26
@@ -63,7 +63,7 @@ class OwnAddresses:
         async with self._one_at_a_time:
             if time.monotonic() >= self._until:
                 for name in self.names:
-                    # if a look-up fails, the addresses of the last successful look-up still count
+                    # If a look-up fails, the addresses of the last successful look-up still count.
                     with suppress(NameNotFound):
                         found = await self.resolver.addresses(name, HTTPS, self._turns)
                         self._found[name] = frozenset(one for one in map(meant_by, found) if one is not None)
@@ -98,12 +98,12 @@ def is_local(address: Address) -> bool:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE) as kernel:
             kernel.send(HEAD.pack(size, GET_ROUTE, REQUEST, 1, 0) + route + destination)
-            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # the kernel has answered before `send` returns
+            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # The kernel has answered before `send` returns.
     except OSError:
         return _can_be_bound(address, family)
     _, type, *_ = HEAD.unpack_from(answer)
     if type != NEW_ROUTE:
-        return False  # the kernel has no route to the address
+        return False  # The kernel has no route to the address.
     kind: int = ROUTE.unpack_from(answer, HEAD.size)[7]
     return kind == LOCAL
 

@@ -13,7 +13,7 @@ PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Z_][A-Z0-9_]{0,63})\s*\}\}")
 HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-# the limit of all headers together, because 32 KiB of `{{A}}` could become 200 MB
+# All headers together have at most this size, because 32 KiB of `{{A}}` could become 200 MB.
 MAX_FILLED_CHARACTERS: Final = 64 << 10
 
 
@@ -46,7 +46,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             raise SecretNotFound(
                 f"A header contains {{{{{name}}}}}, but the project has no variable {name}. Set the variable first."
             )
-        secret = variables[name].strip()  # a line break at the end of a pasted key is not part of the key
+        secret = variables[name].strip()  # A line break at the end of a pasted key is not part of the key.
         length += len(secret)
         if length > most:
             raise InvalidFetch(
@@ -54,7 +54,7 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
             )
         return secret
 
-    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable may leave a space at either end
+    filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # An empty variable may leave a space at either end.
     if not HEADER_VALUE.fullmatch(filled):
         raise InvalidFetch("A header contains a variable whose value is not allowed in a header.")
     return filled

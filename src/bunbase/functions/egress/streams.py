@@ -15,14 +15,15 @@ from typing import Any, Final
 
 import httpcore
 
-MAX_HEAD_BYTES: Final = 128 << 10  # the size of all heads of one answer; h11 limits a single head to 100 KiB
-HEAD_PIECE_BYTES: Final = 2048  # one piece contains at most 110 interim answers, which take 10 ms
+# All heads of one answer have at most this size together. h11 limits a single head to 100 KiB.
+MAX_HEAD_BYTES: Final = 128 << 10
+HEAD_PIECE_BYTES: Final = 2048  # One piece contains at most 110 interim answers, which take 10 ms.
 
 
 class PlainStream(httpcore.AsyncNetworkStream):
     def __init__(self, below: httpcore.AsyncNetworkStream) -> None:
         self.below = below
-        # the number of bytes that the head may still have, or None while a body is read
+        # The head may still have this many bytes. The value is None while a body is read.
         self._head_bytes: int | None = MAX_HEAD_BYTES
 
     def begin_body(self) -> None:

@@ -12,7 +12,7 @@ from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.api_json import api_json
 
-# the limit of one call; Buncast also limits each message
+# One call has at most this size. Buncast also limits each message.
 MAX_BODY_BYTES: Final = MAX_MESSAGES * (MAX_DATA_BYTES + 1024)
 
 

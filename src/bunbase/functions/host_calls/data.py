@@ -14,11 +14,14 @@ from bunbase.functions.host_calls.power import Power, caller_of
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 
-MAX_BODY_BYTES: Final = 10 << 20  # the limit of a commit; Bundoc also limits each document in it
+MAX_BODY_BYTES: Final = 10 << 20  # A commit has at most this size. Bundoc also limits each document in it.
 
 
 class DocumentAddress(msgspec.Struct, frozen=True):
-    """The arguments of a call. `power`: the rights to use. `if_rev`, `if_absent`: the precondition of a write."""
+    """The arguments of a call. `power`: the kind of rights that the call uses.
+
+    `if_rev`, `if_absent`: the precondition of a write.
+    """
 
     power: Power = msgspec.field(default="project", name="as")
     collection: str = ""

@@ -24,7 +24,7 @@ AllValues = Callable[[Deployment], Awaitable[Mapping[str, str]]]
 
 @dataclass(frozen=True)
 class HostRooms:
-    """The rooms that functions reach by host calls."""
+    """The parts of BunBase that functions reach by host calls."""
 
     bundoc: Bundoc
     users: TenantAuth
@@ -32,7 +32,7 @@ class HostRooms:
 
 
 class HostCalls:
-    """Answers host calls. `all_values` returns all variables of a deployment, hidden variables included.
+    """Answers host calls. `all_values` returns all variables of a deployment, including hidden variables.
 
     The server fills hidden variables into the headers of `fetch`. No worker receives them.
     """

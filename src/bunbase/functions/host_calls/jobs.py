@@ -11,7 +11,7 @@ from bunbase.functions.triggers.queue import MAX_PAYLOAD_BYTES, Queue
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.api_json import api_json
 
-OVERHEAD_BYTES: Final = 4096  # the number of bytes for all fields except the payload
+OVERHEAD_BYTES: Final = 4096  # All fields except the payload have at most this size.
 
 
 async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:
@@ -19,6 +19,6 @@ async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:
     deployment = ask.deployment
     try:
         return api_json(await queue.enqueue(deployment.project, new, ask.request.depth))
-    except ChainTooLong as stop:  # log a warning, because the function may catch the error
+    except ChainTooLong as stop:  # This logs a warning, because the function may catch the error.
         await warn(deployment.project, deployment.name, stop.detail)
         raise

@@ -29,7 +29,7 @@ class LogBuffer:
     """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost, for example while the database is unreachable.
 
     A project's part of the buffer may be at most as large as the part that is still free. So a project that floods the
-    log takes at most half of the buffer, and other projects always have room.
+    log takes at most half of the buffer, and other projects always have space.
 
     `prepare` translates the lines of a batch, and then `write` stores the batch. A batch keeps its number and its lines
     until the write has succeeded. If only the database's answer was lost, or the task was cancelled, the batch is sent
@@ -42,16 +42,16 @@ class LogBuffer:
         self.clock = clock
         self.lines: deque[NewLine] = deque()
         self.bytes = 0
-        self.lines_of: Counter[str] = Counter()  # the number of lines by project
+        self.lines_of: Counter[str] = Counter()  # The number of lines of each project.
         self.bytes_of: Counter[str] = Counter()
         self.lost = 0
         self.writer = new_id("wrt")
         self.seq = 0
-        self.begun = 0  # the number of lines in batch `seq` until its write has succeeded; otherwise 0
+        self.begun = 0  # While batch `seq` is being written, this is the number of its lines, otherwise 0.
         self.writing = asyncio.Lock()
 
     def say(self, record: LogRecord) -> None:
-        """Add a line of BunBase itself, or count it as lost if there is no room."""
+        """Add a line of BunBase itself. If the buffer is full, count the line as lost."""
         of = record.deployment
         self.add(
             NewLine(
@@ -67,7 +67,7 @@ class LogBuffer:
         )
 
     def add(self, line: NewLine) -> None:
-        """Add a line, or count it as lost if there is no room."""
+        """Add a line. If the buffer is full, count the line as lost."""
         if not self._has_room(line.project, len(line.text)):
             self.lost += 1
             return

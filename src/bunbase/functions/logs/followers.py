@@ -1,4 +1,4 @@
-"""Readers that wait for new log lines. They are woken when a line of their project becomes visible."""
+"""Readers that wait for new log lines. A new line of a project wakes the readers of this project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bunbase.functions.store.logs import CHANNEL
 from bunbase.functions.store.notifications import Notifications
 from bunbase.pkg.errors import RateLimited, Unreachable
 
-MAX_OF_PROJECT: Final = 100  # the limit per project, because each follower queries the database once a second
+# A project has at most this many followers, because each follower queries the database once a second.
+MAX_OF_PROJECT: Final = 100
 RETRY_AFTER_SECONDS: Final = 10
 
 

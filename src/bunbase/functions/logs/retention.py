@@ -13,7 +13,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-WRITERS_KEPT: Final = timedelta(days=40)  # a process that has written nothing for this time has ended
+WRITERS_KEPT: Final = timedelta(days=40)  # A process that has written nothing for this time has ended.
 
 
 class LogRetention:

@@ -1,4 +1,4 @@
-"""Reads source maps (ECMA-426, JSON version 3). They map a place in a bundle to a place in the author's source file.
+"""Reads source maps (ECMA-426, JSON version 3), which map a place in a bundle to a place in the author's source file.
 
 This module reads only the parts that a stack trace needs, and ignores names and index maps. A map comes from a
 deployment and is not trusted: its sizes are limited, and a map with inconsistent mappings is refused as a whole.
@@ -14,14 +14,15 @@ import msgspec
 
 MAX_SOURCES: Final = 20_000
 MAX_MAPPINGS_CHARACTERS: Final = 4 << 20
-MAX_SEGMENTS: Final = 500_000  # this many take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s
+# This many segments take 8 MB in arrays, for about 5 MB of code, and are decoded in 0.5 s.
+MAX_SEGMENTS: Final = 500_000
 MAX_NUMBER: Final = 2**31 - 1
 MAX_SHOWN_CHARACTERS: Final = 200
 DIGITS: Final = {
     ord(digit): value for value, digit in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 }
-CONTINUES: Final = 32  # a base 64 digit holds five bits of a number; this sixth bit is set if more digits follow
-MAX_SHIFT: Final = 30  # seven digits can already hold a number greater than MAX_NUMBER
+CONTINUES: Final = 32  # A base 64 digit holds five bits of a number. This sixth bit is set if more digits follow.
+MAX_SHIFT: Final = 30  # Seven digits can already hold a number greater than MAX_NUMBER.
 
 Source = Annotated[str, msgspec.Meta(max_length=4096)]
 
@@ -53,9 +54,10 @@ class SourceMap:
 
     def __init__(self, sources: list[str]) -> None:
         self.sources = sources
-        self.line_starts = array("i", [0])  # for each line of the bundle, its first index in the arrays below
+        # For each line of the bundle, this has the line's first index in the arrays below.
+        self.line_starts = array("i", [0])
         self.columns = array("i")
-        self.files = array("i")  # the index of the file, or -1 for code that the bundler added
+        self.files = array("i")  # This is the index of the file, or -1 for code that the bundler added.
         self.lines = array("i")
         self.file_columns = array("i")
 
@@ -87,7 +89,8 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    # these are file, line and column; each number in the mappings is the difference from the previous one of its kind
+    # These are the file, the line and the column. Each number in the mappings is the difference from the previous
+    # number of its kind.
     place = [0, 0, 0]
     for line in file.mappings.split(";"):
         column = 0
@@ -141,7 +144,7 @@ def _numbers(segment: str) -> list[int]:
 def _shown(source: str, root: str) -> str:
     """Return a file's name for the log, without control characters. Of a very long name, return only the end."""
     whole = root + source
-    # cut the name first, because checking all characters of 20,000 long names would take seconds
+    # The name is cut first, because checking all characters of 20,000 long names would take seconds.
     end = whole[-MAX_SHOWN_CHARACTERS:]
     name = "".join(character for character in end if character.isprintable())
     return name if len(whole) <= MAX_SHOWN_CHARACTERS else f"…{name[1:]}"

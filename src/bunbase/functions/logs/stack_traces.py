@@ -24,10 +24,13 @@ log = logger("functions")
 
 KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
-MAX_DECODED: Final = 2  # the limit of maps that are decoded for one batch; the lines of all projects wait meanwhile
-MAX_FRAMES: Final = 256  # the limit of translated frames in one line, which may show four errors with 50 frames each
+# At most this many maps are decoded for one batch, because the lines of all projects wait meanwhile.
+MAX_DECODED: Final = 2
+# At most this many frames of one line are translated. A line may show four errors with 50 frames each.
+MAX_FRAMES: Final = 256
 PACKAGES: Final = "node_modules/"
-# the prefix of a place in the bundle; if a frame still has it, the bundler added the code
+# A place in the bundle has this prefix. If a frame still has the prefix after the translation, the bundler added the
+# code.
 BUNDLE: Final = "function.js:"
 STACK_LINE: Final = re.compile(r"\s+at ")
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")

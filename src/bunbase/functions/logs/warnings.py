@@ -10,7 +10,10 @@ from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.functions.workers.deployment import Deployment, LogRecord, WriteLog
 
 Warn = Callable[[str, str, str], Awaitable[None]]
-"""Write a text into a function's log. The arguments are the project, the name of the function and the text."""
+"""A function that writes a text into a function's log.
+
+Its arguments are the project, the function's name and the text.
+"""
 
 
 class LogWarnings:

@@ -68,7 +68,7 @@ class FunctionAnswer(Response[None]):
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
                 log.warning("an answer was cut off", invocation=head.invocation, code=problem.code)
-                # the last message is missing, so the server closes the connection, and the client notices the failure
+                # The last message is missing, so the server closes the connection, and the client notices the failure.
                 return
             await send({"type": "http.response.body", "body": b""})
         finally:

@@ -16,7 +16,7 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`exposed`: if false, functions cannot read the value; they can only use it as `{{NAME}}` in headers of `fetch`.
+    """`exposed`: if false, functions cannot read the value, but only use it as `{{NAME}}` in headers of `fetch`.
     If you leave out `exposed`, an existing variable keeps its setting, and a new variable is exposed.
     """
 

@@ -20,7 +20,7 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 
 TAGS = ["Functions"]
 
-# the limit of the bundle, the source map, the config and the multipart boundaries together
+# The bundle, the source map, the config and the multipart boundaries together have at most this size.
 MAX_DEPLOY_BYTES: Final = 31 << 20
 
 

@@ -143,7 +143,7 @@ def _time(name: str, sent: str | None) -> datetime | None:
 
 async def _followed(request: Request[Any, Any, Any], log: AsyncIterator[LogLine | None]) -> Stream:
     lines = until_stopping(incoming(request.scope), log)
-    first = await anext(lines)  # raises errors of the request before the answer begins with status 200
+    first = await anext(lines)  # This raises errors of the request before the answer begins with status 200.
     return ClosingStream(_events(first, lines), SSE)
 
 
@@ -172,7 +172,7 @@ async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -
         async for line in lines:
             yield _event(line)
     except Problem:
-        return  # the client reconnects with Last-Event-ID, and receives the problem as the answer
+        return  # The client reconnects with Last-Event-ID, and receives the problem as the answer.
 
 
 def _event(line: LogLine | None) -> bytes:

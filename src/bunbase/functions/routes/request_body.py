@@ -1,4 +1,4 @@
-"""Passes a request's body to a function: a small body at once, a larger body in parts while the function has room."""
+"""Passes a request's body to a function. A large body is passed in parts, while the function can take more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RequestBody:
     `beginning`: the part that is sent with the call. `more`: true if another part follows. `length`: the value of
     Content-Length.
 
-    The server reads one message more than the function has room for. So the server notices that the client has
+    The server reads one message more than the function can take. So the server notices that the client has
     disconnected even while the function does not read.
     """
 
@@ -39,7 +39,7 @@ class RequestBody:
         # If the client has sent `Expect: 100-continue`, a read makes the client send its body. So read only when the
         # function runs.
         self._expects_continue = "expect" in request.headers
-        self._held: Message | None = None  # the part of the first message for which `beginning` has no room
+        self._held: Message | None = None  # The part of the first message that does not fit into `beginning`.
         self._next: asyncio.Future[Message] | None = None
         self._room = 0
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
@@ -56,7 +56,7 @@ class RequestBody:
             await self._collect()
         else:
             self.more = True
-            # no timeout here, because `Functions.feed` limits how long the client may be silent
+            # There is no timeout here, because `Functions.feed` limits how long the client may be silent.
             incoming(request.scope).keeps_own_time()
             if not self._expects_continue:
                 await self._look()

@@ -26,7 +26,10 @@ Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS)]
 async def get_function_stats(
     member: Injected[Caller], functions: Injected[Functions], name: FunctionName, hours: Hours = 24
 ) -> FunctionStats:
-    """Returns the last `hours` hours, including the current hour, newest first. Hours without calls are left out."""
+    """Returns statistics for the last `hours` hours, including the current hour, newest first.
+
+    Hours without calls are left out.
+    """
     return await functions.stats(member, name, hours)
 
 

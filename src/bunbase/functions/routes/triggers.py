@@ -31,7 +31,7 @@ MAX_NAME: Final = 64
 
 AnyRequest = Request[Any, Any, Any]
 
-# an argument cannot have the name `state`, because Litestar reserves it
+# An argument cannot have the name `state`, because Litestar reserves this name.
 InState = Annotated[JobStatus | None, QueryParameter(name="state")]
 OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
 

@@ -10,10 +10,10 @@ import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest }
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 import { abortedAt, callSite, thrownAt } from "./stacks.ts";
 
-// workers/limits.py has the same numbers; the host kills a worker that exceeds a limit
+// workers/limits.py has the same numbers. The host kills a worker that exceeds a limit.
 const MAX_ASKS = 64;
 const MAX_WHOLE_BYTES = 64 * 1024;
-const MAX_ARGS_BYTES = 128 * 1024; // together with MAX_WHOLE_BYTES, well below MAX_FRAME_BYTES
+const MAX_ARGS_BYTES = 128 * 1024; // This limit and MAX_WHOLE_BYTES together stay well below MAX_FRAME_BYTES.
 const WINDOW_BYTES = 256 * 1024;
 
 const MAX_CHUNK_BYTES = 64 * 1024;
@@ -51,10 +51,10 @@ export class Asks {
 
   /** Sends an ask and waits for the reply. Throws a Problem if the host refuses, or the signal's reason if aborted. */
   async ask(question: Question): Promise<Reply> {
-    // determined here, because after the first `await` the caller is no longer on the stack
+    // The place is determined here, because after the first `await` the caller is no longer on the stack.
     const site = question.site ?? callSite();
     question.signal?.throwIfAborted();
-    // may throw, so it must run before the ask occupies one of the MAX_ASKS places
+    // This may throw, so it must run before the ask occupies one of the MAX_ASKS places.
     const opening = openingOf(question, site);
     while (this.#open.size >= MAX_ASKS) await new NativePromise<void>((resolve) => this.#waiting.add(resolve));
     question.signal?.throwIfAborted();
@@ -201,7 +201,7 @@ class Ask {
     }
   }
 
-  /** Cancels the ask. Its place stays occupied until the host confirms that the ask has stopped. */
+  /** Cancels the ask. The place of the ask stays occupied until the host confirms that the ask has stopped. */
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);

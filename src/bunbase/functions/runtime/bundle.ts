@@ -8,7 +8,7 @@ import { onlyHooks } from "./hooks.ts";
 import { guardedRequire, raiseGuard } from "./guard.ts";
 import { FILE, FOLDER, hideInstallation } from "./machine.ts";
 
-const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes this line, then a function expression
+const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes this line, and then a function expression.
 
 type CommonJs = (
   exports: object,
@@ -35,7 +35,7 @@ export function loadBundle(code: string, env: Record<string, string>, guard: boo
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   const require = guard ? guardedRequire : builtin;
-  // Bun accepts a namespace object here, Node a module
+  // Bun accepts a namespace object here, and Node accepts a module.
   const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never;
   const options = { filename: "function.js", importModuleDynamically };
   const ready = bytecode.length > 0 ? fromBytecode(code, bytecode, options) : undefined;

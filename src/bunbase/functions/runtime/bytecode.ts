@@ -15,9 +15,11 @@ const TAIL = /^\}\)\s*(?:\/\/#[^\n]*\s*)*$/;
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 const ENGINE = `${Bun.version_with_sha} ${process.arch}`;
 const NOTHING = new Uint8Array(0);
-// uncompressed; usually three times the size of the code. Workers keep the bytecode until they end
+// This is the limit of the uncompressed bytecode, which usually has three times the size of the code. Workers keep the
+// bytecode until they end.
 const MAX_BYTES = 4 * 1024 * 1024;
-// the level of zstd: a quarter of the size, decompressed in 1 ms; a higher level only makes deployments slower
+// At this level, zstd makes a quarter of the size, and decompresses it in 1 ms. A higher level only makes deployments
+// slower.
 const LEVEL = 3;
 
 type Options = { filename: string; importModuleDynamically: (name: string) => never };
@@ -29,14 +31,14 @@ export function makeBytecode(code: string): Uint8Array {
   if (body === undefined) return NOTHING;
   try {
     const made = compileFunction(body, PARAMETERS, { filename: "function.js", produceCachedData: true });
-    // the code closes its function early, so a part of the code would be missing
+    // The code closes its function early, so a part of the code would be missing.
     if (!made.toString().includes(body)) return NOTHING;
     const { cachedData } = made as unknown as { cachedData: Uint8Array<ArrayBuffer> };
     if (cachedData.length > MAX_BYTES) return NOTHING;
     const packed: Packed = { engine: ENGINE, hash: String(Bun.hash(cachedData)) };
     return joinPayload(packed, Bun.zstdCompressSync(cachedData, { level: LEVEL }));
   } catch {
-    return NOTHING; // without bytecode, the bundle still runs
+    return NOTHING; // Without bytecode, the bundle still runs.
   }
 }
 
@@ -48,7 +50,7 @@ export function fromBytecode(code: string, bytecode: Uint8Array, options: Option
     if (body === undefined || cachedData === undefined) return undefined;
     return compileFunction(body, PARAMETERS, { ...options, cachedData });
   } catch {
-    return undefined; // loading without bytecode will report any error in the code
+    return undefined; // Loading without bytecode will report any error in the code.
   }
 }
 
@@ -65,5 +67,5 @@ function bodyOf(code: string): string | undefined {
   const end = code.lastIndexOf("})");
   if (!code.startsWith(HEAD) || !TAIL.test(code.slice(end))) return undefined;
   const column = HEAD.length - HEAD.indexOf("\n") - 1;
-  return " ".repeat(column) + code.slice(HEAD.length, end); // compileFunction adds a first line, as `bun build` does
+  return " ".repeat(column) + code.slice(HEAD.length, end); // compileFunction adds a first line, as `bun build` does.
 }

@@ -1,15 +1,17 @@
-/** The worker's only connection: the socket that it inherited as descriptor 3. When the socket closes, the worker ends. */
+/**
+ * The worker's only connection: the socket that it inherited as descriptor 3. When the socket closes, the worker ends.
+ */
 
 import { Frame, type FrameReader, type FrameType, HEADER_BYTES, writeHeader } from "./frames.ts";
 import { atEndOfRound, Bytes, lengthOf, part, setBytes } from "./primordials.ts";
 
 const CHANNEL_FD = 3;
 const FIRST_BYTES = 64 * 1024;
-const MAX_KEPT_BYTES = 1024 * 1024; // if a buffer has grown beyond this size, it is replaced by a small buffer
+const MAX_KEPT_BYTES = 1024 * 1024; // A small buffer replaces a buffer that has grown beyond this size.
 const MAX_CHUNK_BYTES = 64 * 1024;
 const EMPTY = new Bytes(0);
 
-// the original function, because exits.ts replaces the members of `process`
+// This is the original function, because exits.ts replaces the members of `process`.
 const quit = (Reflect.get(process, "reallyExit") as (code: number) => never).bind(process);
 
 type Socket = { write(data: Uint8Array): number };
@@ -33,9 +35,9 @@ function isBody(type: FrameType): boolean {
 export class Channel {
   #write: ((bytes: Uint8Array) => number) | undefined;
   #buffer = new Bytes(FIRST_BYTES);
-  #begin = 0; // the bytes before this index have been sent
+  #begin = 0; // The bytes before this index have been sent.
   #end = 0;
-  // the index of the last frame if the frame is a piece of a body: the next piece is added to the same frame
+  // If the last frame is a piece of a body, this is its index, and the next piece is added to the same frame.
   #bodyAt = -1;
   #bodyType = 0;
   #bodyId = 0;
@@ -111,7 +113,7 @@ export class Channel {
   }
 
   #flush(): void {
-    if (this.#full || this.#begin === this.#end) return; // if the socket is full, `drain` calls this again
+    if (this.#full || this.#begin === this.#end) return; // If the socket is full, `drain` calls this method again.
     this.#bodyAt = -1;
     const waiting = this.#end - this.#begin;
     const written = this.#write?.(part(this.#buffer, this.#begin, this.#end)) ?? 0;

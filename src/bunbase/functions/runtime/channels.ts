@@ -6,7 +6,7 @@ import { decodeText, encodeText } from "./frames.ts";
 
 export function channelsOf(ask: AskBytes, as: Power): Channels {
   const publishAll = async (messages: readonly NewMessage[]): Promise<readonly Published[]> => {
-    for (const { data } of messages) textOf(data); // JSON would leave out a symbol or a function
+    for (const { data } of messages) textOf(data); // JSON would leave out a symbol or a function.
     const bytes = await ask("channels.publish", { as }, encodeText(textOf(messages)));
     return JSON.parse(decodeText(bytes)) as readonly Published[];
   };

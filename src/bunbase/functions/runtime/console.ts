@@ -1,4 +1,6 @@
-/** Captures the output of a function as log lines. It limits the length of a line and of all lines of a call. */
+/**
+ * Captures the output of a function as log lines. This module limits the length of a line and of all lines of a call.
+ */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 
@@ -9,7 +11,7 @@ import { Bytes, encodeText, encodeTextInto, lengthOf, part, setBytes, uncurried 
 import { capturePrinting, type Indent } from "./printing.ts";
 import { withoutServerFrames } from "./stacks.ts";
 
-// workers/limits.py has the same numbers; the host kills a worker that logs more
+// workers/limits.py has the same numbers. The host kills a worker that logs more.
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_CALL_BYTES = 64 * 1024;
 const LINE_OVERHEAD_BYTES = 16;

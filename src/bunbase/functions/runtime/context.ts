@@ -215,7 +215,10 @@ export type Data<D extends object = AnyDatabase> = AnyDatabase extends D ? Untyp
 export type ManagedUser = User &
   Readonly<{ banned: boolean; has_password: boolean; banned_until: string | null; last_sign_in_at: string | null }>;
 
-/** The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
+/**
+ * The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`.
+ * `claims`: at most 1 KiB of JSON.
+ */
 export type UserFields = Readonly<{
   name?: string;
   phone?: string | null;
@@ -228,7 +231,10 @@ export type UserFields = Readonly<{
   data?: Readonly<Record<string, unknown>>;
 }>;
 
-/** A search for users. `email`: the whole address. `q`: the beginning of the address or the name. `provider`: a service, or `password`. */
+/**
+ * A search for users. `email`: the whole address. `q`: the beginning of the address or the name. `provider`: a service,
+ * or `password`.
+ */
 export type UserQuery = Readonly<{
   email?: string;
   q?: string;
@@ -243,7 +249,10 @@ export type UserQuery = Readonly<{
   cursor?: string | null;
 }>;
 
-/** The project's users, with the full rights of the project. Methods throw a Problem such as `user_not_found` or `email_taken`. */
+/**
+ * The project's users, with the full rights of the project. Methods throw a Problem such as `user_not_found` or
+ * `email_taken`.
+ */
 export type Users = Readonly<{
   get(id: string): Promise<ManagedUser>;
   getByEmail(email: string): Promise<ManagedUser>;
@@ -447,7 +456,10 @@ export type SendSms = Readonly<{
   message: Readonly<{ phone: string; code: string; kind: string; language: string; app_name: string }>;
 }>;
 
-/** The caller of a write. `kind`: a signed-in user, a visitor, a program with the secret key (also a function), or a member of the project. */
+/**
+ * The caller of a write. `kind`: a signed-in user, a visitor, a program with the secret key (also a function), or a
+ * member of the project.
+ */
 export type Writer = Readonly<{ kind: "user" | "visitor" | "server" | "member"; user: Caller | null }>;
 
 type AllowedWrite<N, R> = Readonly<{ collection: N; id: string }> &

@@ -47,7 +47,7 @@ export function dataOf(ask: AskBytes, as: Power): Data {
 
 export function enqueueOf(ask: AskBytes): Context["enqueue"] {
   return async (name, payload = null, { run_at, ...options } = {}) => {
-    textOf(payload); // JSON would leave out a symbol or a function, and the job would get null
+    textOf(payload); // JSON would leave out a symbol or a function, and the job would get null.
     const at = run_at instanceof Date ? run_at.toISOString() : run_at;
     const bytes = await ask("enqueue", {}, encodeText(textOf({ function: name, payload, run_at: at, ...options })));
     return JSON.parse(decodeText(bytes)) as Job;

@@ -17,7 +17,7 @@ const SHOWN_APART = new Set(["name", "message", "stack", "cause", "errors"]);
 const PLAIN_NAMES = new Set(["Error", "Object", ""]);
 
 const FORMAT = { colors: false, depth: 4, compact: 10, breakLength: 100 } as const;
-const described = new Set<unknown>(); // the errors that are being described now, because an error may refer to itself
+const described = new Set<unknown>(); // These errors are being described now. An error may refer to itself.
 
 /** Returns the text of a thrown value. Never throws, because otherwise the call would never end. */
 export function describe(error: unknown): string {
@@ -112,7 +112,9 @@ function nameOf(error: Error): string {
   return typeof kind === "string" && !PLAIN_NAMES.has(kind) ? kind : name;
 }
 
-/** Returns the frames of the stack. The text before them repeats the message, or only names the class (jsonwebtoken). */
+/**
+ * Returns the frames of the stack. The text before them repeats the message, or only names the class (jsonwebtoken).
+ */
 function framesOf({ stack, message }: Error): string[] {
   if (typeof stack !== "string") return [];
   const at = typeof message === "string" && message !== "" ? stack.indexOf(message) : -1;

@@ -4,7 +4,7 @@ const ENDING = ["exit", "reallyExit", "abort"] as const;
 
 /** Replaces the methods of `process` that end it. `say` immediately writes a line to the log. */
 export function logExits(say: (text: string) => void): void {
-  let said = false; // only one line, because `exit` calls `reallyExit`
+  let said = false; // Only one line is logged, because `exit` calls `reallyExit`.
   for (const name of ENDING) {
     const real = Reflect.get(process, name) as (...given: unknown[]) => never;
     const end = (...given: unknown[]): never => {

@@ -9,7 +9,7 @@ import { ACCEPTED, unpack } from "./unpacking.ts";
 type Head = { status: number; reason: string; headers: [string, string][]; url: string; redirected: boolean };
 
 const NULL_BODY = new Set([101, 103, 204, 205, 304]);
-// programs cannot make a Response with a greater status, but servers may send one, such as 999
+// Programs cannot make a Response with a greater status, but servers may send one, such as 999.
 const MAX_MADE_STATUS = 599;
 
 /** Replaces the global `fetch`, which has no network inside the sandbox. */
@@ -17,14 +17,15 @@ export function installFetch(asks: Asks, logs: Logs): void {
   const local = globalThis.fetch.bind(globalThis);
 
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const site = callSite(); // for the stack of an error, because later the caller is no longer on the stack
+    const site = callSite(); // The stack of an error shows this place. Later, the caller is no longer on the stack.
     const request = requestOf(input, init);
-    if (/^(data|blob):/i.test(request.url)) return local(request); // needs no network
+    if (/^(data|blob):/i.test(request.url)) return local(request); // These URLs need no network.
     const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
     request.signal.throwIfAborted();
-    const unpacks = (init as { decompress?: boolean } | undefined)?.decompress !== false; // an option of Bun's fetch
-    // before the body is read, because afterwards Bun no longer adds the content type
+    // This is an option of Bun's fetch.
+    const unpacks = (init as { decompress?: boolean } | undefined)?.decompress !== false;
+    // This must happen before the body is read, because afterwards Bun no longer adds the content type.
     const headers = headersOf(request, unpacks);
     const body = await bodyOf(request, init?.body);
     const reply = await asks.ask({
@@ -100,7 +101,9 @@ function responseOf(request: Request, head: Head, body: Body, explain?: (coding:
   return withFacts(new Response(shown as never, { statusText, headers }), { url, redirected, status, ok: false });
 }
 
-/** Sets properties that a program cannot set when it makes a Response. Its clones also get these properties. */
+/**
+ * Sets properties that a program cannot set when it makes a Response. Clones of the Response also get these properties.
+ */
 function withFacts(response: Response, facts: Readonly<Record<string, unknown>>): Response {
   for (const name in facts) Object.defineProperty(response, name, { value: facts[name] });
   const clone = () => withFacts(Response.prototype.clone.call(response), facts);

@@ -33,7 +33,7 @@ export function standardForms(): void {
 function typesOf(bytes: Buffer, boundary: string): (string | undefined)[] {
   const types: (string | undefined)[] = [];
   const delimiter = Buffer.from(`\r\n--${boundary}`, "latin1");
-  let at = bytes.indexOf(delimiter.subarray(2)) - 2; // the first delimiter has no line before it
+  let at = bytes.indexOf(delimiter.subarray(2)) - 2; // The first delimiter has no line before it.
   for (; at > -3; at = bytes.indexOf(delimiter, at + delimiter.length)) {
     const begin = at + delimiter.length;
     if (at === -1 || bytes.toString("latin1", begin, begin + 2) === "--") break;
@@ -47,7 +47,7 @@ function typesOf(bytes: Buffer, boundary: string): (string | undefined)[] {
 
 function withTypes(form: Form, types: readonly (string | undefined)[]): Form {
   const entries = [...form] as [string, string | File][];
-  if (entries.length !== types.length) return form; // Bun has read the form differently, so keep Bun's types
+  if (entries.length !== types.length) return form; // Bun has read the form differently, so Bun's types stay.
   const typed = new FormData();
   for (const [at, [name, value]] of entries.entries()) {
     const type = types[at];

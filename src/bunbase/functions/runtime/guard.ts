@@ -27,7 +27,7 @@ const native = process.getBuiltinModule;
 const nativeFetch = globalThis.fetch;
 const known = new Map<string, unknown>();
 const inertMethods = new WeakSet<Callable>();
-let constructing = 0; // the number of constructors of inert classes that run now, one inside of the other
+let constructing = 0; // This many constructors of inert classes run now, one inside of the other.
 
 /** Returns a built-in module with its denied members replaced, or undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
@@ -48,12 +48,12 @@ export function raiseGuard(): void {
     if (name in globalThis) replace(globalThis, name, denied(what, name));
   }
   replace(process, "getBuiltinModule", guardedModule);
-  // otherwise installFetch has already set a fetch
+  // Otherwise installFetch has already set a fetch.
   if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin);
   keepFetch();
 }
 
-/** A fetch without a network. It accepts only URLs that contain their own data (`data:` and `blob:`). */
+/** A fetch without a network. This fetch accepts only URLs that contain their own data (`data:` and `blob:`). */
 async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
   const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
   if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
@@ -88,7 +88,7 @@ function asClass(made: Callable, members: Members): Callable {
   return Object.assign(made, { default: made });
 }
 
-/** Packages resolve their own files while they load (jsdom). Returns the name; only loading such a file fails. */
+/** Returns the name, because packages resolve their own files while they load (jsdom). Loading such a file fails. */
 guardedRequire.resolve = (name: string): string => name;
 
 function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {
@@ -127,7 +127,7 @@ function denied(what: string, member: string, real?: Callable, rejects = false):
   return stub;
 }
 
-/** Returns a class that can be constructed and extended. Its methods with names in `acts` throw. */
+/** Returns a class that can be constructed and extended. The methods of the class with names in `acts` throw. */
 function inert(what: string, member: string, real: Callable, acts: RegExp, rejects: boolean): Callable {
   const prototype = real.prototype as Members;
   for (const name of methodsOf(prototype)) {
@@ -157,7 +157,7 @@ function methodsOf(prototype: object): string[] {
  */
 function denyMethod(prototype: Members, name: string, deny: Callable): void {
   const real = prototype[name] as Callable;
-  if (inertMethods.has(real)) return; // net.Stream is the same class as net.Socket, and a TLSSocket inherits from it
+  if (inertMethods.has(real)) return; // net.Stream is the same class as net.Socket, and a TLSSocket inherits from it.
   const method = function (this: unknown, ...given: unknown[]): unknown {
     return constructing > 0 ? Reflect.apply(real, this, given) : deny();
   };
@@ -174,6 +174,6 @@ function replace(owner: object, name: string, value: unknown): void {
   try {
     (owner as Members)[name] = value;
   } catch {
-    // some members of Bun, such as Bun.fetch, cannot be replaced; for these, the error comes from the kernel
+    // Some members of Bun, such as Bun.fetch, cannot be replaced. For these members, the error comes from the kernel.
   }
 }

@@ -1,7 +1,7 @@
 /** The tables of the guard (guard.ts): the modules and members that it denies, and the texts of its errors. */
 
 /**
- * A rule for one module. It denies functions only; other exports stay as they are.
+ * A rule for one module. The rule denies functions only; other exports stay as they are.
  *
  * `what`: the beginning of the error's message. `only`: the denied functions; all others stay. `keep`: the functions
  * that stay; all others are denied. `fixed`: replacements that hide data about the machine. `inert`: classes that
@@ -85,7 +85,7 @@ export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   version version_with_sha wrapAnsi zstdCompress zstdCompressSync zstdDecompress zstdDecompressSync`.split(/\s+/),
 );
 
-// process.binding is not denied, because Bun's own zlib and http load with it
+// process.binding is not denied, because Bun's own zlib and http need it to load.
 export const PROCESS_MEMBERS = [
   "_debugEnd", "_debugProcess", "_kill", "chdir", "disconnect", "dlopen", "execve",
   "initgroups", "kill", "loadEnvFile", "openStdin", "send", "setegid", "seteuid", "setgid", "setgroups",

@@ -31,7 +31,7 @@ export function hookOf(hooks: unknown, hook: string): Handler {
     if (answer instanceof Response) {
       throw new TypeError(`The hook ${name} returned a Response. Return an object, or throw an error.`);
     }
-    return answer ?? undefined; // null also means no answer
+    return answer ?? undefined; // Null also means no answer.
   };
 }
 
@@ -41,7 +41,7 @@ async function askAboutWrites(ask: Hook, event: Writes, context: Context): Promi
   const answers: unknown[] = [];
   for (const write of writes) {
     const answer = await ask({ hook, caller, ...write, writes }, context);
-    answers.push(answer ?? null); // undefined also allows the write unchanged
+    answers.push(answer ?? null); // Undefined also allows the write unchanged.
     if ((answer as Refusal | null | undefined)?.refuse !== undefined) break;
   }
   return { answers };

@@ -3,7 +3,7 @@
 import { lengthOf } from "./primordials.ts";
 
 const WINDOW_BYTES = 256 * 1024; // workers/limits.py has the same number
-const GRANT_BYTES = WINDOW_BYTES / 2; // sending a frame of credit after every small read would cost too much
+const GRANT_BYTES = WINDOW_BYTES / 2; // It would cost too much to send a frame of credit after every small read.
 
 const Stream = ReadableStream<Uint8Array>;
 
@@ -15,7 +15,7 @@ export class Inbound {
 
   readonly #granted: (bytes: number) => void;
 
-  /** `granted(bytes)`: called when this many bytes were read. `cancelled()`: called when the reader has stopped. */
+  /** Calls `granted(bytes)` when this many bytes were read, and `cancelled()` when the reader has stopped. */
   constructor(granted: (bytes: number) => void, cancelled: () => void) {
     this.#granted = granted;
     this.stream = new Stream(

@@ -1,9 +1,9 @@
 /**
  * The file name that a bundle sees as its own: `/function.js` in the folder `/`.
  *
- * The real values are the folders of the installation. They are useless for functions, and would appear in answers and
- * logs. This module hides them from ordinary code. Code that searches for them can still find them, for example in the
- * text of a stack.
+ * The real values are the folders of the installation. These paths are useless for functions, and would appear in
+ * answers and logs. This module hides them from ordinary code. Code that searches for them can still find them, for
+ * example in the text of a stack.
  */
 
 export const FILE = "/function.js";
@@ -43,7 +43,7 @@ function importMeta(require: (name: string) => unknown): object {
   });
 }
 
-/** A bundle is one file, so only URLs can be resolved: there is no package and no other file in its folder. */
+/** Resolves only URLs, because a bundle is one file: its folder has no package and no other file. */
 function resolve(name: string): string {
   if (/^\.{0,2}\//.test(name) || URL.canParse(name)) return new URL(name, URL_OF_FILE).href;
   throw new Error(`import.meta.resolve cannot find ${name}: a function is one file. Import the package instead.`);

@@ -3,7 +3,8 @@
 import type { Context, Handler } from "./context.ts";
 import { describe } from "./errors.ts";
 
-export const MIGRATE = "migrate"; // the hook of such a call; contracts/functions/walks.py has the same name
+// Calls of migrations name this hook. contracts/functions/walks.py has the same name.
+export const MIGRATE = "migrate";
 
 type Result = Readonly<{ op?: "put" | "patch" | "delete"; data?: unknown; error?: string }>;
 type Exported = Readonly<{ collection?: unknown; each?: unknown }>;

@@ -11,7 +11,7 @@ type Fetch = (input: string | URL | Request, init?: FetchOptions) => Promise<Res
 
 let kept: Fetch = globalThis.fetch;
 
-/** Sets the fetch. Called once, just before a bundle is evaluated. */
+/** Sets the fetch. This function is called once, just before a bundle is evaluated. */
 export function keepFetch(): void {
   kept = globalThis.fetch;
 }

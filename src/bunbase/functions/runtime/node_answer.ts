@@ -1,4 +1,6 @@
-/** `IncomingMessage` of `node:http`, and the answer of a client: an IncomingMessage that reads the body of a Response. */
+/**
+ * `IncomingMessage` of `node:http`, and the answer of a client: an IncomingMessage that reads the body of a Response.
+ */
 
 import type * as Http from "node:http";
 import type * as Streams from "node:stream";
@@ -30,7 +32,8 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     rawTrailers: string[] = [];
     complete = false;
     aborted = false;
-    // true if the connection ended within the body: then only the answer has an error, and the request has none
+    // This is true if the connection ended within the body. In this case, only the answer has an error, and the request
+    // has none.
     protected lost = false;
     socket: Partial<ClientSocket> | undefined;
 
@@ -51,7 +54,7 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
 
     override _read(): void {}
 
-    /** As in Node: the event `aborted` if the body has not ended, and no `error` without a listener. */
+    /** Emits `aborted` if the body has not ended, and no `error` without a listener, as Node does. */
     override _destroy(error: Error | null, callback: Callback): void {
       if (this.complete && this.readableEnded) return process.nextTick(callback, error);
       this.aborted = true;
@@ -65,7 +68,7 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     readonly req: object;
     readonly #reader: Reader | undefined;
     readonly #touch: () => void;
-    readonly #site: Error; // for the stack of an error in the body
+    readonly #site: Error; // The stack of an error in the body shows this place.
 
     constructor(response: Response, request: object, socket: ClientSocket, site: Error) {
       super(socket);

@@ -51,7 +51,7 @@ function defineModules(): Readonly<Record<string, object>> {
     return { request, get, Server, createServer };
   }
 
-  /** In Node, the scheme is not an argument: `new http.ClientRequest(options)`. */
+  /** The public class has no argument for the scheme, as in Node: `new http.ClientRequest(options)`. */
   class PublicRequest extends ClientRequest {
     constructor(...args: Arguments) {
       super("http:", args);

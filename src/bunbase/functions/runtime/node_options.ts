@@ -23,7 +23,7 @@ type Read = { url: URL; options: Options; headers: [string, Value][]; onResponse
 const PROTOCOL = /^https?:$/;
 const HOST = /^(?:[^\s/?#@\\:[\]]+|\[[\da-f:.]+\])$/i;
 const PORT = /^\d{1,5}$/;
-const NOT_IN_PATH = /[^\x21-\xff]/; // the same characters as in Node
+const NOT_IN_PATH = /[^\x21-\xff]/; // Node refuses the same characters.
 
 export type Arguments = [string | URL | Options, (Options | OnResponse | null)?, OnResponse?];
 

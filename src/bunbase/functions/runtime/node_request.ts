@@ -2,9 +2,9 @@
  * `ClientRequest` of `node:http`, built on fetch.
  *
  * The life of one request: the constructor reads URL and options, and in the next turn the request emits `socket`.
- * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. Then
- * fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes. Every
- * other end emits `error`, and then `close`.
+ * Writes are collected until `end()`, because more servers accept a request with a length than a chunked request. After
+ * `end()`, fetch sends the request. The answer is emitted as `response`. After the answer's `end`, the request closes.
+ * Every other end emits `error`, and then `close`.
  */
 
 import type * as Http from "node:http";
@@ -23,7 +23,7 @@ type Parts = { streams: typeof Streams; Socket: ClientSocketClass; Answer: Answe
 
 export type ClientRequestClass = new (scheme: "http:" | "https:", args: Arguments) => Streams.Writable;
 
-const OF_THE_CONNECTION = new Set(["host", "content-length", "connection", "expect"]); // the host sets these
+const OF_THE_CONNECTION = new Set(["host", "content-length", "connection", "expect"]); // The host sets these headers.
 
 const METHOD = /^[!#$%&'*+.^_`|~\w-]+$/; // RFC 9110 §5.6.2
 
@@ -45,10 +45,10 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
     readonly #headers = new Map<string, { name: string; value: Value }>();
     readonly #aborter = new AbortController();
     readonly #parts: Uint8Array[] = [];
-    readonly #site = callSite(); // for the stack of an error, because fetch begins in a later turn
+    readonly #site = callSite(); // The stack of an error shows this place, because fetch begins in a later turn.
 
     constructor(scheme: "http:" | "https:", args: Arguments) {
-      super({ autoDestroy: false }); // after the last write, the request stays open, because it waits for the answer
+      super({ autoDestroy: false }); // After the last write, the request stays open, because it waits for the answer.
       const { url, options, headers, onResponse } = readArguments(scheme, args);
       this.method = (options.method ?? "GET").toUpperCase();
       if (!METHOD.test(this.method)) {
@@ -174,7 +174,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
       this.socket.on("timeout", () => this.emit("timeout"));
       if (this.timeout !== undefined) this.socket.setTimeout(this.timeout);
       this.emit("socket", this.socket);
-      // the host does not send `expect`, so nothing else would tell the caller to continue
+      // The host does not send `expect`, so nothing else would tell the caller to continue.
       if (/100-continue/i.test(String(this.getHeader("expect")))) this.emit("continue");
     }
 
@@ -196,7 +196,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
           headers: this.#pairs(),
           body: body.length === 0 ? null : body,
           redirect: "manual", // Node's client follows no redirects
-          decompress: false, // and Node's client unpacks nothing
+          decompress: false, // Node's client unpacks nothing
           signal: this.#aborter.signal,
         });
         if (!this.destroyed) this.#receive(response);

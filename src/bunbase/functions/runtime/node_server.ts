@@ -1,6 +1,6 @@
 /**
- * `Server` of `node:http`, for frameworks that make a server while they load. It has everything except a port: `listen`
- * throws. Frameworks that answer requests without a port (such as `inject` of Fastify) work.
+ * `Server` of `node:http`, for frameworks that make a server while they load. This Server has everything except a port:
+ * `listen` throws. Frameworks that answer requests without a port (such as `inject` of Fastify) work.
  */
 
 import type * as Events from "node:events";

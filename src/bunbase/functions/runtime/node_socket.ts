@@ -1,6 +1,6 @@
 /**
- * The `socket` of a request of `node:http`. It has no connection. It measures the time of silence, and can end its
- * request.
+ * The `socket` of a request of `node:http`. This socket has no connection. This socket measures the time of silence,
+ * and can end the request.
  *
  * Libraries use the socket of a client to set timeouts (follow-redirects, got) and to wait until it is connected
  * (Stripe). This socket looks like a kept-alive connection, which is connected from the start.
@@ -66,7 +66,7 @@ export function defineSocket({ Duplex }: typeof Streams): ClientSocketClass {
 
     override _destroy(error: Error | null, callback: Callback): void {
       clearTimeout(this.#timer);
-      this.#onDestroy(error); // the request emits the error
+      this.#onDestroy(error); // The request emits the error.
       callback();
     }
   };
@@ -84,8 +84,8 @@ const CODES: Readonly<Record<string, string>> = { connection: "ECONNRESET", prot
 export function nodeError(error: unknown): Error {
   const made = error instanceof Error ? error : new Error(String(error));
   const { code: own, reason } = (made.cause ?? {}) as { code?: string; reason?: string };
-  // if there is no cause, the request could not be made
+  // If the error has no cause, the request could not be made.
   const code = CODES[reason ?? ""] ?? own ?? "ERR_INVALID_ARG_VALUE";
-  // no assignment, because `code` of a DOMException cannot be assigned
+  // This is no assignment, because `code` of a DOMException cannot be assigned.
   return Object.defineProperty(made, "code", { value: code, writable: true, configurable: true, enumerable: true });
 }

@@ -1,8 +1,8 @@
 /**
  * Copies of the engine's built-in functions, made before a bundle runs.
  *
- * The concern: a bundle runs in the same realm as the runtime. It could replace Array.prototype.push with its own
- * function, and the next frame would pass the queue of the channel to that function. So the runtime handles its own
+ * The concern: a bundle runs in the same realm as the runtime. The bundle could replace Array.prototype.push with its
+ * own function, and the next frame would pass the queue of the channel to that function. So the runtime handles its own
  * state (frames, asks, calls) only with these copies, with `#private` fields, which a setter on Object.prototype cannot
  * observe, and with structures whose prototypes a bundle cannot reach. For values of the function itself, ordinary
  * methods are safe.
@@ -33,7 +33,7 @@ function apart<T extends { prototype: object }>(made: T, base: { prototype: obje
   return made;
 }
 
-// bytes
+// Operations on bytes.
 
 export const Bytes = Uint8Array;
 const TYPED = Object.getPrototypeOf(Uint8Array.prototype) as object;
@@ -43,8 +43,8 @@ export const lengthOf = getter<Uint8Array, number>(TYPED, "length");
 export const setBytes = uncurried(Uint8Array.prototype.set) as (self: Uint8Array, from: Uint8Array, at: number) => void;
 
 /**
- * The same as `subarray`. The method `subarray` itself would read the constructor of the bytes, which a bundle can
- * replace.
+ * Returns a part of the bytes, like `subarray`. The method `subarray` itself would read the constructor of the bytes,
+ * which a bundle can replace.
  */
 export function part(bytes: Uint8Array, from: number, to: number = lengthOf(bytes)): Uint8Array<ArrayBuffer> {
   return new Bytes(bufferOf(bytes), offsetOf(bytes) + from, to - from);
@@ -56,7 +56,7 @@ export function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 export const { min: smallest } = Math;
 
-// text
+// Operations on text.
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -70,14 +70,14 @@ export const encodeTextInto = (text: string, into: Uint8Array) => encodeInto(enc
 
 export const { parse: parseJson, stringify: writeJson } = JSON;
 
-// waiting
+// Promises and timers.
 
 export const NativePromise = Promise;
 export const startTimer = setTimeout;
 export const stopTimer = clearTimeout;
 export const atEndOfRound = setImmediate;
 
-// collections
+// Collections.
 
 export const SafeMap = apart(class SafeMap<K, V> extends Map<K, V> {}, Map);
 export type SafeMap<K, V> = Map<K, V>;

@@ -34,7 +34,7 @@ function format(values: unknown[]): string {
   return formatWithOptions(FORMAT, ...values);
 }
 
-/** `dir`, `dirxml`, `table`, `trace` and `assert`. */
+/** Returns the methods `dir`, `dirxml`, `table`, `trace` and `assert` of the console. */
 function dumping(print: Write) {
   return {
     dir: (value: unknown, options?: InspectOptions) =>

@@ -4,12 +4,12 @@ import { standardForms } from "./form_data.ts";
 
 const TEXT = "text/plain;charset=UTF-8";
 
-// workers/limits.py and workers/answer_head.py check the same limits; the host kills a worker that exceeds a limit
+// workers/limits.py and workers/answer_head.py check the same limits. The host kills a worker that exceeds a limit.
 const MAX_HEADERS = 128;
 const MAX_HEADER_BYTES = 32 * 1024;
 const NOT_IN_HTTP = /[^\t\x20-\x7e\x80-\xff]/;
 
-// JSON would turn such values into {} or a list of numbers, and their content would be lost without an error
+// JSON would turn such values into {} or a list of numbers, so their content would be lost without an error.
 const BYTES = "Return new Response(value) to send it.";
 const NOT_JSON: readonly [kind: abstract new (...args: never[]) => object, advice: string][] = [
   [Error, "Throw it, or return a Response that says what went wrong."],
@@ -38,7 +38,7 @@ function jsonOf(value: unknown): Response {
     return Response.json(value);
   } catch (error) {
     const reason = reasonOf(error);
-    if (reason === undefined) throw error; // the error comes from a toJSON of the function
+    if (reason === undefined) throw error; // The error comes from a toJSON of the function.
     throw new TypeError(`The function returned a value that JSON cannot hold: ${reason}`);
   }
 }
@@ -68,8 +68,8 @@ function notJson(value: object) {
 }
 
 /**
- * Returns the head of the answer. Throws a TypeError for a head that the host would refuse. Then only this call fails,
- * and the other calls of this worker continue.
+ * Returns the head of the answer. Throws a TypeError for a head that the host would refuse. Because of this error, only
+ * this call fails, and the other calls of this worker continue.
  */
 export function headOf(response: Response): { status: number; headers: [string, string][] } {
   const { status } = response;
@@ -102,7 +102,7 @@ export function standardBodies(): void {
   globalThis.Request = withTextType(Request, (args) => args[1]?.body, checkMethod);
 }
 
-/** Bun makes a request with GET if it does not know the method. Throws a TypeError for such a method. */
+/** Throws a TypeError for a method that Bun does not know. Bun itself would make a request with GET instead. */
 function checkMethod({ method }: Request, [, init]: ConstructorParameters<typeof Request>): void {
   const given: unknown = init?.method;
   if (given === undefined || String(given).toUpperCase() === method) return;

@@ -31,7 +31,7 @@ const MAX_CHUNK_BYTES = 64 * 1024;
  * can still become a 500. Afterwards, an error cuts off the answer.
  */
 const SILENT_MS = 1000;
-const SILENT_EVENTS_MS = 20; // server-sent events: clients wait for the head to know that they are connected
+const SILENT_EVENTS_MS = 20; // Clients of server-sent events wait for the head to know that they are connected.
 
 type AnswerHead = ReturnType<typeof headOf>;
 
@@ -83,7 +83,8 @@ export class Run {
   }
 
   cancel(reason: string): void {
-    // inside of `speaking`, so that the output of the function's abort listeners goes to the log of this call
+    // This runs inside of `speaking`, so that the output of the function's abort listeners goes to the log of this
+    // call.
     this.#logs.speaking(this.#source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
     this.#rest?.fail(this.#aborter.signal.reason);
     this.#wake();
@@ -191,7 +192,8 @@ export class Run {
 
   /** Sends the answer. Errors in the head are thrown before anything is sent, so that the client gets a 500. */
   async #send(response: Response): Promise<void> {
-    const head = headOf(response); // before the body is read, because afterwards Bun no longer adds the content type
+    // The head is read before the body, because afterwards Bun no longer adds the content type.
+    const head = headOf(response);
     const reader = bodyOf(response);
     if (reader === undefined) return this.#sendHead(head);
     const { signal } = this.#aborter;

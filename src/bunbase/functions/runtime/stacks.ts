@@ -10,10 +10,10 @@ const BUNDLE = "function.js";
 const RUNTIME = import.meta.dir.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 const FILE = `(?:${RUNTIME}/[\\w.-]+|(?:node|bun|internal):[\\w./-]+|native)(?::\\d+){1,2}`;
 const NOWHERE = "unknown(?::\\d+){0,2}|native|\\[native code\\]|:0";
-const BREAK = "(?:\\n|\\\\n)"; // the second form is a stack inside of JSON, which many libraries log
+const BREAK = "(?:\\n|\\\\n)"; // The second form is a stack inside of JSON, which many libraries log.
 const OTHER_FRAME = new RegExp(`${BREAK} +at (?:[^\\n(\\\\]*\\((?:${FILE}|${NOWHERE})\\)|(?:async )?${FILE}(?![^\\s,\\\\"'])|unknown(?! ?\\w))`, "g");
 const SIGN_OF_FRAMES = "    at ";
-const SHOWN_FOLDER = "bunbase"; // replaces the runtime's folder if a frame is printed in another form
+const SHOWN_FOLDER = "bunbase"; // This name replaces the runtime's folder if a frame is printed in another form.
 
 /** Returns an error that only records the present stack. This takes 0.2 µs; the text is made when it is read. */
 export function callSite(): Error {
@@ -23,7 +23,7 @@ export function callSite(): Error {
 /** Sets the stack of `error`, and of its cause, to the developer's frames of `site`. Returns `error`. */
 export function thrownAt<E extends Error>(error: E, site: Error): E {
   setStack(error, titleOf(error) + framesOf(site));
-  // the cause would repeat the same frames
+  // The cause would repeat the same frames.
   if (error.cause instanceof Error) setStack(error.cause, titleOf(error.cause));
   return error;
 }
@@ -33,7 +33,7 @@ export function abortedAt(reason: unknown, site: Error): unknown {
   try {
     if (reason instanceof Error && framesOf(reason) === "") setStack(reason, titleOf(reason) + framesOf(site));
   } catch {
-    // the reason is a value of the function, so it may be frozen, or have a getter that throws
+    // The reason is a value of the function, so it may be frozen, or have a getter that throws.
   }
   return reason;
 }

@@ -33,7 +33,7 @@ function plainFetch(): typeof networkFetch {
   return (input, init) => networkFetch(input, init);
 }
 
-/** The answers of node-fetch have a Node stream as their `body`, and `buffer()`; Bun's class provides both. */
+/** Returns node-fetch with answers of Bun's class, which have a Node stream as `body`, and `buffer()`. */
 function nodeFetch(real: Members): unknown {
   const { prototype } = real["Response"] as { prototype: object };
   const fetched = Object.getOwnPropertySymbols(new (real["Response"] as new () => object)()).find(
@@ -42,14 +42,14 @@ function nodeFetch(real: Members): unknown {
   const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const response = await networkFetch(input, withStream(init));
     Object.setPrototypeOf(response, prototype);
-    // if an answer has no body, this gives it an empty body
+    // An answer without a body gets an empty body here.
     if (fetched !== undefined) Object.assign(response, { [fetched]: true });
     return response;
   };
   return Object.assign(fetch, real, { default: fetch, fetch });
 }
 
-/** The package `form-data` is a stream of an old kind, without an iterator. node-fetch reads its content type. */
+/** Accepts the package `form-data`, an old kind of stream without an iterator, and reads its content type. */
 function withStream(init: RequestInit | undefined): RequestInit | undefined {
   const { Stream, PassThrough } = process.getBuiltinModule("node:stream") as typeof Streams;
   const body: unknown = init?.body;

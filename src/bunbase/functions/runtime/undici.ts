@@ -100,7 +100,8 @@ function urlOf(address: Address, { path, query }: Options): string {
 }
 
 /**
- * Does not use `new URL(path, origin)`, because a path such as `//host/` or `http://host/` would lead to another host.
+ * Joins an origin and a path. `new URL(path, origin)` is not used, because a path such as `//host/` or `http://host/`
+ * would lead to another host.
  */
 function withPath({ origin }: URL, path: string): URL {
   if (path.startsWith("/")) return new URL(origin + path);

@@ -93,8 +93,8 @@ function unpackedBy(packed: ReadableStream<Bytes>, coding: Coding): Reader {
 }
 
 /**
- * Some servers send `deflate` without the zlib header. The lower half of the header's first byte is 8; other data never
- * begin so.
+ * Detects `deflate` without the zlib header, which some servers send. The lower half of the header's first byte is 8;
+ * other data never begin in this way.
  */
 function codingOf(coding: Coding, first: Uint8Array): Coding {
   return coding === "deflate" && ((first[0] ?? 0) & 0x0f) !== 8 ? "deflate-raw" : coding;

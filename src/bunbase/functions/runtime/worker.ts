@@ -31,7 +31,7 @@ type Loaded = { exported: Exported; base: Base };
 const MAX_PIECE_BYTES = 128 * 1024;
 const MAX_BYTECODE_BYTES = 4 * 1024 * 1024; // workers/limits.py has the same number; the host kills a worker that sends more
 
-const MAX_FRAMES = 50; // packages such as axios put 20 frames between the caller's line and the request
+const MAX_FRAMES = 50; // Packages such as axios put 20 frames between the caller's line and the request.
 
 const channel = new Channel();
 const asks = new Asks(channel);

@@ -1,4 +1,4 @@
-"""The sandbox of a worker. Its layers are Landlock or bubblewrap, seccomp, and resource limits.
+"""The sandbox of a worker. The layers of the sandbox are Landlock or bubblewrap, seccomp, and resource limits.
 
 If the server is root, each worker also gets its own user and namespaces. If cgroups are delegated to the server, each
 worker also gets its own cgroup. Each layer is one file. `confine.py` applies them in order. `probe.py` applies each

@@ -1,4 +1,4 @@
-"""Builds programs in classic BPF. They use the instructions of a seccomp filter: load, compare and jump, return.
+"""Builds programs in classic BPF, from the instructions of a seccomp filter: load, compare and jump, return.
 
 A program reads `struct seccomp_data`: the number of the system call at offset 0, the architecture at 4, the instruction
 pointer at 8, and six 64-bit arguments from 16 on.

@@ -1,7 +1,7 @@
 """Confines files with bubblewrap if the kernel has no Landlock: the worker's root contains only the allowed files.
 
 bubblewrap also makes namespaces for users, processes, network, host name and shared memory, and needs no root for this.
-It runs two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
+There are two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
 other ends too. All options exist in bubblewrap 0.4, the version on systems without Landlock.
 """
 
@@ -24,8 +24,8 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME
 from bunbase.functions.sandbox.seccomp import Exec, worker_filter
 from bunbase.functions.sandbox.syscalls import this_machine
 
-FIRST_PID: Final = 1  # the worker's pid in its own namespace
-START_SECONDS: Final = 5.0  # the time limit of the start; bubblewrap takes some milliseconds
+FIRST_PID: Final = 1  # The worker has this pid in its own namespace.
+START_SECONDS: Final = 5.0  # The start of bubblewrap takes some milliseconds, and may take this long.
 MAX_INFO_BYTES: Final = 4096
 WALLS: Final = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup-try",
@@ -92,10 +92,10 @@ def worker_of(info: int, outer: int) -> tuple[int, int]:
         inner: int = json.loads(_all_of(info))["child-pid"]
         pidfd = os.pidfd_open(inner)
     except (OSError, ValueError, LookupError, TypeError):
-        # the pid is still valid even if the process has ended, because only our caller reaps it
+        # The pid is still valid even if the process has ended, because only the caller of this function reaps it.
         os.kill(outer, signal.SIGKILL)
         return outer, os.pidfd_open(outer)
-    if _parent_of(inner) == outer:  # otherwise the worker has died, and another process may have its pid
+    if _parent_of(inner) == outer:  # Otherwise the worker has died, and another process may have its pid.
         return inner, pidfd
     os.close(pidfd)
     return outer, os.pidfd_open(outer)

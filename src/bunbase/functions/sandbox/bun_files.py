@@ -1,4 +1,7 @@
-"""Finds the files that Bun needs to start. Their paths differ between systems; Bun's executable names its loader."""
+"""Finds the files that Bun needs to start.
+
+The paths of these files differ between systems, and Bun's executable names its loader.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,11 @@ READABLE: Final = (
     "/sys/devices/system/cpu/online",
     "/sys/kernel/mm/transparent_hugepage/enabled",
 )
-OF_ITSELF: Final = ("maps", "statm", "stat")  # paths below /proc/<pid of the worker> that the worker may read
+OF_ITSELF: Final = ("maps", "statm", "stat")  # The worker may read these paths below /proc/<pid of the worker>.
 
-# the part of a 64-bit ELF header with the offset, the size and the number of the program headers
+# This is the part of a 64-bit ELF header with the offset, the size and the number of the program headers.
 PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")
-PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # the type, the offset, and the size in the file
+PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # These are the type, the offset, and the size in the file.
 INTERPRETER: Final = 3
 MAX_PATH_BYTES: Final = 4096
 
@@ -71,7 +74,7 @@ def links_for(bun: str) -> list[tuple[str, str]]:
 
 
 def placed(path: str) -> str:
-    """Return the path with all links in its folder resolved. The last part stays as it is, even if it is a link."""
+    """Return the path with all links in its folder resolved. The last part of the path stays, even if it is a link."""
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 

@@ -24,8 +24,9 @@ from bunbase.pkg.processes import is_running
 SERVER: Final = "bunbase.server"
 NEEDED: Final = ("memory", "pids")
 USED: Final = (*NEEDED, "cpu")
-DELEGATED: Final = "user.delegate"  # systemd sets this attribute on a group that it delegates to a unit
-# the limit of rounds: if a server forks while it is moved, its children stay behind, and the next round moves them
+DELEGATED: Final = "user.delegate"  # systemd sets this attribute on a group that it delegates to a unit.
+# The server is moved in at most this many rounds. If it forks while it is moved, its children stay behind, and the next
+# round moves them.
 MOVES: Final = 20
 
 
@@ -69,7 +70,8 @@ def base_group() -> Path:
 def group_of(memberships: str, mounts: str) -> Path | None:
     """Return the folder of a process's v2 group, from the texts of its /proc/<pid>/cgroup and /proc/<pid>/mountinfo."""
     path = next((line[3:] for line in memberships.splitlines() if line.startswith("0::/")), None)
-    if path is None or ".." in Path(path).parts:  # "..": the group is outside of this cgroup namespace
+    # The part ".." means that the group is outside of this cgroup namespace.
+    if path is None or ".." in Path(path).parts:
         return None
     for mount in mounts.splitlines():
         fields, _, kind = mount.partition(" - ")
@@ -85,7 +87,8 @@ def limit(group: Path, memory_bytes: int, processes: int) -> None:
     (group / "memory.max").write_text(str(memory_bytes))
     (group / "pids.max").write_text(str(processes))
     for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
-        if (group / name).exists():  # for example, a kernel without swap does not have memory.swap.max
+        # The file may be missing: for example, a kernel without swap does not have memory.swap.max.
+        if (group / name).exists():
             (group / name).write_text(value)
 
 
@@ -110,7 +113,7 @@ def owner(pid: int) -> str:
 
 def new_group(base: Path, kind: str) -> Path:
     """Make a group whose name contains this process's name, so that `sweep` can remove it later. Raises: OSError."""
-    # the name has a number, because one process may start the functions room several times
+    # The name has a number, because one process may open Functions several times.
     for number in itertools.count():
         path = base / f"bunbase.{kind}-{owner(os.getpid())}-{number}"
         with suppress(FileExistsError):
@@ -141,7 +144,7 @@ def removed(group: Path) -> bool:
 def _alive(owned: str) -> bool:
     pid = owned.partition("-")[0]
     try:
-        return owner(int(pid)) == owned and is_running(int(pid))  # a zombie does not count as running
+        return owner(int(pid)) == owned and is_running(int(pid))  # A zombie does not count as running.
     except (OSError, ValueError):
         return False
 
@@ -159,7 +162,7 @@ def _delegated(group: Path) -> bool:
 
 
 def _check_alone(base: Path, server: int) -> None:
-    # the directory is not the root of this cgroup namespace, so the group belongs to another manager
+    # The directory is not the root of this cgroup namespace, so the group belongs to another manager.
     if not base.is_mount():
         raise OSError(errno.EPERM, "its cgroup is not delegated to it")
     if strangers := [pid for pid in members(base) if not _descends(pid, server)]:
@@ -172,12 +175,12 @@ def _descends(pid: int, ancestor: int) -> bool:
         try:
             one = int(_stat(one)[1])
         except OSError:
-            return not Path(f"/proc/{pid}").exists()  # a process that has ended is no obstacle
+            return not Path(f"/proc/{pid}").exists()  # A process that has ended is no obstacle.
     return one == ancestor
 
 
 def _move(pid: int, group: Path) -> None:
-    with suppress(ProcessLookupError):  # the process has ended
+    with suppress(ProcessLookupError):  # The process has ended.
         (group / "cgroup.procs").write_text(str(pid))
 
 

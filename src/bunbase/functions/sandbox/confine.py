@@ -39,14 +39,14 @@ class Confinement:
 
 
 def give_up_privileges(wanted: Confinement) -> None:
-    """Apply the layers that need root, and then give up root. This clears the process's PDEATHSIG. Raises: OSError."""
+    """Apply the layers that need root, and then give up root. The kernel then clears PDEATHSIG. Raises: OSError."""
     if wanted.namespaces:
         leave_the_hosts()
     limit_resources(wanted.memory_mb, wanted.own_user)
     if wanted.own_user:
         become_nobody_else(os.getpid())
     elif os.geteuid() == 0:
-        drop_capabilities((SETFCAP,) if wanted.bubblewrap else ())  # bubblewrap needs SETFCAP and drops it later
+        drop_capabilities((SETFCAP,) if wanted.bubblewrap else ())  # bubblewrap needs SETFCAP and drops it later.
 
 
 def files_of(wanted: Confinement, rules: list[landlock.Rule]) -> int:

@@ -28,8 +28,8 @@ TRUNCATE: Final = 1 << 14
 IOCTL_DEV: Final = 1 << 15
 OF_THE_FIRST_VERSION: Final = (1 << 13) - 1
 REFER: Final = 1 << 13
-ALL_TCP: Final = 0b11  # bind, connect
-ALL_SCOPES: Final = 0b11  # abstract unix sockets, signals
+ALL_TCP: Final = 0b11  # The two bits mean bind and connect.
+ALL_SCOPES: Final = 0b11  # The two bits mean abstract unix sockets and signals.
 OF_FILES: Final = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 
 Rule = tuple[str, int]

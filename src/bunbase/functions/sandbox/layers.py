@@ -17,12 +17,13 @@ import bunbase
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.bun import BunMissing, find_bun
 
-FILES: Final = ("landlock", "bubblewrap")  # one of these layers is required; the first that works is used
+FILES: Final = ("landlock", "bubblewrap")  # One of these layers is required. The first that works is used.
 REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
-# the probe usually takes 0.1 s; its result is valid until the server ends, so it may take much longer
+# The probe usually takes 0.1 s. The result of the probe is valid until the server ends, so the probe may take much
+# longer.
 PROBE_SECONDS: Final = 120.0
 BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
@@ -41,7 +42,7 @@ ADVICE: Final = {
 class ConfineWith(StrEnum):
     """The layer that confines files."""
 
-    AUTO = "auto"  # uses Landlock, or bubblewrap if Landlock is missing
+    AUTO = "auto"  # Landlock confines files, or bubblewrap if Landlock is missing.
     LANDLOCK = "landlock"
     BUBBLEWRAP = "bubblewrap"
 
@@ -76,7 +77,7 @@ class Layers(msgspec.Struct, frozen=True):
         return " · ".join(missing) or ("" if self.files else "no layer that confines files was tried")
 
     def confinement(self, memory_mb: int) -> Confinement:
-        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # bubblewrap also makes the namespaces
+        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # bubblewrap also makes the namespaces.
         namespaces = "namespaces" in self.active and not inside
         return Confinement(memory_mb, self.abi, "user" in self.active, namespaces, inside)
 

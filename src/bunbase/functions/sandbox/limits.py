@@ -1,6 +1,6 @@
 """The resource limits (setrlimit) of a worker.
 
-For resident memory there is no such limit, so the starter watches it.
+The kernel has no such limit for resident memory, so the starter watches the resident memory.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ MB: Final = 1 << 20
 # Bun 1.4.5 uses 253 MB of RLIMIT_DATA before a function allocates anything. With a much lower limit, Bun turns
 # off its JIT without a message.
 DATA_BEYOND_LIMIT_MB: Final = 300
-# Bun reserves most of it and never uses it; with the settings of launch.py, Bun starts with 2.5 GB
+# Bun reserves most of this address space and never uses it. With the settings of launch.py, Bun starts with 2.5 GB.
 ADDRESS_SPACE_MB: Final = 4096
 OPEN_FILES: Final = 256
-THREADS: Final = 64  # the limit of threads; Bun on two cores has 12
+THREADS: Final = 64  # A worker may have this many threads. Bun on two cores has 12.
 THREADS_PER_CORE: Final = 4
 
 
@@ -33,8 +33,8 @@ def enter_cgroup(group: str) -> None:
 def limit_resources(memory_mb: int, own_user: bool) -> None:
     """Set the hard limits. Raises: OSError.
 
-    `own_user`: True if no other process has this user. Then RLIMIT_NPROC, which limits the threads of a user, can limit
-    the threads of the worker. Otherwise the Starter counts the threads.
+    `own_user`: True if no other process has this user. With an own user, RLIMIT_NPROC, which limits the threads of a
+    user, can limit the threads of the worker. Otherwise the Starter counts the threads.
     """
     limits = {
         resource.RLIMIT_CORE: 0,

@@ -2,7 +2,8 @@
 
 The worker has a network without interfaces, another host name, and no shared memory of other processes.
 
-seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host name.
+seccomp already forbids sockets and shared memory, so the namespaces are a second layer. The namespaces also hide the
+host name.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HOST_NAME: Final = b"functions"
 
 
 def leave_the_hosts() -> None:
-    """Move this process into new namespaces. Raises: OSError."""
+    """Move this process out of the host's namespaces, into new ones. Raises: OSError."""
     unshare(NEW_UTS | NEW_IPC | NEW_NET)
     if libc.sethostname(HOST_NAME, ctypes.c_size_t(len(HOST_NAME))) != 0:
         raise OSError(ctypes.get_errno(), "sethostname")

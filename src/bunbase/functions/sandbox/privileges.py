@@ -10,11 +10,12 @@ from typing import Final
 from bunbase.functions.sandbox.kernel import PR_CAPBSET_DROP, libc, prctl
 
 # The user number of a worker is this number plus its pid. No other living process has the pid, so the number is unique
-# and needs no bookkeeping. Systems assign no user numbers in this range: systemd's list ends below it, 2^31 is above.
+# and needs no bookkeeping. Systems assign no user numbers in this range: systemd's list ends below it, and 2^31 is
+# above it.
 FIRST_USER: Final = 1_900_000_000
 CAPABILITIES: Final = 64
 CAPABILITY_VERSION: Final = 0x20080522
-SETFCAP: Final = 31  # since Linux 5.12, mapping root into a user namespace needs this capability
+SETFCAP: Final = 31  # Since Linux 5.12, mapping root into a user namespace needs this capability.
 
 
 def become_nobody_else(pid: int) -> None:
@@ -23,7 +24,7 @@ def become_nobody_else(pid: int) -> None:
     user = FIRST_USER + pid
     os.setgroups([])
     os.setresgid(user, user, user)
-    os.setresuid(user, user, user)  # this call also removes the capabilities
+    os.setresuid(user, user, user)  # This call also removes the capabilities.
 
 
 def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
@@ -31,7 +32,7 @@ def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
         try:
             if number not in kept:
                 prctl(PR_CAPBSET_DROP, number)
-        except OSError:  # this kernel does not know a capability with this number
+        except OSError:  # This kernel does not know a capability with this number.
             return
 
 

@@ -27,7 +27,7 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 20  # the time limit of a trial, which is enough for a machine under heavy load
+TRIAL_SECONDS: Final = 20  # A trial may take this long, which is enough for a machine under heavy load.
 MAX_REASON_BYTES: Final = 4096
 MAX_LINE: Final = 300
 PROBED_MB: Final = 64
@@ -50,7 +50,7 @@ TRIAL_PAUSE_SECONDS: Final = 0.01
 
 
 class Broken(Exception):
-    """The layer is missing, or was applied but the attack succeeded. The message is the reason."""
+    """The layer is missing, or the attack succeeded although the layer was applied. The message is the reason."""
 
 
 def main() -> None:
@@ -124,7 +124,7 @@ def try_landlock(runtime: str) -> None:
 
 def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
     """Run a script in Bun that attacks the layer from inside: Bun is the only program in the new root."""
-    # imported here, because this takes longer than all other trials together, and most machines do not need it
+    # This import takes longer than all other trials together, and most machines do not need it.
     import subprocess
 
     if not bwrap:
@@ -206,7 +206,7 @@ def try_cgroups(server: int) -> None:
         if death != signal.SIGKILL or not cgroups.memory_kills(group):
             raise Broken("more memory than allowed could be had")
     finally:
-        # wait until the last process in the group has ended; `outcome` sets the time limit
+        # This waits until the last process in the group has ended. `outcome` sets the time limit.
         while not cgroups.removed(group):
             time.sleep(TRIAL_PAUSE_SECONDS)
 

@@ -48,7 +48,7 @@ from bunbase.functions.sandbox.bpf import (
 from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
 from bunbase.functions.sandbox.syscalls import Machine, this_machine
 
-KILL: Final = 0x80000000  # kills the whole process, not only the thread
+KILL: Final = 0x80000000  # This action kills the whole process, not only the thread.
 ALLOW: Final = 0x7FFF0000
 ERRNO: Final = 0x00050000
 REFUSE: Final = ERRNO | errno.EPERM
@@ -56,21 +56,23 @@ HIDE: Final = ERRNO | errno.ENOENT
 UNKNOWN: Final = ERRNO | errno.ENOSYS
 
 X32_BIT: Final = 0x40000000
-# calls from this number on are newer than this list; when they fail, programs use older calls
+# Calls from this number on are newer than this list. When they fail, programs use older calls.
 FIRST_UNKNOWN: Final = 450
 SET_MODE_FILTER: Final = 1
 
-# the number for Bun's executable, which is above the descriptors that Bun opens, and below RLIMIT_NOFILE
+# Bun's executable has this descriptor, which is above the descriptors that Bun opens, and below RLIMIT_NOFILE.
 BUN_FD: Final = 255
 
 CLONE_THREAD: Final = 0x00010000
-CLONE_NEW_ANYTHING: Final = 0x7E020080  # namespaces: time, mount, cgroup, uts, ipc, user, pid, net
+CLONE_NEW_ANYTHING: Final = 0x7E020080  # These flags make namespaces: time, mount, cgroup, uts, ipc, user, pid, net.
 AT_EMPTY_PATH: Final = 0x1000
 PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
-PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; not: owner, lease, pipe size
-HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS
-MSG_OOB: Final = 1  # urgent data on unix sockets: Bun does not need it, and the kernel code for it had security bugs
+# These commands duplicate descriptors and get or set flags. These commands do not change owner, lease or pipe size.
+PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)
+HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # These are FIOCLEX, FIONBIO, TIOCGWINSZ and TCGETS.
+# This flag means urgent data on unix sockets. Bun does not need it, and the kernel code for it had security bugs.
+MSG_OOB: Final = 1
 # SO_PEERPIDFD is missing, because a worker would get the pidfd of the server
 SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8
 
@@ -88,7 +90,7 @@ ALWAYS: Final = (
     "pipe2", "preadv", "pwritev", "getcpu", "getrandom", "membarrier", "preadv2", "pwritev2", "rseq", "close_range",
     "epoll_pwait2",
 )  # fmt: skip
-# these calls always fail with "no such file": see ENOENT above
+# These calls always fail with "no such file" (see ENOENT above).
 BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")
 
 

@@ -21,7 +21,7 @@ PAUSE_SECONDS: Final = 0.02
 
 class Switch(StrEnum):
     ON = "on"  # functions run only if the required layers work
-    OFF = "off"  # use it for trusted code only; the log, /api/ready and /api/instance show it
+    OFF = "off"  # Functions run only if the required layers work.
 
 
 class Sandbox:
@@ -50,10 +50,10 @@ class Sandbox:
         return self.switch is Switch.OFF
 
     async def layers(self) -> tuple[str, ...]:
-        """Return the names of the active layers. Return none if functions run unconfined or cannot run here."""
+        """Return the names of the active layers. The result is empty if functions run unconfined or cannot run here."""
         if self.off:
             return ()
-        # if a caller is cancelled, the probe must continue for other callers
+        # If a caller is cancelled, the probe must continue for other callers.
         found = await asyncio.shield(self._looked)
         return () if found.refusal else found.active
 
@@ -64,7 +64,7 @@ class Sandbox:
         """
         if self.off:
             return None
-        # if a caller is cancelled, the probe must continue for other callers
+        # If a caller is cancelled, the probe must continue for other callers.
         found = await asyncio.shield(self._looked)
         if found.refusal:
             raise FunctionsUnavailable(

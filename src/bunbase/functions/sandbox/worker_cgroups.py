@@ -18,7 +18,7 @@ from bunbase.pkg.logger import logger
 # memory that a worker takes between two checks of the starter.
 HEADROOM_MB: Final = 160
 HEADROOM: Final = 1.05
-WEIGHT: Final = 50  # the cpu.weight of all workers together; the server has 100
+WEIGHT: Final = 50  # All workers together have this cpu.weight, and the server has 100.
 PERIOD_MICROSECONDS: Final = 100_000
 
 log = logger("functions")

@@ -57,7 +57,7 @@ from bunbase.pkg.usage.batches import Batch, Receipt
 class FunctionsService:
     """Implements the contract: each method calls the part that implements it. `assembly.py` creates the parts."""
 
-    # the contract
+    # These methods are the contract.
     deployments: Deployments
     invocations: Invocations
     hooks: Hooks
@@ -68,7 +68,7 @@ class FunctionsService:
     walking: WalkService
     deletion: Deletion
 
-    # the parts that the contract does not show, and the background work
+    # These methods are not part of the contract. Most of them are the background work.
     kept_calls: KeptCalls
     stores: Stores
     starter: Starter
@@ -226,7 +226,8 @@ class FunctionsService:
         await self.feeds.close()
         await self.walker.close()
         await self.kept_calls.close()
-        await self.runner.close()  # close it before the pool, because a killed worker would count as a failed run
+        # This comes before the pool is closed, because a killed worker would count as a failed run.
+        await self.runner.close()
         await self.pool.close()
         await self.host_calls.close()
         await self.meter.close()

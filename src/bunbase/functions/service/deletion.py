@@ -16,7 +16,7 @@ from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.environments import Environments
 from bunbase.functions.versions.rollout import Rollout
 
-SHOWN: Final = 5  # the limit of collections that an error message names
+SHOWN: Final = 5  # An error message names at most this many collections.
 
 
 class Deletion:
@@ -82,7 +82,7 @@ class Deletion:
         await self.stores.walks.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
-        # write the usage for the bill now; a later batch would also restore deleted statistics
+        # The usage for the bill is written now, because a later batch would also restore deleted statistics.
         await self.meter.flush()
         await self.stores.hours.delete_project(project)
         await self.log_lines.flush()

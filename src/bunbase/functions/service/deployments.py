@@ -19,7 +19,7 @@ from bunbase.functions.versions.rollout import Rollout
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 
-NEWEST: Final = 2**31 - 1  # the largest int of PostgreSQL
+NEWEST: Final = 2**31 - 1  # This is the largest int of PostgreSQL.
 Number = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 
 
@@ -97,9 +97,9 @@ class Deployments:
         return active
 
     async def _check_target(self, project: str, target: Version) -> None:
-        """Check the triggers of an older version: since its deployment, an index or a schema may have changed.
+        """Check the triggers of an older version, because an index or a schema may have changed since its deployment.
 
-        Raises: InvalidInput, whose path is that of the version in the request.
+        Raises: InvalidInput, whose `path` names the version in the request.
         """
         try:
             await self.triggers.check(project, target.config)

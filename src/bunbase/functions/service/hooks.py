@@ -8,8 +8,8 @@ The life of one hook:
        time that the call waits for a worker. When the deadline has passed, the server tells the worker to stop.
     3. The server reads the answer to its end. The answer must be JSON. The run, its log lines and its usage are
        recorded.
-    4. If the room cannot use the answer, it calls `refuse_answer`. Then the run counts as failed, and the log of the
-       function contains the reason. Developers find every failure of a hook there, and nowhere else.
+    4. If the room cannot use the answer, it calls `refuse_answer`. After this call, the run counts as failed, and the
+       log of the function contains the reason. Developers find every failure of a hook there, and nowhere else.
 
 A function that decides about writes differs in two ways: its caller may be a run of a job, and its events and answers
 may be larger.
@@ -67,8 +67,9 @@ from bunbase.pkg.readable import readable
 
 log = logger("functions")
 
-CANCELLED: Final = "cancelled"  # the caller no longer waits
-# the limit of attempts; later deployments may delete the version between the look-up and the call
+CANCELLED: Final = "cancelled"  # The caller no longer waits.
+# A hook is attempted at most this often, because later deployments may delete the version between the look-up and the
+# call.
 ATTEMPTS: Final = 2
 
 

@@ -29,7 +29,8 @@ from bunbase.pkg.ids import new_id
 MAX_PATH_LENGTH: Final = 16 << 10
 PATH: Final = re.compile(r"/[\x21-\x7e\x80-\uffff]*")
 METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"})
-WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # in the Fetch standard, a Request with these methods has no body
+# In the Fetch standard, a Request with one of these methods has no body.
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})
 
 
 class Invocations:
@@ -41,7 +42,7 @@ class Invocations:
         self.meter = meter
         self.settings = settings
         self.kept_calls = kept_calls
-        self.uploads: dict[tuple[str, str], Upload] = {}  # the running uploads, by project and invocation
+        self.uploads: dict[tuple[str, str], Upload] = {}  # The running uploads, by project and invocation.
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
         if any(header == HEADER for header, _ in invocation.headers):
@@ -67,7 +68,7 @@ class Invocations:
         began = time.perf_counter()
         try:
             call = await self._start(deployment, request)
-        except FunctionNotFound:  # later deployments have deleted this version after it was looked up
+        except FunctionNotFound:  # Later deployments have deleted this version after it was looked up.
             self.active.forget(caller.project, name)
             deployment = await self._admitted(caller, name)
             call = await self._start(deployment, request)
@@ -116,7 +117,7 @@ class Invocations:
 
 
 def _named(problem: Problem, invocation: str, version: int) -> Problem:
-    """Return a copy of the problem with the id of the call. This id leads to the log lines of the call."""
+    """Return a copy of the problem with the id of the call. With this id, developers find the log lines of the call."""
     return type(problem)(problem.detail, **(problem.extra | {"invocation": invocation, "version": version}))
 
 

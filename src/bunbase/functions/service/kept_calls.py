@@ -45,12 +45,13 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_ANSWER_BYTES: Final = 64 << 10  # the limit includes the headers; BunKMS seals no larger text
-MARGIN: Final = timedelta(seconds=60)  # the lease lasts this long in addition to the time that a call may wait and run
+MAX_ANSWER_BYTES: Final = 64 << 10  # This limit includes the headers, because BunKMS seals no larger text.
+MARGIN: Final = timedelta(seconds=60)  # The lease lasts this long in addition to the time that a call may wait and run.
 RETRY_AFTER_SECONDS: Final = 2
+ENQUEUE_TRIES: Final = 4  # the job that already has the key of a new job may end before its answer is stored
 CONTEXT: Final = "functions/kept_call"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-# with these problems, the function may have done a part of its work, so they count as the answer
+# With these problems, the function may have done a part of its work, so they count as the answer.
 OF_RUNS: Final = (FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed)
 
 Parts = AsyncGenerator[Receiving | Head | Chunk, None]
@@ -81,7 +82,7 @@ def key_of(invocation: Invocation) -> str:
 
 
 class KeptCalls:
-    """Calls with keys. `seconds`: the time that a call may wait for a worker."""
+    """Makes calls with keys. `seconds`: the time that a call may wait for a worker."""
 
     def __init__(self, store: KeptCallStore, kms: Kms, clock: Clock, seconds: float) -> None:
         self.store = store
@@ -93,7 +94,7 @@ class KeptCalls:
     async def invoke(
         self, caller: Caller, name: str, invocation: Invocation, key: str, timeout_ms: int, begin: Callable[[], Parts]
     ) -> Parts:
-        """Yield the answer of the first attempt. `begin`: runs the function, for at most `timeout_ms`.
+        """Yield the answer of the first attempt. `begin`: a function that runs the call, for at most `timeout_ms`.
 
         Raises: IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge, TooLarge, and the problems of `begin`.
         """
@@ -104,11 +105,11 @@ class KeptCalls:
             )
         check_visitor_key(caller, key)
         what = (name, invocation.method, invocation.path, invocation.body)
-        # on the project's own host, an answer has cookies and no sandbox header, so the shared host must not send it
-        # again
+        # On the project's own host, an answer has cookies and no sandbox header, so the shared host must not send it
+        # again.
         host = "functions of a project host" if invocation.own_host else "functions"
         this = await attempt((host, *scope_of(caller)), key, *what)
-        # fast routes begin outside of a task, and a time limit of the database pool works only in a task
+        # Fast routes begin outside of a task, and a time limit of the database pool works only in a task.
         await asyncio.sleep(0)
         claim = await self._claimed(caller.project, this, timedelta(milliseconds=timeout_ms) + self.wait + MARGIN)
         if isinstance(claim, KeptRow):
@@ -124,22 +125,38 @@ class KeptCalls:
                 yield part
 
     async def enqueue(
-        self, caller: Caller, key: str, request: bytes, add: Callable[[], Awaitable[Job]]
+        self, caller: Caller, key: str, request: bytes, expected: Job, add: Callable[[], Awaitable[Job]]
     ) -> tuple[Job, bool]:
-        """Add a job in the transaction of its key. Return the job, and whether an earlier attempt has added it."""
+        """Add a job in the transaction of its key. Return the job, and whether an earlier attempt has added it.
+
+        `expected`: the job that `add` adds, unless there is a job with the same `key` already. BunKMS seals the answer
+        before the transaction begins, so that a slow BunKMS keeps no locks.
+
+        Raises: IdempotencyMismatch, IdempotencyBusy, and the problems of `add`.
+        """
         check_visitor_key(caller, key)
-        this = await attempt(("jobs", *scope_of(caller)), key, request)
-        async with self.store.transaction():
-            claim = await self._claimed(caller.project, this, MARGIN)
+        project, this = caller.project, await attempt(("jobs", *scope_of(caller)), key, request)
+        for _ in range(ENQUEUE_TRIES):
+            sealed = await self._sealed(project, KeptCall(None, msgspec.json.encode(expected)))
+            async with self.store.transaction():
+                claim = await self._claimed(project, this, MARGIN)
+                if not isinstance(claim, KeptRow):
+                    job = await add()
+                    if job.id == expected.id:
+                        await self.store.finish(project, claim, sealed)
+                        return expected, False
+                    await self.store.release(project, claim)  # the job is another one: seal it, and try again
             if isinstance(claim, KeptRow):
-                kept = await self._answer_in(caller.project, claim)
+                kept = await self._answer_in(project, claim)
                 return msgspec.json.decode(kept.body, type=Job), True
-            job = await add()
-            await self._keep(caller.project, claim, KeptCall(None, msgspec.json.encode(job)))
-            return job, False
+            expected = job
+        raise IdempotencyBusy("Jobs with this key come and go. Send the same request.", retry_after_seconds=1)
 
     async def close(self) -> None:
-        """Cancel the calls that still run. Their keys stay claimed until their leases end."""
+        """Cancel the calls that still run.
+
+        The keys of the cancelled calls stay claimed until the leases of the keys end.
+        """
         for run in self.runs:
             run.cancel()
         await asyncio.gather(*self.runs, return_exceptions=True)
@@ -169,13 +186,17 @@ class KeptCalls:
         if answer is None:
             await self.store.release(project, claim)
             return
+        await self.store.finish(project, claim, await self._sealed(project, answer))
+
+    async def _sealed(self, project: str, answer: KeptCall) -> str | None:
+        """Return the sealed answer, or None if it is too large or was broken off."""
         data = write(answer)
         small = len(data) <= MAX_ANSWER_BYTES and (answer.head is not None or answer.code or answer.body)
-        await self.store.finish(project, claim, await self.kms.seal(project, CONTEXT, data) if small else None)
+        return await self.kms.seal(project, CONTEXT, data) if small else None
 
 
 class _Run:
-    """One run of a function, which continues without its client. `keep`: stores the answer of the run."""
+    """One run of a function, which continues without its client. `keep`: a function that stores the run's answer."""
 
     def __init__(self, begin: Callable[[], Parts], keep: Callable[[KeptCall | None], Awaitable[None]]) -> None:
         self.begin = begin
@@ -195,17 +216,17 @@ class _Run:
                 yield part
         finally:
             self.left = True
-            while not self.queue.empty():  # the run may be waiting for room in the queue
+            while not self.queue.empty():  # The run may be waiting for space in the queue.
                 self.queue.get_nowait()
 
     async def work(self) -> None:
-        """Run the function. Store its answer before the client gets the last part of the answer."""
+        """Run the function. Store the answer of the function before the client gets the last part of the answer."""
         problem: Problem | None = None
         last: Head | Chunk | None = None
         try:
             async with aclosing(self.begin()) as parts:
                 async for part in parts:
-                    assert not isinstance(part, Receiving)  # this message comes only for a longer body
+                    assert not isinstance(part, Receiving)  # This message comes only for a longer body.
                     if last is not None:
                         await self._put(last)
                     last = part
@@ -217,7 +238,7 @@ class _Run:
             problem = Unreachable("The call failed. Try again.")
         try:
             await self.keep(self._answer(problem))
-        except Problem as unkept:  # the function has run, so the client gets the answer even if it cannot be stored
+        except Problem as unkept:  # The function has run, so the client gets the answer even if it cannot be stored.
             log.warning("an answer could not be kept for its idempotency key", code=unkept.code)
         if last is not None:
             await self._put(last)

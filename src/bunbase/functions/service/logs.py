@@ -17,12 +17,12 @@ from bunbase.functions.store import Stores
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 
-NEWEST: Final = 2**63 - 1  # the largest bigint of PostgreSQL
+NEWEST: Final = 2**63 - 1  # This is the largest bigint of PostgreSQL.
 Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 MIN_YEAR: Final = 1970
 MAX_YEAR: Final = 9998
 BATCH_LINES: Final = 500
-QUIET_SECONDS: Final = 1.0  # if a NOTIFY is lost, its line arrives this much later at most
+QUIET_SECONDS: Final = 1.0  # If a NOTIFY is lost, its line arrives at most this much later.
 
 
 class Logs:
@@ -52,7 +52,7 @@ class Logs:
             raise InvalidInput("No invocation can have this id.")
         with self.followers.following(caller.project) as news:
             seen = await self.stores.logs.newest(caller.project, name) if after is None else after
-            yield None  # the stream has begun, and every later line will be sent
+            yield None  # The stream has begun, and every later line will be sent.
             while True:
                 news.clear()
                 newest = await self.stores.logs.newest(caller.project, name)
@@ -62,7 +62,7 @@ class Logs:
                     seen = line.seq
                 if len(lines) == BATCH_LINES:
                     continue
-                seen = max(seen, newest)  # lines that the filter excludes are read only once
+                seen = max(seen, newest)  # Lines that the filter excludes are read only once.
                 if not await _is_set_within(QUIET_SECONDS, news):
                     yield None
 
@@ -84,7 +84,7 @@ class Logs:
         for label, time in (("since", which.since), ("until", which.until)):
             if time is not None and (time.tzinfo is None or not MIN_YEAR <= time.year <= MAX_YEAR):
                 raise InvalidInput.at(f"/{label}", f"Send `{label}` with its time zone, as in 2026-01-31T12:00:00Z.")
-        # PostgreSQL accepts no NUL in a text, and no line contains NUL
+        # PostgreSQL accepts no NUL in a text, and no line contains NUL.
         return "\0" not in which.text and (which.invocation is None or which.invocation.isprintable())
 
 

@@ -23,7 +23,7 @@ from bunbase.pkg.usage.batches import USAGE_KEPT, Batch, Receipt, hour_of
 
 
 class UsageOfOthers(msgspec.Struct, frozen=True):
-    """The rooms whose counts are also part of a project's usage."""
+    """The other parts of BunBase whose counts belong to a project's usage."""
 
     users: TenantAuth
     channels: Buncast

@@ -30,7 +30,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import Forbidden
 
-NEWEST: Final = 2**63 - 1  # the largest bigint of PostgreSQL
+NEWEST: Final = 2**63 - 1  # This is the largest bigint of PostgreSQL.
 Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 
 
@@ -48,13 +48,14 @@ class Triggers:
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         if not idempotency_key:
             return Enqueued(await self.enqueue(caller, new))
-        # check this also for a job of an earlier attempt, because this token may have fewer scopes
+        # This is also checked for a job of an earlier attempt, because this token may have fewer scopes.
         _check_enqueuing(caller)
         request = msgspec.json.encode(new)
+        prepared = self.queue.prepared(new)
         job, replayed = await self.kept_calls.enqueue(
-            caller, idempotency_key, request, lambda: self.enqueue(caller, new)
+            caller, idempotency_key, request, prepared.job, lambda: self.queue.add(caller.project, prepared)
         )
-        self.queue.on_added()  # set the event again, because the transaction has ended only now
+        self.queue.on_added()  # This sets the event again, because the transaction has ended only now.
         return Enqueued(job, replayed)
 
     async def jobs(
@@ -125,7 +126,7 @@ class Triggers:
 
 
 def _check_enqueuing(caller: Caller) -> None:
-    """Raises: Forbidden, InsufficientScope."""
+    """Check that the caller may enqueue jobs. Raises: Forbidden, InsufficientScope."""
     if caller.kind not in (CallerKind.DEVELOPER, CallerKind.SECRET):
         raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
     caller.check(Act.JOB_CREATE)

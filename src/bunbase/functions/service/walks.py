@@ -34,7 +34,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 
-NEWEST: Final = 2**63 - 1  # the largest bigint of PostgreSQL
+NEWEST: Final = 2**63 - 1  # This is the largest bigint of PostgreSQL.
 Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 OVER: Final = (WalkState.DONE, WalkState.STOPPED, WalkState.CANCELLED)
 
@@ -171,7 +171,7 @@ def _server(project: str) -> Caller:
 
 
 def _check_form(new: NewWalk) -> None:
-    """Raises: InvalidInput."""
+    """Check the form of a request. Raises: InvalidInput."""
     migration = new.kind is WalkKind.MIGRATION
     if migration and (new.name is None or new.checksum is None):
         raise InvalidInput.at("/name", "A migration has a name and a checksum.")

@@ -19,7 +19,7 @@ from bunbase.functions.store.claims import CLAIMED, DUE, ELSEWHERE
 from bunbase.functions.store.jobs import LOCK_LANES, ClaimedJob
 from bunbase.pkg.db.database import Database
 
-# $1 now, $2 end of the lease, $3 runner, $4 only jobs with a later `put_off_since`, $5 jobs that run here
+# Parameters: $1 now, $2 end of the lease, $3 runner, $4 only jobs with a later `put_off_since`, $5 jobs that run here.
 CLAIM_MORE = f"""
 WITH next AS (
     SELECT seq FROM jobs WHERE project = $6 AND function = $7 AND {DUE} AND {ELSEWHERE}
@@ -36,9 +36,9 @@ SELECT {CLAIMED}, NULL::timestamptz AS lost_at FROM unnest($3::text[]) AS lanes 
     ORDER BY seq LIMIT $4
 ) AS jobs ORDER BY jobs.seq LIMIT $4"""
 
-# $1 the seqs of heads, $2 runner
+# Parameters: $1 the seqs of heads, $2 runner.
 MINE = "seq = ANY ($1::bigint[]) AND runner = $2 AND lost = 0 AND state = 'running'"
-# $1 project, $2 function, $3 the seqs of followers, $4 lanes
+# Parameters: $1 project, $2 function, $3 the seqs of followers, $4 lanes.
 THEIRS = """project = $1 AND function = $2 AND seq = ANY ($3::bigint[]) AND lane = ANY ($4::text[])
 AND state = 'blocked'"""
 DELETE_HEADS = f"DELETE FROM jobs WHERE {MINE} RETURNING lane"
@@ -98,7 +98,10 @@ class LaneRow(msgspec.Struct, frozen=True):
 
 
 class BatchStore:
-    """Claims and releases the jobs of batches. The methods that release jobs return False if no lease was held."""
+    """Claims and releases the jobs of batches.
+
+    The methods that release jobs return False if this process held no lease.
+    """
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -161,7 +164,7 @@ class BatchStore:
         return bool(await self.db.execute(POSTPONE, _seqs(batch.heads), runner, at, error, now))
 
     async def put_back(self, heads: Sequence[ClaimedJob], runner: str, now: datetime) -> None:
-        """Release jobs that were claimed, but for which the batch has no room."""
+        """Release jobs that were claimed, but do not fit into the batch."""
         await self.db.execute(PUT_BACK, _seqs(heads), runner, now)
 
     async def _lanes(self, sql: str, *values: object) -> list[str]:

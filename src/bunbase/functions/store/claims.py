@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Final
 
 LOOKED_AT: Final = 500
-PICKED: Final = 32  # the number of candidates, because other processes may lock the first ones at the same moment
+# CLAIM tries this many candidates, because other processes may lock the first ones at the same moment.
+PICKED: Final = 32
 
-# $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
+# Parameters: $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here.
 HELD: Final = "state IN ('waiting', 'running')"
 DUE: Final = f"{HELD} AND look_at <= $1"
-# a paused project has no such jobs
+# A paused project has no such jobs.
 HAS_SLOTS: Final = "project <> ALL ($4::text[]) AND project NOT IN (SELECT project FROM paused_projects)"
 ELSEWHERE: Final = "seq <> ALL ($5::bigint[])"
 

@@ -14,9 +14,10 @@ from bunbase.functions.store.triggers import sync_triggers
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.db.database import Database
 
-CHANNEL: Final = "functions_changed"  # payload: `<project> <name>`, or `<project> ` for all of its functions
+# The payload is `<project> <name>`, or `<project> ` for all functions of the project.
+CHANNEL: Final = "functions_changed"
 
-# the number of newest versions with stored bytecode: the active version and the version for a rollback
+# So many newest versions have stored bytecode: the active version and the version for a rollback.
 KEPT_BYTECODE: Final = 2
 
 LOCK_PROJECT = "SELECT pg_advisory_xact_lock(hashtextextended('functions ' || $1, 0))"
@@ -87,7 +88,7 @@ class MemorySize(msgspec.Struct, frozen=True):
 class NewVersion(msgspec.Struct, frozen=True):
     """A version to add.
 
-    `change`: if its data triggers are new, they see each change after the change of this number.
+    `change`: the number of a change. New data triggers of the version see each change after this change.
     """
 
     bundle: bytes
@@ -126,7 +127,10 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int, change: int | None) -> Version | None:
-        """Make a version active. Return None if the version does not exist. `change`: the same as in `NewVersion`."""
+        """Make a version active. Return None if the version does not exist.
+
+        `change` has the same meaning as in `NewVersion`.
+        """
         async with self._change(project, name, change):
             found = await self.version(project, name, version)
             if found is None:

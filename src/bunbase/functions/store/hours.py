@@ -1,4 +1,4 @@
-"""SQL of counts. Statistics have one row per function and hour.
+"""SQL of statistics and of the bill. Statistics have one row per function and hour.
 
 The bill has one row per project, dimension and hour.
 """
@@ -104,7 +104,7 @@ class HourStore:
         self.ledger = Ledger(db)
 
     async def add(self, batch: Batch[Hour], sent: datetime) -> Receipt:
-        """Add a batch once. Its rows must be sorted, so that two concurrent writers cannot deadlock."""
+        """Add a batch once. The rows of the batch must be sorted, so that two concurrent writers cannot deadlock."""
         async with self.db.transaction():
             receipt = await self.ledger.add(batch, sent)
             if receipt.new:

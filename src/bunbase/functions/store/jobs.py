@@ -78,8 +78,8 @@ BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key 
 SCHEDULED = """
 SELECT state FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead'
 ORDER BY state = 'running' DESC LIMIT 1"""
-# A replayed job gets a new `seq`, because it has lost its place in the lane and goes to the end. Its depth is 0,
-# because a person has decided to replay the job, so it begins a new chain.
+# A replayed job gets a new `seq`, because it has lost its place in the lane and goes to the end. The depth of a
+# replayed job is 0, because a person has decided to replay the job, so it begins a new chain.
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
     due_at = $3, look_at = $3, put_off_since = NULL,
@@ -98,7 +98,7 @@ DELETE FROM jobs WHERE project = $1 AND seq IN (
 
 
 class JobRow(msgspec.Struct, frozen=True):
-    """A job to add. `depth`: the length of the chain of runs, each caused by the run before, that led to this job."""
+    """A job to add. `depth`: the number of runs that led to this job, where each run was caused by the run before."""
 
     id: str
     function: str
@@ -111,7 +111,7 @@ class JobRow(msgspec.Struct, frozen=True):
 
 
 class ChangeJob(msgspec.Struct, frozen=True):
-    """A job to add to a lane, for a changed document. `depth`: the length of the chain of runs that led to this job."""
+    """A job to add to a lane, for a changed document. `depth`: the number of runs in a row that led to this job."""
 
     id: str
     lane: str
@@ -122,7 +122,7 @@ class ChangeJob(msgspec.Struct, frozen=True):
 class ClaimedJob(msgspec.Struct, frozen=True):
     """A job that this process runs.
 
-    `lost_at`: the time at which another process began to run the job before it died; None if this has not happened.
+    `lost_at`: the time at which a process that has died began to run the job; None if no process has died meanwhile.
     `put_off_since`: the first time since the last attempt at which the job could not begin. A job may inherit this time
     from the job before it in its lane. `together`: the number of jobs that may be in one batch with this job; None
     if there is no limit.
@@ -157,7 +157,7 @@ class JobStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    # adding
+    # Methods that add jobs.
 
     async def waiting(self, project: str, most: int) -> int:
         """Return the number of jobs that are not dead, counted up to `most`."""
@@ -195,15 +195,15 @@ class JobStore:
         state: str | None = await self.db.value(SCHEDULED, project, function)
         return None if state is None else JobStatus(state)
 
-    # running
+    # Methods that run jobs.
 
     async def claim(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
     ) -> ClaimedJob | None:
         """Claim one job that is due or whose lease has ended.
 
-        `busy`: projects whose jobs are not claimed. `running`: the jobs that this process runs. It must not claim them
-        again, even if the clock jumped past the end of their leases.
+        `busy`: projects whose jobs are not claimed. `running`: the jobs that this process runs. The process must not
+        claim these jobs again, even if the clock jumped past the end of their leases.
         """
         claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
         if claimed is None and (busy or running):
@@ -254,7 +254,7 @@ class JobStore:
                 await self.db.execute(WAKE_NEXT, job.project, job.function, job.lane, now, put_off_since)
         return True
 
-    # listing and deleting
+    # Methods that list and delete jobs.
 
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
@@ -270,7 +270,7 @@ class JobStore:
             async with self.db.transaction():
                 await self.db.execute(LOCK_LANES, project)
                 return bool(await self.db.execute(REPLAY, project, id, now))
-        except NotUnique:  # another job with the same key was added at the same moment
+        except NotUnique:  # Another job with the same key was added at the same moment.
             return False
 
     async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:

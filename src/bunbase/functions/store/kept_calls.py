@@ -11,10 +11,10 @@ import msgspec
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.idempotency import KEPT_FOR, Attempt
 
-MOST_ROWS: Final = 10_000  # the limit of rows of a project; the newest rows stay
+MOST_ROWS: Final = 10_000  # A project has at most this many rows. The newest rows stay.
 MOST_LARGE_ROWS: Final = 500
-LARGE_BYTES: Final = 4 << 10  # because of this limit, the rows of a project have at most 80 MB
-TRIM_EVERY: Final = 32  # after this many finished calls, this process deletes old rows
+LARGE_BYTES: Final = 4 << 10  # Because of this limit, the rows of a project have at most 80 MB.
+TRIM_EVERY: Final = 32  # After this many finished calls, this process deletes old rows.
 
 # A key that is too old is free again. If the server died during a call, the key is also free, but only for the same
 # request.

@@ -18,7 +18,7 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
 # DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait for DROP.
 # So DROP gives up after 2 s, and the next run of the background job tries again.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
-# to_regclass was rejected, because after waiting for LOCK it still sees the tables from before the wait
+# to_regclass was rejected: after the wait for LOCK, it still sees the tables from before the wait.
 DAYS = """
 SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'logs'::regclass ORDER BY child.relname"""
@@ -49,7 +49,8 @@ class LogDays:
             if day in await self.days():
                 return
             name, bounds = _table(day), f"FROM ('{_midnight(day)}') TO ('{_midnight(day + DAY)}')"
-            # Create first, then attach: CREATE TABLE … PARTITION OF would block readers and writers in the meantime.
+            # The table is created first and then attached, because CREATE TABLE … PARTITION OF would block readers and
+            # writers.
             await self.db.execute(f"CREATE TABLE {name} (LIKE logs INCLUDING DEFAULTS)")
             await self.db.execute(f"ALTER TABLE logs ATTACH PARTITION {name} FOR VALUES {bounds}")
 

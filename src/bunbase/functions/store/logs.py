@@ -14,7 +14,7 @@ from bunbase.functions.store.functions import TELL
 from bunbase.functions.store.log_days import LOCK, LogDays
 from bunbase.pkg.db.database import Database
 
-CHANNEL: Final = "functions_logs"  # payload: the id of a project with new lines
+CHANNEL: Final = "functions_logs"  # The payload is the id of a project with new lines.
 
 TAKE: Final = """
 INSERT INTO log_writers AS known (writer, seq, at) VALUES ($1, $2, now())
@@ -83,7 +83,7 @@ class LogStore:
             # and a reader that continues after the last line that it saw misses no line.
             await self.db.execute(LOCK)
             for day in {line.at.date() for line in lines}:
-                await self.days.make(day)  # the table usually exists, unless the background job was late
+                await self.days.make(day)  # The table usually exists, unless the background job was late.
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
@@ -119,7 +119,7 @@ class LogStore:
 
 
 def _conditions(function: str | None, which: LogFilter) -> tuple[object, ...]:
-    """Return the parameters $4 to $10 of LINES."""
+    """Return the parameters $4 to $10 of the statement LINES."""
     levels = LEVELS[LEVELS.index(which.level) :] if which.level else LEVELS
     since, until = which.since or EARLIEST, which.until or LATEST
     return since, until, levels, function, which.invocation, which.version, which.text

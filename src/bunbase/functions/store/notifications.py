@@ -11,7 +11,8 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.notifications import Notifications as Heard
 from bunbase.pkg.errors import Unreachable
 
-CHECK_SECONDS: Final = 1.0  # after this time without a notification, check that the connection still works
+# After this time without a notification, the process checks that the connection still works.
+CHECK_SECONDS: Final = 1.0
 
 
 class Notifications:

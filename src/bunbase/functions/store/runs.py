@@ -9,13 +9,13 @@ from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 
-# Add nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
+# This adds nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
 ADD = """
 INSERT INTO runs
     (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events)
 SELECT project, $2, name, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 FROM functions WHERE project = $1 AND name = $3 FOR KEY SHARE"""
-# This finds the run of a hook whose answer could not be used. A second call finds no such run, and changes nothing.
+# This finds the run of a hook whose answer could not be used. A second call finds no such run, so it changes nothing.
 REFUSE = """
 UPDATE runs SET outcome = $4, code = $5 WHERE project = $1 AND id = $2 AND kind = $3 AND outcome = 'ok'
 RETURNING seq, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation, events"""
@@ -44,7 +44,7 @@ class RunStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction. The caller records a run and releases its job in it."""
+        """Return a transaction in which the caller records a run and releases its job."""
         return self.db.transaction()
 
     async def add(self, project: str, run: Run) -> None:

@@ -40,7 +40,7 @@ class ScheduleStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction. The caller handles one due schedule in it."""
+        """Return a transaction in which the caller handles one due schedule."""
         return self.db.transaction()
 
     async def due(self, now: datetime) -> DueSchedule | None:

@@ -51,8 +51,8 @@ class OrphanRow(msgspec.Struct, frozen=True):
 class Subscriptions(msgspec.Struct, frozen=True):
     """The subscriptions of a project.
 
-    `orphans`: functions without a cursor. Earlier builds set the cursor only after the activation, which may have been
-    interrupted.
+    `orphans`: functions without a cursor. Earlier builds set the cursor only after the activation, and a crash may have
+    come in between.
     """
 
     known: list[Subscription]
@@ -68,7 +68,7 @@ class SubscriptionStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction. The caller adds jobs and moves the cursor in it."""
+        """Return a transaction in which the caller adds jobs and moves the cursor."""
         return self.db.transaction()
 
     async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
@@ -81,7 +81,7 @@ class SubscriptionStore:
 
     async def advance(self, project: str, function: str, before: int, to: int) -> bool:
         """Move the cursor. Return False if another process has already moved it."""
-        # Lock the function before its subscription. A deletion locks in the same order, so no deadlock occurs.
+        # This locks the function before its subscription. A deletion locks in the same order, so no deadlock occurs.
         await self.db.execute(LOCK_FUNCTION, project, function)
         return bool(await self.db.execute(ADVANCE, project, function, before, to))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from bunbase.pkg.db.database import Database
 
-# If a deployment does not change the schedule, the next time stays. Otherwise a deployment could skip a run.
+# If a deployment does not change the schedule, the next time stays. Otherwise the deployment could skip a run.
 SYNC: Final = (
     """
 DELETE FROM schedules s USING functions f JOIN versions v
@@ -39,8 +39,8 @@ ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers,
 async def sync_triggers(db: Database, project: str, function: str, change: int | None) -> None:
     """Set the schedules and subscriptions of the active version, as part of the caller's transaction.
 
-    `change`: a new subscription sees each change after the change of this number. Existing subscriptions keep their
-    cursor.
+    `change`: the number of a change. A new subscription sees each change after this change. Existing subscriptions keep
+    their cursor.
     """
     for statement in SYNC:
         await db.execute(statement, project, function)

@@ -92,7 +92,9 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class BatchOutcome(msgspec.Struct, frozen=True):
-    """How a batch changes its walk. It contains ids, but no contents of documents, which PostgreSQL must not store.
+    """How a batch changes its walk.
+
+    The change contains ids, but no contents of documents, which PostgreSQL must not store.
 
     `planned_at`: the time at which the commit was sent. `revisions`: the revisions that the commit expects, by
     document.
@@ -121,7 +123,7 @@ class StoredWalk(Walk, frozen=True):
 
 
 class HeldWalk(StoredWalk, frozen=True):
-    """A walk that this process works on. `plan`: the outcome of a batch if its commit has happened; this is unknown."""
+    """A walk that this process works on. `plan`: the outcome of a batch whose commit may or may not have happened."""
 
     project: str = ""
     filter: dict[str, Any] | None = None
@@ -161,7 +163,7 @@ class WalkStore:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         return self.db.transaction()
 
-    # methods for people
+    # Methods for people.
 
     async def add(self, new: WalkToAdd, forget: Sequence[WalkState]) -> bool:
         """Add a walk.
@@ -214,7 +216,7 @@ class WalkStore:
     async def set_checksum(self, project: str, id: str, checksum: str) -> None:
         await self.db.execute(SET_CHECKSUM, project, id, checksum)
 
-    # methods for the process that works on walks
+    # Methods for the process that works on walks.
 
     async def claim(self, holder: str, now: datetime, until: datetime, besides: Sequence[str]) -> ClaimedWalk | None:
         return await self.db.one(ClaimedWalk, CLAIM, holder, now, until, list(besides))

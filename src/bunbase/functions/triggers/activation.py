@@ -44,7 +44,8 @@ class TriggerActivation:
         try:
             await try_out(self.bundoc, Caller(CallerKind.SECRET, project), trigger)
         except CollectionNotFound:
-            pass  # the collection may be created later; then its first change checks the filter
+            # The collection may be created later. In this case, the first change in the collection checks the filter.
+            pass
         except (InvalidQuery, QueryNeedsIndex) as wrong:
             message = f"where: {wrong.detail}"
             raise InvalidInput.at(f"{path}/where", message, f"on: {message}") from None

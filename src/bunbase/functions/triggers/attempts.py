@@ -76,7 +76,7 @@ class Attempts:
             request, batch = await self._request(batch, deployment)
             version, invocation = deployment.version, request.invocation
             call = await self.start(deployment, request)
-            # the run has begun, so the job is not put off any more
+            # The run has begun, so the job no longer counts as put off.
             job = msgspec.structs.replace(job, put_off_since=None)
             result = result_of(await read_to_end(call, drop))
         except PASSING as problem:
@@ -84,7 +84,7 @@ class Attempts:
                 await self.records.postpone(batch, problem.code)
                 return
             log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
-            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # there are no further attempts
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # There are no further attempts.
             result = AttemptResult(RunOutcome.ERROR, problem.code)
         except Problem as problem:
             result = AttemptResult(outcome_of(problem), problem.code)
@@ -103,7 +103,7 @@ class Attempts:
         job = batch.first
         trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
         if job.kind is not TriggerKind.CHANGE or deployment.config.max_batch is None:
-            alone = batch.first_jobs(1)  # a new version may no longer have `max_batch`
+            alone = batch.first_jobs(1)  # A new version may no longer have `max_batch`.
             await self.batches.put_back(batch, alone)
             return request_of(trigger, await self._body(job)), alone
         body, count = await body_of(batch, self._body)
@@ -134,11 +134,11 @@ class Attempts:
         except ResyncRequired:
             return None
         is_same = found and (found[0].id, found[0].rev, found[0].at) == (changed.id, changed.rev, changed.at)
-        return found[0].before if is_same else None  # after a restore, another change may have the same number
+        return found[0].before if is_same else None  # After a restore, another change may have the same number.
 
 
 def drop(_data: bytes) -> None:
-    """Ignore data of the answer, because nobody waits for it."""
+    """Ignore a part of the answer, because nobody waits for the answer."""
 
 
 def result_of(status: int) -> AttemptResult:

@@ -10,8 +10,8 @@ The life of a batch:
    The batch is halved until the failing change is alone. From then on, this change is an ordinary job with its own
    attempts.
 
-So a job, a retry and a dead letter always belong to a single change, and only a call has several. Only one number of a
-job (`together`) must survive a restart. Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
+So a job, a retry and a dead letter always belong to a single change, and only a call has several. Only one number,
+`together` of a job, must survive a restart. Record: docs/decisions/0080-changes-keep-the-document-before-them.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bunbase.functions.triggers.records import RunRecords
 from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.errors import Problem
 
-MAX_BODY_BYTES: Final = 1 << 20  # a single change that is larger forms its own batch
+MAX_BODY_BYTES: Final = 1 << 20  # A single change that is larger forms its own batch.
 
 
 class Batches:
@@ -53,13 +53,13 @@ class Batches:
 
         `running`: the jobs that run in this process.
 
-        `first` is the first head of the batch, but not always the oldest.
+        `first` is the first head of the batch, but other jobs of the batch may be older.
         """
         try:
             most = await self._most(first)
             return await self._filled(first, lease, running, most) if most > 1 else Batch((first,))
         except Problem:
-            return Batch((first,))  # the attempt raises the same problem, and decides about the job
+            return Batch((first,))  # The attempt raises the same problem, and decides about the job.
 
     async def _filled(self, first: ClaimedJob, lease: timedelta, running: Sequence[int], most: int) -> Batch:
         now = self.clock.now()

@@ -17,7 +17,7 @@ from bunbase.contracts.functions.triggers import Schedule
 from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 200
-FIELDS: Final = 5  # a sixth field would be seconds, but no schedule runs so often
+FIELDS: Final = 5  # A sixth field would be seconds, but no schedule runs so often.
 RANGES: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
 STEP: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)/(?P<step>\d{1,9})", re.ASCII)
 
@@ -50,7 +50,7 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
         raise _invalid("cron", "a cron line must have five fields: minute, hour, day of month, month, day of week.")
     try:
         times = (time.astimezone(UTC) for time in CronSim(schedule.cron, after.astimezone(zone)))
-        return next(time for time in times if time > after)  # in a repeated hour, the first time may be in the past
+        return next(time for time in times if time > after)  # In a repeated hour, the first time may be in the past.
     except CronSimError as error:
         raise _invalid("cron", f"{schedule.cron!r} is not a cron line: {str(error).lower()}.") from None
     except StopIteration:
@@ -58,7 +58,7 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
 
 
 def _zone(name: str) -> tzinfo:
-    if name == "UTC":  # this works without a database of time zones
+    if name == "UTC":  # This works without a database of time zones.
         return UTC
     try:
         return ZoneInfo(name)

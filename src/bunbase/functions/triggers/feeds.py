@@ -15,14 +15,14 @@ The life of one change:
 
 Difficult cases, each with a test in tests/functions/triggers:
 
-- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. Then Bundoc
-  raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
-  that it missed.
+- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. In this case,
+  Bundoc raises ResyncRequired. The subscription continues with the newest change, and the function's log names the
+  changes that it missed.
 - The writes of a function trigger the same function. Each change contains the length of the chain of runs that led to
   it.
   If this length exceeds MAX_DEPTH, the change becomes a dead letter instead of a job
   (docs/decisions/0028-chains-of-runs-have-an-end.md).
-- The queue is full. The cursor stays, and the change log keeps the changes until the queue has room.
+- The queue is full. The cursor stays, and the change log keeps the changes until the queue has space.
 
 Two alternatives were rejected. With a NOTIFY for each change, a process that is down would miss changes. If Bundoc
 pushed the changes, Bundoc would need to know the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
@@ -56,14 +56,14 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # the number is small, so that processes that start at the same time share the projects
+TAKEN_AT_ONCE: Final = 64  # The number is small, so that processes that start at the same time share the projects.
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-# if a subscription has no cursor for this time, an earlier build was interrupted
+# If a subscription has no cursor for this time, an earlier build was interrupted.
 ORPHANED: Final = timedelta(seconds=60)
-# this is greater than the number of any change; a request for later changes returns the newest number
+# This is greater than the number of any change. A request for later changes returns the newest number.
 NEWEST: Final = 2**62
 
 
@@ -89,7 +89,7 @@ class Feeds:
         self.holder = records.holder
         self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
-        self.full: set[str] = set()  # projects whose queue is full, and whose functions have already been warned
+        self.full: set[str] = set()  # Projects whose queue is full, and whose functions have already been warned.
 
     async def keep(self) -> None:
         """Extend the leases of this process, lease projects that nobody follows, and stop after a lost lease."""
@@ -157,9 +157,9 @@ class Feeds:
             with deadline_in(DEADLINE_SECONDS):
                 changes = await self.bundoc.changes(_project_caller(project), since, BATCH, wait)
                 if len(changes.items) < BATCH and changes.next < furthest:
-                    # A restored backup may have a log that ends before a cursor. Reading from the lowest cursor does
-                    # not show this. Symptom: the subscription waited without a message until the log reached its
-                    # cursor, and never saw the changes before that. A read from the cursor raises ResyncRequired.
+                    # A restored backup may have a log that ends before a cursor. A read from the lowest cursor does not
+                    # show this. Before, such a subscription waited without a message until the log reached its cursor,
+                    # and never saw the changes before that. A read from the cursor raises ResyncRequired.
                     await self.bundoc.changes(_project_caller(project), furthest, 1, 0)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
@@ -167,12 +167,12 @@ class Feeds:
         if not changes.items:
             self.full.discard(project)
             return wait > 0
-        # read again, because a deployment may have changed the subscriptions
+        # The subscriptions are read again, because a deployment may have changed them.
         for subscription in await self._subscriptions(project):
             if subscription.cursor >= since:
                 try:
                     await self._hand_on(project, subscription, changes)
-                except QueueFull as full:  # the change log keeps the changes until the queue has room
+                except QueueFull as full:  # The change log keeps the changes until the queue has space.
                     await self._warn_once(project, subscription.function, full)
                     return False
         return True
@@ -185,7 +185,7 @@ class Feeds:
     async def _subscriptions(self, project: str) -> list[Subscription]:
         """Return the subscriptions with a cursor.
 
-        If an earlier build has left a subscription without a cursor, set it.
+        If an earlier build has left a subscription without a cursor, set the cursor.
         """
         found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
         for orphan in found.orphans:
@@ -238,7 +238,7 @@ class Feeds:
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
         """Return the ids of the documents that match the trigger's filter now, and not at the time of the change.
 
-        The deployment has checked the filter, so the filter fails only if an index was dropped later. Then the
+        The deployment has checked the filter, so the filter fails only if an index was dropped later. In this case, the
         function's log gets a warning and the changes are skipped. Trying again forever would stop all triggers of the
         project.
         """

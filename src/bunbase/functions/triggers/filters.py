@@ -12,7 +12,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import DataTrigger
 
-IDS_AT_ONCE: Final = 50  # a filter may have 200 terms, and each id is a term; 150 terms remain for `where`
+IDS_AT_ONCE: Final = 50  # A filter may have 200 terms, and each id is a term, so 150 terms remain for `where`.
 
 
 class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
@@ -30,7 +30,7 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
     for start in range(0, len(ids), IDS_AT_ONCE):
         where = _question(ids[start : start + IDS_AT_ONCE], trigger)
         cursor: str | None = None
-        while True:  # a page with large documents may contain fewer documents than its limit
+        while True:  # A page with large documents may contain fewer documents than its limit.
             query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
             page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
             found |= {one.id for one in page.items}

@@ -23,11 +23,18 @@ MAX_DEPTH: Final = 8
 # A job with a longer delay begins a new chain. Such a slow chain does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
-CHANGE_ATTEMPTS: Final = 5  # the number of attempts for the job of a change
+CHANGE_ATTEMPTS: Final = 5  # The job of a change has this many attempts.
+
+
+class PreparedJob(msgspec.Struct, frozen=True):
+    """A job to add, and its description for the caller."""
+
+    row: JobRow
+    job: Job
 
 
 class Queue:
-    """Adds jobs. `on_added()` is called when there may be a new job to run."""
+    """Adds jobs. The queue calls `on_added()` when there may be a new job to run."""
 
     def __init__(self, store: JobStore, clock: Clock, max_jobs: int, on_added: Callable[[], None]) -> None:
         self.store = store
@@ -38,21 +45,31 @@ class Queue:
     async def enqueue(self, project: str, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> Job:
         """Add a job, or return the existing job with the same key.
 
-        `depth`: the length of the chain of runs, each caused by the run before, that led to the new job.
+        `depth`: the number of runs that led to the new job, where each run was caused by the run before.
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
+        return await self.add(project, self.prepared(new, depth, kind))
+
+    def prepared(self, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> PreparedJob:
+        """Return a new job for `add`. Raises: InvalidInput, TooLarge, ChainTooLong, FunctionNotFound."""
         now = self.clock.now()
         row = self._row(new, depth, now, kind)
+        job = Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
+        return PreparedJob(row, job)
+
+    async def add(self, project: str, new: PreparedJob) -> Job:
+        """Add a job, or return the existing job with the same key. Raises: QueueFull, FunctionNotFound."""
+        row, job = new.row, new.job
         await self.check_room(project)
         for _ in range(2):  # try twice, because the job with the key may end between the two statements
-            if await self.store.add(project, row, now):
+            if await self.store.add(project, row, job.created_at):
                 self.on_added()
-                return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
-            if new.key is None:
+                return job
+            if job.key is None:
                 break
-            if (found := await self.store.by_key(project, new.function, new.key)) is not None:
+            if (found := await self.store.by_key(project, job.function, job.key)) is not None:
                 return shown(found)
-        raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
+        raise FunctionNotFound(f"The project has no function {job.function}; deploy it first.")
 
     async def enqueue_hook(self, project: str, function: str, event: bytes, key: str) -> Job:
         """Add a job for a hook, or return the existing job with the same key.
@@ -91,7 +108,7 @@ class Queue:
     def _row(self, new: NewJob, depth: int, now: datetime, kind: TriggerKind) -> JobRow:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
-        if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text
+        if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text.
             raise InvalidInput.at("/key", "A key may have only printable characters.")
         payload = msgspec.json.encode(new.payload)
         if len(payload) > MAX_PAYLOAD_BYTES:

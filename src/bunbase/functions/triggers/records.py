@@ -1,7 +1,7 @@
 """Records how runs ended, and deletes or retries their jobs, or makes them dead letters.
 
-One transaction does both, and only while this process holds the job's lease. So a job is done exactly when its run is
-recorded. A process that has lost the lease without noticing cannot record a run twice.
+One transaction records the run and changes its jobs, and only while this process holds their leases. So a job is done
+exactly when its run is recorded. A process that has lost the lease without noticing cannot record a run twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ log = logger("functions")
 
 POSTPONE: Final = timedelta(seconds=5)
 LOST: Final = "server_died"
-# these pauses are together shorter than a lease, which is also extended meanwhile
+# These pauses together are shorter than a lease, and the lease is also extended meanwhile.
 SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)
 
 
@@ -108,7 +108,7 @@ class RunRecords:
     async def _let_go(self, job: ClaimedJob, run: Run) -> bool:
         now = self.clock.now()
         if run.outcome is RunOutcome.OK or (job.attempt >= job.attempts and job.kind is TriggerKind.CRON):
-            # a failed run of a schedule leaves no dead letter, because the schedule runs again anyway
+            # A failed run of a schedule leaves no dead letter, because the schedule runs again anyway.
             return await self.jobs.done(job, self.holder, now)
         if job.attempt >= job.attempts:
             return await self.jobs.bury(job, self.holder, now, run.code or run.outcome)
@@ -119,7 +119,7 @@ class RunRecords:
         if run.outcome is RunOutcome.OK:
             return await self.batches.done(batch, self.holder, now)
         if batch.first.attempt == 1 and batch.first.together is None:
-            # the cause is often unreachable for a moment, and smaller batches would only cause more failing calls
+            # The cause is often unreachable for a moment, and smaller batches would only cause more failing calls.
             return await self.batches.retry(batch, self.holder, now + self._wait(batch.first), run.code or run.outcome)
         return await self.batches.split(batch, self.holder, now, run.code or run.outcome)
 

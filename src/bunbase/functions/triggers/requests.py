@@ -20,7 +20,9 @@ ATTEMPT: Final = "x-bunbase-attempt"
 
 
 class KeptChange(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A change as its job stores it in PostgreSQL. It contains no document, because Bundoc encrypts documents.
+    """A change as its job stores it in PostgreSQL.
+
+    The stored change contains no document, because Bundoc encrypts documents.
 
     `seq`: the number of the change; 0 in jobs of older versions. `has_image`: true if the change log has the document
     before the change. `backfill`: true if the document already existed, and a backfill has added the change.

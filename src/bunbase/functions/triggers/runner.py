@@ -46,9 +46,9 @@ log = logger("functions")
 # After its server has died, a job waits at most this long. With a shorter lease, one late extension would lose the job,
 # because the database may answer late, or the event loop may be busy.
 LEASE: Final = timedelta(seconds=30)
-MAX_LOST: Final = 3  # if three servers died during a job, the job is probably the cause
-TURN_EVERY: Final = 4  # each skipped job costs time: PostgreSQL needs 1 ms to skip 60,000 jobs of six projects
-POLL_SECONDS: Final = 0.5  # a job that another process has added waits at most this long
+MAX_LOST: Final = 3  # If three servers died during a job, the job is probably the cause.
+TURN_EVERY: Final = 4  # Each skipped job costs time: PostgreSQL needs 1 ms to skip 60,000 jobs of six projects.
+POLL_SECONDS: Final = 0.5  # A job that another process has added waits at most this long.
 
 
 class Runner:
@@ -70,15 +70,15 @@ class Runner:
         self.attempts = attempts
         self.settings = settings
         self.due = due
-        # the running tasks, by the seq of the job that was claimed first
+        # The running tasks, by the seq of the job that was claimed first.
         self.tasks: dict[int, asyncio.Task[None]] = {}
-        self.joined: dict[int, tuple[int, ...]] = {}  # by the same seq, the seqs of the heads that joined its batch
-        self.running: Counter[str] = Counter()  # the number of running jobs by project
-        # by project, the seq of its run in a place for schedules; such runs are not in `running`
+        self.joined: dict[int, tuple[int, ...]] = {}  # The seqs of the heads that joined a batch, by the same seq.
+        self.running: Counter[str] = Counter()  # The number of running jobs of each project.
+        # The seq of a project's run in a place for schedules, by project. Such runs are not in `running`.
         self.scheduled: dict[str, int] = {}
         self.scheduled_at = -math.inf
         self.claims = 0
-        self.served: set[str] = set()  # projects that have had a turn in this round
+        self.served: set[str] = set()  # Projects that have had a turn in this round.
 
     async def work(self) -> None:
         """Run due jobs forever."""
@@ -88,7 +88,7 @@ class Runner:
             try:
                 await self.begin_due()
                 away = False
-            # the pause does not grow with failures, because the database may soon work again
+            # The pause does not grow with failures, because the database may soon work again.
             except Problem as problem:
                 if not away:
                     log.warning("due jobs cannot be read", error=problem.detail)
@@ -108,7 +108,7 @@ class Runner:
                 return
             self.served.add(job.project)
             self.running[job.project] += 1
-            # store this before the next claim, which could otherwise take a job of this batch
+            # This is stored before the next claim, which could otherwise take a job of this batch.
             self._begin(await self.batches.around(job, LEASE, [*self._leased(), job.seq]))
 
     async def extend(self) -> None:
@@ -133,8 +133,8 @@ class Runner:
     async def _begin_scheduled(self) -> None:
         """Begin due runs of schedules in the places that only schedules have, at most one for each project.
 
-        Symptom without these places: a schedule waited for minutes behind 10,000 changes of its own project, because
-        they had been due longer. During a backlog the runner wakes after each run, so this method runs only twice a
+        Without these places, a schedule waited for minutes behind 10,000 changes of its own project, because the
+        changes had been due longer. During a backlog the runner wakes after each run, so this method runs only twice a
         second.
         """
         if time.monotonic() - self.scheduled_at < POLL_SECONDS:
@@ -160,9 +160,9 @@ class Runner:
 
         Every fourth claim considers only projects without a turn in this round.
 
-        Symptom without turns: three projects with 10,000 due jobs each filled all places, and a fourth project waited
-        until all 30,000 were done. The cause: old jobs have always been due longer than new jobs. The limit of runs per
-        project does not help if a few projects together fill all places.
+        Without turns, three projects with 10,000 due jobs each filled all places, and a fourth project waited until all
+        30,000 jobs were done, because old jobs have always been due longer than new jobs. The limit of runs per project
+        does not help if a few projects together fill all places.
         """
         self.claims += 1
         if self.claims % TURN_EVERY == 0:
@@ -191,7 +191,7 @@ class Runner:
             self.running[job.project] -= 1
             if not self.running[job.project]:
                 del self.running[job.project]
-        self.due.set()  # now a place is free
+        self.due.set()  # A place is free now.
 
     async def _run(self, job: ClaimedJob, batch: Batch) -> None:
         """Run a batch. `job`: the job that was claimed first; a job that was lost is the only job of its batch."""
@@ -202,7 +202,7 @@ class Runner:
                 await self.records.bury_lost(job)
             else:
                 await self.attempts.make(batch)
-        except Problem as problem:  # the job's lease ends, and the job runs again
+        except Problem as problem:  # The job's lease ends, and the job runs again.
             log.warning("a run could not be recorded", job=job.id, project=job.project, error=problem.detail)
         except Exception:
             log.exception("a run could not be recorded", job=job.id, project=job.project)

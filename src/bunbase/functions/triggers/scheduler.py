@@ -27,10 +27,10 @@ log = logger("functions")
 # A schedule that cannot be read is tried again after this time. For example, the machine may lack its time zone.
 UNREADABLE: Final = timedelta(days=1)
 MAX_AT_ONCE: Final = 500
-# The codes of a skipped run, which mean that the previous run is still running, or that it could not begin yet.
+# These codes of a skipped run mean that the previous run is still running, or that it could not begin yet.
 STILL_RUNNING: Final = "still_running"
 STILL_WAITING: Final = "still_waiting"
-SET_BACK: Final = timedelta(seconds=60)  # smaller steps are usual corrections of the clock, and change nothing
+SET_BACK: Final = timedelta(seconds=60)  # Smaller steps are usual corrections of the clock, and change nothing.
 
 
 class Scheduler:
@@ -65,7 +65,7 @@ class Scheduler:
                 following = next_time(due.spec, now)
             except InvalidInput as wrong:
                 log.warning("a schedule cannot be kept", project=due.project, function=due.function, error=wrong.detail)
-                # set a time without adding a run
+                # This sets a time without adding a run.
                 due, following = msgspec.structs.replace(due, next_at=None), now + UNREADABLE
             await self.schedules.set_next(due.project, due.function, following)
             if due.next_at is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 SHORTEST_SECONDS: Final = 0.0001
 GROWTH: Final = 1.25
-BUCKETS: Final = 70  # the buckets reach up to 480 s, which is longer than any call may take
+BUCKETS: Final = 70  # The buckets reach up to 480 s, which is longer than any call may take.
 
 _PER_BUCKET: Final = math.log(GROWTH)
 

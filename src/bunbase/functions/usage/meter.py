@@ -1,7 +1,7 @@
 """Counts calls of functions by the hour: how they ended, how long they took, and the amounts that are billed.
 
-The counts stay in memory for a few seconds. Then `pkg/usage` writes statistics and usage as one numbered batch, which
-PostgreSQL adds exactly once. If a server is killed, it loses only the counts of its last seconds.
+The counts stay in memory for a few seconds. After that, `pkg/usage` writes statistics and usage as one numbered batch,
+which PostgreSQL adds exactly once. If a server is killed, it loses only the counts of its last seconds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
 # The limit of functions and hours with separate counts in memory, which is reached only while the database is
-# unreachable. Then calls of further functions count for the bill of their project, but not for statistics.
+# unreachable. Above the limit, calls of further functions count for the bill of their project, but not for statistics.
 MAX_KEPT: Final = 20_000
-UNNAMED: Final = ""  # the name under which all further functions of a project are counted
+UNNAMED: Final = ""  # All further functions of a project are counted under this name.
 
 
 class CallCounts:
@@ -39,7 +39,7 @@ class CallCounts:
 class Meter:
     def __init__(self, add: Deliver[Hour], clock: Clock) -> None:
         self.counts: dict[tuple[str, str, datetime], CallCounts] = {}
-        self.rests: dict[str, int] = {}  # by project, the thousandths of FN_MB_MS that are added to the next batch
+        self.rests: dict[str, int] = {}  # For each project, these thousandths of FN_MB_MS are added to the next batch.
         self.writer = Writer(add, clock, self._rows)
         self.usage = self.writer.usage
 
@@ -70,7 +70,7 @@ class Meter:
             counts.refused += 1
 
     async def flush(self) -> None:
-        """Write all counts. Counts that cannot be written are kept for the next time."""
+        """Write all counts. Counts that cannot be written stay in memory for the next time."""
         await self.writer.flush()
 
     async def close(self) -> None:
@@ -129,4 +129,4 @@ def _row(project: str, function: str, hour: datetime, counts: CallCounts) -> Hou
     )
 
 
-_outcomes: Final = cache(metrics.invocations.labels)  # there are fewer than ten outcomes
+_outcomes: Final = cache(metrics.invocations.labels)  # There are fewer than ten outcomes.

@@ -38,7 +38,8 @@ class ActiveVersions:
         self.look_up = look_up
         self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
         self.live = False
-        self.epoch = 0  # increases with each change; if it has increased during a look-up, the result is not cached
+        # The epoch increases with each change. If it has increased during a look-up, the result is not cached.
+        self.epoch = 0
 
     async def find(self, project: str, name: str) -> Deployment:
         """Return the active version of a function. Raises: FunctionNotFound."""
@@ -46,7 +47,7 @@ class ActiveVersions:
             raise FunctionNotFound("No function can have this name.")
         remembered = self.cache.get((project, name)) if self.live else None
         if remembered is None:
-            await asyncio.sleep(0)  # fast routes begin outside of a task, and a query to PostgreSQL needs a task
+            await asyncio.sleep(0)  # Fast routes begin outside of a task, and a query to PostgreSQL needs a task.
             epoch = self.epoch
             remembered = RememberedVersion(project, await self.look_up(project, name))
             if self.live and epoch == self.epoch:

@@ -14,7 +14,7 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # BunKMS does not allow any process to keep plain text longer
+TTL_SECONDS: Final = 900.0  # BunKMS does not allow any process to keep plain text longer.
 
 
 def context_of(name: str) -> str:
@@ -50,7 +50,7 @@ class Environments:
         return values
 
     async def all_values(self, deployment: Deployment) -> Mapping[str, str]:
-        """Return all variables of a deployment, hidden variables included."""
+        """Return all variables of a deployment, including hidden variables."""
         return (await self.values(deployment.project, deployment.environment)).all
 
     async def current(self, project: str) -> VariableValues:

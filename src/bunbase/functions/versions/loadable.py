@@ -14,7 +14,7 @@ from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
-# The key is project, name, version and sha256. It contains the hash because a deleted name may be used again, from
+# The key is project, name, version and sha256. The key contains the hash because a deleted name may be used again, from
 # version 1 on.
 Key = tuple[str, str, int, str]
 LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
@@ -42,7 +42,7 @@ class Loadable:
         return found
 
     def keep(self, key: Key, loaded: ProgramCode) -> None:
-        """Keep the code of a version. If there is too little room, the least recently used versions are dropped."""
+        """Keep the code of a version. If the cache is full, drop the least recently used versions."""
         self._drop(key)
         self.entries[key] = loaded
         self.held_bytes += _size(loaded)

@@ -30,8 +30,8 @@ class Rollout:
         self.pool = pool
 
     async def begin(self, project: str, version: Version, code: ProgramCode) -> None:
-        """Activate a version that was just deployed. Its code stays in memory for the first worker."""
-        self.loadable.forget(project, version.name)  # the deployment may have deleted old versions
+        """Activate a version that was just deployed. The code of the version stays in memory for the first worker."""
+        self.loadable.forget(project, version.name)  # The deployment may have deleted old versions.
         self.loadable.keep((project, version.name, version.version, version.sha256), code)
         await self.replace_outdated(project, version.name)
 
@@ -66,7 +66,7 @@ class Rollout:
                 project, _, name = payload.partition(" ")
                 await self.replace_outdated(project, name)
         except Unreachable as lost:
-            if self.active.live:  # warn once, and not at every attempt to reconnect
+            if self.active.live:  # The warning comes once, and not at every attempt to reconnect.
                 log.warning(
                     "changes of other processes are not received; each call queries the database", error=lost.detail
                 )

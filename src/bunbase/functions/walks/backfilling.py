@@ -25,7 +25,7 @@ from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.moments import read_moment
 
-# the limit of jobs of the project; above this number, the backfill waits and leaves room for other jobs
+# If the project has this many jobs, the backfill waits and leaves space for other jobs.
 MAX_WAITING: Final = 1000
 ATTEMPTS: Final = 5
 

@@ -31,7 +31,7 @@ from bunbase.contracts.idempotency import IdempotencyMismatch
 from bunbase.functions.store.walks import HeldWalk
 from bunbase.functions.walks.transforming import Action
 
-MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, which includes the frame of each write
+MAX_COMMIT_BYTES: Final = 7 << 20  # Bundoc accepts 8 MiB, which includes the frame of each write.
 FRAME_BYTES: Final = 1024
 # The id of a document that does not exist begins with this prefix. Users may choose the ids of documents, so they must
 # not know the rest of the id. Otherwise, a document with this id would turn a rehearsal into a commit.
@@ -74,7 +74,7 @@ async def try_out(bundoc: Bundoc, caller: Caller, collection: str, actions: Sequ
 
 async def has_happened(bundoc: Bundoc, caller: Caller, walk: HeldWalk) -> bool:
     """True if the commit of the walk's plan has happened. After the result False, the commit cannot happen any more."""
-    # every try has the same body, because Bundoc would mistake another body for the batch
+    # Every try has the same body, because Bundoc would mistake another body for the batch.
     check = _check(walk.collection, f"{NOBODY}{walk.id}", rev=0)
     try:
         await bundoc.commit(caller, msgspec.json.encode({"writes": [check]}), key_of(walk))

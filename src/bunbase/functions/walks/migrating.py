@@ -20,11 +20,13 @@ from bunbase.pkg.errors import Problem, TooLarge
 from bunbase.pkg.idempotency import KEPT_FOR
 
 STALE: Final = (StaleRevision, DocumentNotFound)
-TOO_MUCH: Final = (CommitTooSlow, TooLarge)  # errors about a whole batch of writes; each write alone is possible
-MOST_TRIES: Final = 20  # the limit of attempts for a document that changes each time between its read and its write
+# These errors are about a whole batch of writes. Each write alone is possible.
+TOO_MUCH: Final = (CommitTooSlow, TooLarge)
+# A document that changes each time between its read and its write is attempted at most this often.
+MOST_TRIES: Final = 20
 CHANGED_TOO_OFTEN: Final = "changed_too_often"
 MAYBE_WRITTEN: Final = "maybe_written"
-DECIDED_FOR: Final = KEPT_FOR - timedelta(hours=1)  # Bundoc knows the key of a commit for at least this time
+DECIDED_FOR: Final = KEPT_FOR - timedelta(hours=1)  # Bundoc knows the key of a commit for at least this time.
 SERVER_FAULT, TOO_MANY = 500, 429
 
 
@@ -37,7 +39,8 @@ class Migrating:
         self.transforming = transforming
         self.clock = clock
         self.holder = holder
-        # (walk, document) → the number of times that other callers have changed the document
+        # The key is the walk and the document. The value is the number of times that other callers have changed the
+        # document.
         self.tries = Counter[tuple[str, str]]()
 
     async def turn(self, walk: HeldWalk) -> int:
@@ -126,7 +129,10 @@ class Migrating:
             failures.append(Failure(id, CHANGED_TOO_OFTEN, detail))
 
     async def _decide(self, caller: Caller, walk: HeldWalk, plan: BatchOutcome) -> None:
-        """If the commit has happened, record its outcome. Otherwise delete the plan: see `committing.py`."""
+        """If the commit has happened, record its outcome. Otherwise delete the plan.
+
+        `committing.py` explains this decision.
+        """
         if plan.planned_at is not None and self.clock.now() - plan.planned_at > DECIDED_FOR:
             await self.store.finish(walk, await self._doubtful(caller, walk, plan))
         elif await has_happened(self.bundoc, caller, walk):

@@ -12,7 +12,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.functions.store.walks import HeldWalk
 
 BATCH: Final = 100
-READ_AGAIN: Final = 50  # the limit of ids in one query
+READ_AGAIN: Final = 50  # One query has at most this many ids.
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ async def page(
 async def documents_of(bundoc: Bundoc, caller: Caller, collection: str, ids: tuple[str, ...]) -> tuple[Document, ...]:
     """Return the documents with these ids that still exist."""
     where, found, cursor = msgspec.json.encode({"_id": {"$in": ids}}), list[Document](), None
-    while True:  # a page with large documents may contain fewer documents than its limit
+    while True:  # A page with large documents may contain fewer documents than its limit.
         query = Query(where, limit=READ_AGAIN, cursor=cursor)
         read = _read((await bundoc.query(caller, collection, query)).body)
         found += [_document(one) for one in read.items]

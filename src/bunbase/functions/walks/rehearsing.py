@@ -89,7 +89,7 @@ class Rehearsing:
                 if not isinstance(number, int) or problem.status >= SERVER_FAULT or problem.status == TOO_MANY:
                     raise
                 if isinstance(problem, CommitTooSlow) and number:
-                    del actions[:number]  # these actions are possible
+                    del actions[:number]  # These actions are possible.
                     continue
                 if number < len(part):
                     refused.append(failure_of(actions.pop(number).document.id, problem))

@@ -1,6 +1,7 @@
 """Calls a migration for a batch of documents.
 
-If the call times out, crashes or fails as a whole, the batch is halved until each document that causes this is alone.
+If the call times out, crashes or fails as a whole, the batch is halved until each document that causes the failure is
+alone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from bunbase.pkg.clock import Clock
 MAX_ANSWER_BYTES: Final = 32 << 20
 TOO_LARGE: Final = f"The results of a batch may have at most {MAX_ANSWER_BYTES >> 20} MiB."
 MAX_DETAIL: Final = 500
-# the limit of attempts; later deployments may delete the version between the look-up and the call
+# A call is attempted at most this often, because later deployments may delete the version between the look-up and the
+# call.
 ATTEMPTS: Final = 2
 FAULTS: Final = (FunctionTimeout, FunctionCpuExceeded, FunctionCrashed, FunctionError)
 
@@ -62,7 +64,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Transforming:
-    """Calls migrations. `start`: begins a call of a deployment."""
+    """Calls migrations. `start`: a function that begins a call of a deployment."""
 
     def __init__(
         self, active: ActiveVersions, start: Callable[[Deployment, Request], Awaitable[Call]], clock: Clock

@@ -24,8 +24,8 @@ log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
 MOST_AT_ONCE: Final = 4
-PAUSE_SECONDS: Final = 0.5  # the pause while the queue is full, and after a failure
-MOST_FAILURES: Final = 8  # the limit of consecutive unexpected errors, which take about a minute
+PAUSE_SECONDS: Final = 0.5  # The process pauses this long while the queue is full, and after a failure.
+MOST_FAILURES: Final = 8  # This many consecutive unexpected errors, which take about a minute, end a walk.
 SERVER_FAULT, TOO_MANY = 500, 429
 
 
@@ -38,8 +38,8 @@ class Walker:
         self.backfilling = backfilling
         self.clock = migrating.clock
         self.holder = holder
-        self.tasks: dict[str, asyncio.Task[None]] = {}  # the running tasks, by walk
-        self.projects: dict[str, str] = {}  # the project of each walk
+        self.tasks: dict[str, asyncio.Task[None]] = {}  # The running tasks, by walk.
+        self.projects: dict[str, str] = {}  # The project of each walk.
 
     async def keep(self) -> None:
         """Extend the leases of this process, and take walks that nobody works on."""

@@ -16,7 +16,7 @@ from bunbase.functions.workers.far_reaching import reaches_far
 from bunbase.functions.workers.frames import BadFrame
 from bunbase.functions.workers.limits import MAX_HEADER_BYTES, MAX_HEADERS
 
-NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §5.6.2, lower case
+NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # Names have the form of RFC 9110 §5.6.2, in lower case.
 VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # Headers for one connection only (RFC 9110 §7.6.1), and headers that the HTTP server writes itself.
@@ -67,7 +67,7 @@ def _read(payload: bytes) -> AnswerHead:
     return AnswerHead(head.status, kept)
 
 
-_remembered: Final = lru_cache(REMEMBERED)(_read)  # a function usually sends the same few heads again and again
+_remembered: Final = lru_cache(REMEMBERED)(_read)  # A function usually sends the same few heads again and again.
 
 
 def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:

@@ -41,12 +41,12 @@ class Host(Protocol):
     """Answers asks."""
 
     async def answer(self, ask: Ask) -> None:
-        """Answer an ask once: call `reply`; or call `begin`, `send` and `end`; or raise a Problem."""
+        """Answer an ask once. Either call `reply`, or call `begin`, `send` and `end`, or raise a Problem."""
         ...
 
 
 class RefusingHost:
-    """Refuses all asks. It is the host of a bundle that is only tried.
+    """Refuses all asks. A bundle that is only tried has this host.
 
     Such a bundle may compute, but may not make requests.
     """
@@ -76,7 +76,7 @@ class Ask:
         self._out_window = Window()
         self._news = asyncio.Event()
         self._begun = self._ended = self._cancelled = False
-        self._waived = False  # True if the worker has cancelled the ask
+        self._waived = False  # True if the worker has cancelled the ask.
 
     @property
     def has_body(self) -> bool:
@@ -115,7 +115,7 @@ class Ask:
         if granted := self._in_window.grant_after(count):
             self._asks.send(Frame.ASK_CREDIT, self._number, LENGTH.pack(granted))
 
-    # the answer to the ask
+    # Methods that answer the ask.
 
     async def reply(self, body: bytes, head: Any = None) -> None:
         """Send the whole reply. `head`: its first part, as JSON."""
@@ -150,7 +150,7 @@ class Ask:
 
     def _finish(self, type: Frame, payload: bytes = b"") -> None:
         self._ended = True
-        # remove the ask before the frame is sent, because then the worker may start another ask
+        # The ask is removed before the frame is sent, because then the worker may start another ask.
         self._asks.open.pop(self._number, None)
         self._asks.send(type, self._number, payload)
 
@@ -163,7 +163,7 @@ class Ask:
             self._cancelled = True
             self.task.cancel()
 
-    # frames from the worker
+    # Methods for frames from the worker.
 
     def hear(self, type: int, payload: bytes) -> None:
         match type:
@@ -213,12 +213,12 @@ class Asks:
 
     def close(self) -> None:
         for task in self.tasks:
-            if not task.cancelling():  # a second cancel could interrupt the task's clean-up
+            if not task.cancelling():  # A second cancel could interrupt the task's clean-up.
                 task.cancel()
 
     def _gone(self, task: asyncio.Task[None], ask: Ask) -> None:
         self.tasks.discard(task)
-        # the worker gets this answer even if the task never ran
+        # The worker gets this answer even if the task never ran.
         ask.refuse(CallOver("The call ended, or the function cancelled this request."))
 
     async def _answer(self, ask: Ask, seconds: float) -> None:

@@ -39,10 +39,10 @@ class Call:
         self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
-        self.cpu_ms = 0.0  # the call's share of the worker's processor time (processor.py)
+        self.cpu_ms = 0.0  # This is the call's share of the worker's processor time (processor.py).
         self.abandoned = False
-        self.lingers = False  # true if the call's waitUntil work continues after the answer
-        self.upload: Upload | None = None  # the rest of a request body that arrives in pieces
+        self.lingers = False  # True if the call's waitUntil work continues after the answer.
+        self.upload: Upload | None = None  # The rest of a request body that arrives in pieces.
         self._grant = grant
         self._cancel = cancel
         self._head: AnswerHead | None = None
@@ -54,7 +54,7 @@ class Call:
         self._refusal: Problem | None = None
         self._reader: asyncio.Future[None] | None = None
 
-    # methods for the reader
+    # Methods for the reader.
 
     async def head(self) -> AnswerHead:
         """Wait for the head of the answer. Raises: the Problem with which the call failed or was refused."""
@@ -112,7 +112,7 @@ class Call:
         """The number of bytes that have arrived and are not read yet."""
         return len(self._buffer)
 
-    # methods for the worker
+    # Methods for the worker.
 
     def begin_answer(self, head: AnswerHead) -> None:
         if self._head is not None:

@@ -26,7 +26,7 @@ from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import BadFrame, Frame, FrameReader, encode_frame
 from bunbase.functions.workers.limits import MAX_FRAME_BYTES
 
-MAX_FRAMES_A_TURN: Final = 128  # handling this many frames takes 1 ms
+MAX_FRAMES_A_TURN: Final = 128  # Handling this many frames takes 1 ms.
 
 
 class Connection(asyncio.Protocol):
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._writing: asyncio.WriteTransport | None = None
         self._reading: asyncio.ReadTransport | None = None
-        self._full = False  # True while the worker does not read and the write buffer is full
+        self._full = False  # True while the worker does not read and the write buffer is full.
 
     @property
     def unsent_bytes(self) -> int:
@@ -68,11 +68,11 @@ class Connection(asyncio.Protocol):
         if self._writing is not None:
             self._writing.abort()
 
-    # methods of asyncio.Protocol
+    # Methods of asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._writing = cast(asyncio.WriteTransport, transport)
-        # the cast is needed, because uvloop's transports have other base classes
+        # The cast is needed, because uvloop's transports have other base classes.
         self._reading = cast(asyncio.ReadTransport, transport)
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
                     if self.closed:
                         return
             self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # a RecursionError means JSON that is nested too deeply
+        except (BadFrame, RecursionError) as wrong:  # A RecursionError means JSON that is nested too deeply.
             self._on_broken(f"it broke the protocol: {wrong}")
         if heard == MAX_FRAMES_A_TURN and not self.closed:
             self._stop_reading()

@@ -31,7 +31,7 @@ class Deployment(msgspec.Struct, frozen=True):
     environment: int
 
 
-# the deployment of a worker that waits for a bundle
+# A worker that waits for a bundle has this deployment.
 NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)
 
 

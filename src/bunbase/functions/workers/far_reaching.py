@@ -58,7 +58,8 @@ PREFIXES: Final = (
     "x-accel-",  # with these headers, nginx sends any file or URL that its configuration marks as internal
     "x-reproxy-",
 )
-HARMLESS: Final = frozenset({"x-accel-buffering"})  # affects only this answer; it is usual for server-sent events
+# This header affects only one answer, and is usual for server-sent events.
+HARMLESS: Final = frozenset({"x-accel-buffering"})
 FAR_LINKS: Final = re.compile(r"serviceworker|compression-dictionary", re.I)
 CHALLENGE: Final = re.compile(r"bearer(?:[ \t]+[^\x00-\x1f]*)?", re.I)
 PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")
@@ -76,8 +77,8 @@ def reaches_far(name: str, value: str) -> bool:
 def _asks_for_a_token(value: str) -> bool:
     """True if the only challenge is for a bearer token.
 
-    For other challenges (Basic, Negotiate, …), a browser asks its user for a password in the name of the host. Then it
-    sends the password to every project on that host.
+    For other challenges (Basic, Negotiate, …), a browser asks its user for a password in the name of the host. The
+    browser then sends the password to every project on that host.
     """
     first, *others = value.split(",")
     return CHALLENGE.fullmatch(first.strip()) is not None and all(PARAMETER.match(one) for one in others)

@@ -5,9 +5,9 @@ u32 length of its first part, which is JSON. `id` is the number of the call in t
 no call.
 
 - Asks, the requests of a function to the host (workers/asks.py): frames from REPLY to ASK_CREDIT and from ASK to
-  REPLY_CREDIT. Their `id` is the number of the ask.
-- Request bodies of which INVOKE contains only the beginning (workers/upload.py): frames from BODY to BODY_FAIL,
-  BODY_CREDIT and BODY_CANCEL.
+  REPLY_CREDIT. The `id` of these frames is the number of the ask.
+- Request bodies (workers/upload.py), if INVOKE contains only the beginning: frames from BODY to BODY_FAIL, BODY_CREDIT
+  and BODY_CANCEL.
 - waitUntil: LINGER before DONE or ERROR means that the call continues after its answer; SETTLED ends that work.
 - Bytecode: the worker answers COMPILE (code) with pieces in BYTECODE frames; an empty piece is the end.
 """
@@ -41,7 +41,8 @@ class Frame(IntEnum):
     BODY_END = 12
     BODY_FAIL = 13
     COMPILE = 14
-    UNCONFINED = 15  # the child of the zygote sends it if the sandbox could not be set up, so that Bun was not started
+    # The child of the zygote sends this if the sandbox could not be set up, so that Bun was not started.
+    UNCONFINED = 15
     READY = 16
     LOADED = 17
     FAILED = 18

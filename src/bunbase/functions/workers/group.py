@@ -32,12 +32,12 @@ class Group:
         return len(self.queue) > self.starting * self.deployment.config.concurrency
 
     def free_worker(self) -> Worker | None:
-        """Return the worker with the fewest calls that has room, or None."""
+        """Return the worker with the fewest calls if it can take another call, otherwise None."""
         free = [worker for worker in self.workers if worker.has_room]
         return min(free, key=lambda worker: len(worker.calls), default=None)
 
     def feed(self) -> None:
-        """Start the waiting calls in the order of their arrival, while a worker has room."""
+        """Start the waiting calls in the order of their arrival, while a worker can take calls."""
         while self.queue and (worker := self.free_worker()) is not None:
             waiter = self.queue.popleft()
             if not waiter.started.done():

@@ -18,9 +18,9 @@ FLAGS: Final = (
     "--config=/dev/null",
 )
 
-# The variables of the function are not here, because /proc/<pid>/environ would show secrets. They are in the LOAD
-# frame. The BUN_JSC_ and MIMALLOC_ values keep the JIT on although the address space is limited, and keep idle workers
-# small: each of eight workers on one machine takes 9 MB, measured with Bun 1.4.5.
+# The variables of the function are not here, because /proc/<pid>/environ would show secrets. The LOAD frame has these
+# variables. The BUN_JSC_ and MIMALLOC_ values keep the JIT on although the address space is limited, and keep idle
+# workers small: each of eight workers on one machine takes 9 MB, measured with Bun 1.4.5.
 ENVIRONMENT: Final = {
     "HOME": "/nonexistent",
     "TZ": "UTC",

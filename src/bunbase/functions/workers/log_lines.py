@@ -9,7 +9,7 @@ from bunbase.functions.workers.frames import BadFrame, text_of
 from bunbase.functions.workers.limits import LINE_OVERHEAD_BYTES, MAX_CALL_LOG_BYTES, MAX_LINE_BYTES
 
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
-FLAGS_BYTES: Final = 2  # the bytes before the text: one byte for the level, one byte for "truncated"
+FLAGS_BYTES: Final = 2  # The text follows these bytes: one byte for the level, and one byte for "truncated".
 
 
 class ParsedLine(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-OWN: Final = (b"RssAnon", b"RssShmem")  # RssFile is missing, because all workers share the pages of Bun's executable
+OWN: Final = (b"RssAnon", b"RssShmem")  # RssFile is missing, because all workers share the pages of Bun's executable.
 THREADS: Final = b"Threads"
 
 

@@ -10,8 +10,8 @@ The life of one call:
 The difficult part is the place of a worker that ends. `shares` counts a worker from the decision to start it (`_grow`)
 until the worker is killed (`on_death`). When `_grow` kills an idle worker to make room, `on_death` runs inside of
 `_grow`, before `_grow` has counted the worker that it is about to start. If `on_death` served the queues immediately,
-it would see a free place and start a worker for another deployment. Then `_grow` would start its own worker, and there
-would be one more than the limit allows. So `on_death` serves the queues in the next turn of the event loop. The
+it would see a free place and start a worker for another deployment. After that, `_grow` would start its own worker, and
+there would be one more than the limit allows. So `on_death` serves the queues in the next turn of the event loop. The
 alternative, to count the new worker before the old worker is killed, was rejected: every return and error between the
 two would have to undo the count.
 """
@@ -50,10 +50,10 @@ CountCall = Callable[[Worker, Call, Outcome, float], None]
 
 
 class Pool(WorkerListener):
-    """Assigns calls to workers. `load(deployment)`: returns the code and the variables for a new worker.
+    """Assigns calls to workers. `load(deployment)` returns the code and the variables for a new worker.
 
-    `write_log(record)`: takes the log lines of functions. `count_call`: called for each call that has ended, with its
-    duration in seconds. `count_death`: called for each worker that has ended.
+    `write_log(record)` takes the log lines of functions. The pool calls `count_call` for each call that has ended, with
+    its duration in seconds, and `count_death` for each worker that has ended.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Pool(WorkerListener):
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
-        self.shares: Counter[str] = Counter()  # by project, the number of workers that run or are starting
+        self.shares: Counter[str] = Counter()  # The number of workers of each project that run or are starting.
         self.starts: set[asyncio.Task[None]] = set()
         self.closed = False
         self.drained = asyncio.Event()
@@ -92,7 +92,7 @@ class Pool(WorkerListener):
         if self._hungry(group):
             self._serve()
         try:
-            await asyncio.sleep(0)  # fast routes begin outside of a task, and asyncio.timeout works only in a task
+            await asyncio.sleep(0)  # Fast routes begin outside of a task, and asyncio.timeout works only in a task.
             async with asyncio.timeout(self.settings.wait_seconds):
                 call = await waiter.started
         except TimeoutError:
@@ -120,7 +120,7 @@ class Pool(WorkerListener):
             group.retiring = False
 
     def drop(self, deployment: Deployment, why: str) -> None:
-        """End the workers of a deployment immediately. Its waiting calls fail."""
+        """End the workers of a deployment immediately. The waiting calls of the deployment fail."""
         if (group := self.groups.get(deployment)) is not None:
             group.fail(FunctionsUnavailable(f"The function was stopped: {why}."))
             group.kill(why)
@@ -154,7 +154,7 @@ class Pool(WorkerListener):
                 log.warning("calls were still under way when BunBase stopped")
         await self.starter.close()
 
-    # handlers of the events of workers
+    # Handlers of the events of workers.
 
     def on_log(self, record: LogRecord) -> None:
         self.write_log(record)
@@ -183,7 +183,7 @@ class Pool(WorkerListener):
         # new worker yet.
         asyncio.get_running_loop().call_soon(self._serve)
 
-    # starting workers
+    # Methods that start workers.
 
     def _serve(self) -> None:
         """Start workers for the deployments with waiting calls.
@@ -210,7 +210,7 @@ class Pool(WorkerListener):
         else:
             within = ()
         if within and not self._make_room(group, list(within), hungry):
-            return False  # after a worker has ended, `on_death` calls `_serve` again
+            return False  # After a worker has ended, `on_death` calls `_serve` again.
         group.starting += 1
         self._share(group, 1)
         self._run(self._start(group))

@@ -23,7 +23,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 USUAL_MB: Final = FunctionConfig().memory_mb
-AGAIN_SECONDS: Final = 5.0  # the pause after a start that failed
+AGAIN_SECONDS: Final = 5.0  # After a start that failed, the next start comes this many seconds later.
 
 Spawn = Callable[[int], Awaitable[Worker]]
 
@@ -36,8 +36,8 @@ class PrewarmedWorkers:
         self.size = size
         self.ready_seconds = ready_seconds
         self.waiting: list[Worker] = []
-        self.memory_mb: dict[Worker, int] = {}  # the memory sizes of the waiting workers
-        self.others: list[int] = []  # the unusual sizes in recent use, latest first
+        self.memory_mb: dict[Worker, int] = {}  # The memory sizes of the waiting workers.
+        self.others: list[int] = []  # The unusual sizes in recent use, latest first.
         self.filling: asyncio.Task[None] | None = None
         self.closed = False
 

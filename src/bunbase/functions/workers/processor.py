@@ -16,7 +16,7 @@ from typing import Final
 
 from bunbase.functions.workers.call import Call
 
-MAX_IDLE_MS: Final = 1000.0  # the limit between two calls; the garbage collector needs less
+MAX_IDLE_MS: Final = 1000.0  # A worker may use this much between two calls. The garbage collector needs less.
 NS_PER_MS: Final = 1_000_000
 
 _libc: Final = ctypes.CDLL(None)
@@ -57,7 +57,7 @@ class ProcessorTime:
         return self._now() / NS_PER_MS
 
     def forget(self) -> None:
-        """Drop the time used so far without charging it to a call, because the start of the worker used it."""
+        """Drop the time used so far without charging it to a call, because the start of the worker has used it."""
         self.settle(())
         self.idle_ms = self._uncounted_ms = 0.0
 

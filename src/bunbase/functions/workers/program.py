@@ -13,8 +13,8 @@ from bunbase.functions.workers.deployment import Deployment
 class Program(msgspec.Struct, frozen=True):
     """The content of one worker.
 
-    `env`: the variables that the function sees. `host`: answers the function's asks; None for a bundle that is only
-    tried. `bytecode`: the bytecode that an earlier worker has compiled from exactly this code, or empty.
+    `env`: the variables that the function sees. `host`: the object that answers the function's asks; None for a bundle
+    that is only tried. `bytecode`: the bytecode that an earlier worker has compiled from exactly this code, or empty.
     """
 
     code: bytes

@@ -19,7 +19,7 @@ from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.worker import Worker
 
 TURN_SECONDS: Final = 0.5
-FEWER: Final = 2  # with a difference of 1, two functions would take the same worker from each other forever
+FEWER: Final = 2  # With a difference of 1, two functions would take the same worker from each other forever.
 
 
 def idle_longest(groups: Iterable[Group]) -> Worker | None:

@@ -63,7 +63,8 @@ class Start:
         for waited in (self.ready, self.loaded, self.compiled):
             if not waited.done():
                 waited.set_exception(error)
-                # mark the exception as retrieved, because asyncio logs an error for an exception that nobody reads
+                # This marks the exception as retrieved, because asyncio logs an error for an exception that nobody
+                # reads.
                 waited.exception()
 
     def end(self, why: str) -> None:

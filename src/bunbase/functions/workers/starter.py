@@ -30,12 +30,14 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_STARTS: Final = 3  # the limit of attempts to load one bundle, each in another worker, if workers die while loading
-# a worker may use this factor of its function's limit, because the garbage collector runs a little late
+MAX_STARTS: Final = 3  # If workers die while they load a bundle, at most this many workers try to load it.
+# A worker may use this factor of its function's limit, because the garbage collector runs a little late.
 MEMORY_TOLERANCE: Final = 1.05
-FULL: Final = 0.8  # if an idle worker uses more than this part of its function's limit, it is ended and replaced
-REST_SECONDS: Final = 3.0  # after this time, an idle worker has collected its garbage
-ROUNDS_PER_IDLE_LOOK: Final = 16  # one check costs 30 µs, and RLIMIT_DATA bounds the memory of an idle worker anyway
+FULL: Final = 0.8  # An idle worker that uses more than this part of its function's limit is ended and replaced.
+REST_SECONDS: Final = 3.0  # After this time, an idle worker has collected its garbage.
+# Idle workers are checked only once in this many rounds. A check costs 30 µs, and RLIMIT_DATA bounds their memory
+# anyway.
+ROUNDS_PER_IDLE_LOOK: Final = 16
 # Unpacking the bytecode of a small bundle takes as long as parsing the bundle. Compiling a large bundle takes too much
 # time and memory.
 SHORTEST_COMPILED: Final = 32 << 10
@@ -55,10 +57,10 @@ class Starter:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
-        # if true, runtime/guard.ts is active; tests turn it off to attack only the sandbox of the kernel
+        # If this is true, runtime/guard.ts is active. Tests turn it off to attack only the sandbox of the kernel.
         self.guard = True
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
-        self.alive: set[Worker] = set()  # the workers that have a bundle or are loading or compiling one
+        self.alive: set[Worker] = set()  # The workers that have a bundle, or are loading or compiling one.
         self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
@@ -76,8 +78,9 @@ class Starter:
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
                 return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, listener)
-            worker = None  # do not use a second prewarmed worker: if the zygote was killed, all prewarmed workers died
-            program = msgspec.structs.replace(program, bytecode=b"")  # the bytecode may be the cause
+            # A second prewarmed worker is not used. If the zygote was killed, all prewarmed workers died.
+            worker = None
+            program = msgspec.structs.replace(program, bytecode=b"")  # The bytecode may be the cause.
         try:
             return await self._loaded(await self._spawn(memory_mb), deployment, program, listener)
         except DiedBeforeReady as died:
@@ -89,7 +92,7 @@ class Starter:
         Raises: LoadFailed, FunctionsUnavailable, FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, WorkerListener())  # this listener ignores all events
+            worker = await self.start(deployment, program, WorkerListener())  # This listener ignores all events.
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
@@ -142,7 +145,10 @@ class Starter:
         await self.sandbox.close()
 
     async def _spawn(self, memory_mb: int) -> Worker:
-        """Start a worker without a bundle. Its runtime may not be ready yet. Raises: FunctionsUnavailable."""
+        """Start a worker without a bundle. The runtime of the worker may not be ready yet.
+
+        Raises: FunctionsUnavailable.
+        """
         confinement, cgroup = await self.sandbox.confinement(memory_mb), await self.sandbox.cgroup(memory_mb)
         try:
             launch = launch_of(self.find_bun(), memory_mb, confinement, str(cgroup.path) if cgroup else "")
@@ -172,12 +178,12 @@ class Starter:
             await worker.load(deployment, program, self.settings.load_seconds, self.guard)
         except BaseException:
             worker.kill("it could not be loaded")
-            self._gone(worker)  # `kill` does nothing if the worker died while it was prewarmed
+            self._gone(worker)  # `kill` does nothing if the worker died while it was prewarmed.
             raise
         return worker
 
     async def _compiled(self, worker: Worker, code: bytes) -> bytes:
-        self.alive.add(worker)  # the worker is added so that its memory is watched
+        self.alive.add(worker)  # The worker is added so that its memory is watched.
         try:
             return await worker.compile(code, self.settings.load_seconds)
         finally:

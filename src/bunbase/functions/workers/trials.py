@@ -15,7 +15,7 @@ from typing import Final
 from bunbase.functions.workers.waiting import overloaded
 
 MAX_TRIALS: Final = 2
-MAX_OF_PROJECT: Final = 16  # the limit includes waiting bundles, because each bundle is in memory
+MAX_OF_PROJECT: Final = 16  # This limit includes waiting bundles, because each bundle is in memory.
 
 
 class Trials:

@@ -13,7 +13,8 @@ from bunbase.functions.workers.frames import BadFrame, Frame
 from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 
-# `feed` waits this long for room, and then returns 0. It must be shorter than the deadline of a call between rooms.
+# `feed` waits at most this long for credit, and then returns 0. This time must be shorter than the deadline of a call
+# between rooms.
 ROOM_SECONDS: Final = 15.0
 
 
@@ -32,11 +33,11 @@ class Upload:
         self._max_bytes = 0
         self._silence_seconds = 0.0
         self._over = False
-        self._waived = False  # true if the function needs no more data
+        self._waived = False  # True if the function needs no more data.
         self._news = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
-    # methods for the sender of the body
+    # Methods for the sender of the body.
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
         """Return the number of bytes that may be fed now, and start the timer of `silence_seconds`.
@@ -64,7 +65,7 @@ class Upload:
         if not self._over:
             self._fail(CallOver("The call ended before the whole request arrived. Read the request before you answer."))
 
-    # methods for the worker
+    # Methods for the worker.
 
     def hear(self, type: int, payload: bytes) -> None:
         """Process a BODY_CREDIT or BODY_CANCEL frame. Raises: BadFrame for too much credit, or for a second cancel."""
@@ -103,7 +104,7 @@ class Upload:
     def _wait_for_more(self) -> None:
         """Start the timer of the client.
 
-        If there is no room, start no timer, because then the function is slow, and not the client.
+        Start no timer while the function cannot take more, because then the function is slow, and not the client.
         """
         if self.window.left and not self._over:
             seconds = self._silence_seconds

@@ -8,14 +8,14 @@ from typing import Final
 from bunbase.contracts.functions.problems import FunctionError
 from bunbase.functions.workers.call import Call
 
-FAILED_STATUS: Final = 400  # the first status of an answer that counts as a failure
+FAILED_STATUS: Final = 400  # An answer with this status or a higher one counts as a failure.
 
 
 async def whole_answer(call: Call, most: int, who: str, too_large: Exception) -> bytes:
     """Return the whole answer.
 
-    `most`: the maximum number of bytes of the answer. `too_large`: raised if the answer is larger. `who`: the subject
-    of the error text that contains a status.
+    `most`: the maximum number of bytes of the answer. `too_large`: the error to raise if the answer is larger. `who`:
+    the subject of the sentence in the error about a status.
     Raises: FunctionError, `too_large`.
     """
     body = bytearray()

@@ -7,8 +7,8 @@ The sender may be at most WINDOW_BYTES ahead of the reader, so a slow reader nev
 3. After GRANT_BYTES have been read, the receiver sends a frame with credit for these bytes, and both ends add the
    credit.
 
-A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). It is the sending end for
-request bodies (upload.py) and for the replies to asks (asks.py).
+A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). A Window is also the sending
+end for request bodies (upload.py) and for the replies to asks (asks.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Final
 from bunbase.functions.workers.frames import LENGTH, BadFrame
 from bunbase.functions.workers.limits import WINDOW_BYTES
 
-GRANT_BYTES: Final = WINDOW_BYTES // 2  # sending a frame of credit after every small read would cost more than the read
+# It would cost more than the read to send a frame of credit after every small read.
+GRANT_BYTES: Final = WINDOW_BYTES // 2
 
 
 class Window:
@@ -30,7 +31,7 @@ class Window:
 
     def __init__(self, spent: int = 0) -> None:
         self.left = WINDOW_BYTES - spent
-        self._read_bytes = 0  # the number of bytes read since the last grant
+        self._read_bytes = 0  # The number of bytes that were read since the last grant.
 
     def spend(self, count: int) -> None:
         self.left -= count

@@ -58,22 +58,22 @@ class WorkerListener:
     """Receives the events of a worker. This base class ignores all events."""
 
     def on_log(self, record: LogRecord) -> None:
-        """Receive a log line of the function, or a line that the server logs for it."""
+        """Receive a log line of the function, or a line that the server logs for the function."""
 
     def on_free(self, worker: Worker) -> None:
-        """Called when a call has ended and the worker has room for another."""
+        """Notice that a call has ended, so that the worker can take another call."""
 
     def on_call_ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        """Called when a call has ended. `seconds`: the whole duration of the call, including its waitUntil work."""
+        """Notice that a call has ended. `seconds`: the whole duration of the call, including its waitUntil work."""
 
     def on_death(self, worker: Worker) -> None:
-        """Called once, when the process has been killed or has ended."""
+        """Notice that the process has been killed or has ended. This method is called once."""
 
 
 class Worker:
     """One Bun process. After `load`, `listener` and `deployment` never change.
 
-    `on_death(worker)`: called once, before `listener.on_death`, when the process has been killed or has ended.
+    `on_death(worker)` is called once, before `listener.on_death`, when the process has been killed or has ended.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class Worker:
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # the age in seconds after `loaded_at` at which the worker retires
+        self.best_before = float("inf")  # The worker retires at this age, in seconds after `loaded_at`.
         self.calls: dict[int, Call] = {}
         self.served = 0
-        self.held_mb = self.peak_mb = 0.0  # the memory at the last check, and the highest memory so far
+        self.held_mb = self.peak_mb = 0.0  # The memory at the last check, and the highest memory so far.
         self.idle_since = time.monotonic()
         self.retiring = False
-        self.dead = ""  # the cause of death; empty while the process runs
+        self.dead = ""  # The cause of death, which is empty while the process runs.
         self.listener = WorkerListener()
         self._on_death = on_death
         self._pidfd = process.pidfd
@@ -125,7 +125,7 @@ class Worker:
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
         """Load a bundle. `guard`: true if runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
-        # a worker that runs a bundle must not compile, because the bundle could forge the bytecode
+        # A worker that runs a bundle must not compile, because the bundle could forge the bytecode.
         self._start.compiled.cancel()
         if self.dead:
             raise WorkerDied(f"The worker died before it got the bundle: {self.dead}.")
@@ -151,7 +151,7 @@ class Worker:
             raise LoadFailed(f"The bundle did not finish loading within {seconds:g} s.") from None
 
     async def compile(self, code: bytes, seconds: float) -> bytes:
-        """Compile a bundle without running it. Return its bytecode, or b"" if Bun produced none.
+        """Compile a bundle without running it. Return the bytecode of the bundle, or b"" if Bun produced none.
 
         Raises: WorkerDied, TimeoutError.
         """
@@ -200,12 +200,12 @@ class Worker:
             self.kill(RETIRED)
 
     def kill(self, why: str) -> None:
-        """End the process immediately. Its calls fail as crashed."""
+        """End the process immediately. The calls of the process fail as crashed."""
         if self.dead:
             return
         self.dead = why
         self.cpu.settle(self.calls.values())
-        with suppress(ProcessLookupError):  # the process has ended already
+        with suppress(ProcessLookupError):  # The process has ended already.
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         os.close(self._pidfd)
         self.connection.close()
@@ -220,7 +220,7 @@ class Worker:
         self._on_death(self)
         self.listener.on_death(self)
 
-    # handlers of frames from the process
+    # Handlers of frames from the process.
 
     def _hear(self, type: int, id: int, payload: bytes) -> None:
         match type:
@@ -242,7 +242,7 @@ class Worker:
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            # this is also allowed after the answer, because waitUntil work may still read the body
+            # This is also allowed after the answer, because waitUntil work may still read the body.
             case _ if type in OF_UPLOADS:
                 if call.upload is None:
                     raise BadFrame("credit for a body that was sent in one piece")
@@ -262,7 +262,7 @@ class Worker:
             case Frame.DONE:
                 self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end_answer(id, Outcome.CANCELLED)  # our own CANCEL has most likely caused the error
+                self._end_answer(id, Outcome.CANCELLED)  # Our own CANCEL has most likely caused the error.
             case Frame.ERROR:
                 self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
@@ -294,7 +294,7 @@ class Worker:
     def _hear_of_ask(self, type: int, number: int, payload: bytes) -> None:
         ask = self._asks.open.get(number)
         if ask is None:
-            self._stray()  # the worker sent the frame before it received the end of the reply
+            self._stray()  # The worker sent the frame before it received the end of the reply.
         else:
             ask.hear(type, payload)
 
@@ -343,7 +343,7 @@ class Worker:
     def _give_up_long(self, number: int, call: Call) -> None:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
         self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
-        self.retiring = True  # the function may ignore the CANCEL and continue
+        self.retiring = True  # The function may ignore the CANCEL and continue.
         self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation allows."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:

@@ -1,6 +1,6 @@
 """The server's side of the zygote, the process that starts workers.
 
-It starts the zygote, and replaces a dead zygote.
+The server starts the zygote, and replaces a dead zygote.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# With -I and -S, the zygote ignores the environment and site-packages. It imports the standard library and the sandbox.
-# Our folder comes last in its path, so that our modules do not hide modules of the standard library.
+# With -I and -S, the zygote ignores the environment and site-packages. The zygote imports the standard library and the
+# sandbox. Our folder comes last in its path, so that our modules do not hide modules of the standard library.
 PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
 )
@@ -35,7 +35,7 @@ PYTHON: Final = ("-I", "-S", "-c", PROGRAM)
 ANSWER_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 4096
-# some builds of Python do not start without this variable; workers never get it
+# Some builds of Python do not start without this variable. Workers never get it.
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 
 
@@ -51,7 +51,7 @@ class Launch:
     environment: Mapping[str, str]
     directory: str
     confinement: Confinement | None
-    group: str = ""  # the path of the process's control group, or empty
+    group: str = ""  # The path of the process's control group, or empty.
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Zygote:
         try:
             try:
                 return await self._spawn(launch)
-            except ConnectionError:  # the zygote was killed; a new one starts within milliseconds
+            except ConnectionError:  # The zygote was killed. A new one starts within milliseconds.
                 return await self._spawn(launch)
         except OSError as error:
             raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
@@ -94,7 +94,7 @@ class Zygote:
     async def _spawn(self, launch: Launch) -> Spawned:
         """Send one request to the zygote.
 
-        Raises: ConnectionError if the zygote had died; OSError, after which the zygote is dropped;
+        Raises: ConnectionError if the zygote has died; OSError, after which the caller drops the zygote;
         FunctionsUnavailable.
         """
         ours, theirs = socket.socketpair()
@@ -108,12 +108,12 @@ class Zygote:
                 pid, pidfd = await answered
         except OSError:
             ours.close()
-            if asked in (None, self.control):  # otherwise another caller has already started a new zygote
+            if asked in (None, self.control):  # Otherwise another caller has already started a new zygote.
                 self._lose()
             raise
         except BaseException:
             ours.close()
-            answered.add_done_callback(_forget)  # nobody reads a pidfd that arrives later, so it must be closed
+            answered.add_done_callback(_forget)  # Nobody reads a pidfd that arrives later, so it must be closed.
             raise
         ours.setblocking(False)
         return Spawned(pid, pidfd, ours)
@@ -167,7 +167,7 @@ class Zygote:
             if not answered.done():
                 answered.set_exception(FunctionsUnavailable(f"No worker could be started: {told['error']}."))
         elif answered.done():
-            os.close(descriptors[0])  # the caller has ended and closed the channel, so the worker ends by itself
+            os.close(descriptors[0])  # The caller has ended and closed the channel, so the worker ends by itself.
         else:
             answered.set_result((told["pid"], descriptors[0]))
 

@@ -1,4 +1,4 @@
-"""The zygote: a small process that only starts workers. It imports only the standard library and the sandbox.
+"""The zygote: a small process that only starts workers. The zygote imports only the standard library and the sandbox.
 
 The concern: the sandbox must be set up in the child, between fork and exec, and this takes Python code. But a server
 with threads must not run Python code in a forked child: if another thread held a lock at the fork, the lock stays
@@ -44,17 +44,17 @@ from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
 
 CHANNEL_FD = 3
-INFO_FD = 4  # bubblewrap writes the pid of its child to this descriptor
+INFO_FD = 4  # bubblewrap writes the pid of its child to this descriptor.
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
-UNCONFINED = 15  # the same number as in workers/frames.py; this process sends no other frame
+UNCONFINED = 15  # workers/frames.py has the same number. This process sends no other frame.
 
 
 def serve(control: socket.socket) -> None:
     """Start workers at the server's request until the server has ended."""
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # Python writes to the wakeup pipe only if the signal has a handler
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # Python writes to the wakeup pipe only if the signal has a handler.
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(woken, select.POLLIN)
@@ -109,7 +109,7 @@ def fork_worker(wanted: dict[str, Any], channel: int) -> tuple[int, int]:
         return fork_bubblewrap(wanted, confinement, channel, zygote)
     rules = rules_of(wanted["program"], wanted["directory"]) if confinement else []
     pid = forked(lambda: become_worker(wanted, confinement, rules, channel, zygote))
-    return pid, os.pidfd_open(pid)  # the pid cannot belong to another process yet, because only `serve` reaps children
+    return pid, os.pidfd_open(pid)  # The pid cannot belong to another process yet, because only `serve` reaps children.
 
 
 def fork_bubblewrap(wanted: dict[str, Any], confinement: Confinement, channel: int, zygote: int) -> tuple[int, int]:
@@ -132,7 +132,7 @@ def forked(become: Callable[[], None]) -> int:
             become()
         except Exception as error:
             refuse(str(error))
-        finally:  # in every case, the child must not return, because it would become a second zygote
+        finally:  # In every case, the child must not return, because it would become a second zygote.
             os._exit(LAUNCH_FAILED)
     return pid
 
@@ -171,7 +171,7 @@ def become_worker(
         give_up_privileges(confinement)
     if not depend_on(zygote):
         return
-    os.chdir("/")  # a function sees this as its current folder; Bun reads nothing from it
+    os.chdir("/")  # A function sees this as its current folder. Bun reads nothing from it.
     if confinement is not None:
         close_the_doors(ruleset)
     os.execve(BUN_FD, wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
@@ -202,7 +202,7 @@ def keep_only(channel: int, program: str, told: int | None = None) -> None:
     The channel becomes CHANNEL_FD and the program BUN_FD. An exec by descriptor needs no path, so the sandbox can
     forbid every other exec (seccomp.py).
     """
-    channel = os.dup(channel)  # this copy is above descriptor 3, because the calls of dup2 below must not overwrite it
+    channel = os.dup(channel)  # This copy is above descriptor 3, because the calls of dup2 below must not overwrite it.
     executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -229,17 +229,17 @@ def depend_on(zygote: int) -> bool:
 
     Return False if the zygote has already ended.
     """
-    if not die_with_parent(zygote):  # this comes after the change of user, which would clear the setting
+    if not die_with_parent(zygote):  # This comes after the change of user, which would clear the setting.
         return False
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)  # exec does not reset ignored signals
+        signal.signal(number, signal.SIG_DFL)  # exec does not reset ignored signals.
     return True
 
 
 def die_with_parent(parent: int) -> bool:
     """Make the kernel kill this process when its parent dies. Return False if the parent has already died.
 
-    The check comes after the prctl, because a parent that died before the prctl sends no signal.
+    The check of the parent comes after the prctl, because a parent that died before the prctl sends no signal.
     """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
@@ -251,7 +251,7 @@ def main() -> None:
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # the zygote ignores this signal, because only the server ends it, after the running calls
+        # The zygote ignores this signal, because only the server ends it, after the running calls.
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
         serve(control)

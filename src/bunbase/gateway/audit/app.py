@@ -7,8 +7,9 @@ from typing import Final
 from bunbase.gateway.audit.auditor import AUDITED, Auditor, Begun
 from bunbase.gateway.frame import App, Message, Receive, Scope, Send
 
-MAX_SENT: Final = 256 << 10  # bytes of a request's body that are read for the log; a longer body shows nothing
-MAX_ANSWER: Final = 64 << 10  # bytes of an answer that are held back until the entry has its outcome
+# At most this many bytes of a request's body are read for the log. A longer body shows nothing.
+MAX_SENT: Final = 256 << 10
+MAX_ANSWER: Final = 64 << 10  # At most this many bytes of an answer are held back until the entry has its outcome.
 
 
 class AuditedApp:
@@ -23,7 +24,7 @@ class AuditedApp:
 
 class Exchange:
     """One request and its answer. The answer to an audited act is held back until the entry has its outcome. So a
-    client that has the answer finds the outcome in the log. Longer answers are not held back.
+    client that has the answer finds the outcome in the log. A longer answer is not held back.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, auditor: Auditor) -> None:

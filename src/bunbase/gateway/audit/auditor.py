@@ -26,10 +26,11 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-AUDITED: Final = "audited"  # the key in the scope's state for the entry that has begun
-ENTERING: Final = frozenset({Act.PROJECT_CREATE, Act.INVITE_ACCEPT})  # acts after which the caller is in a project
+AUDITED: Final = "audited"  # The scope's state has the entry that has begun under this key.
+ENTERING: Final = frozenset({Act.PROJECT_CREATE, Act.INVITE_ACCEPT})  # After these acts, the caller is in a project.
 ENTERING_ORGS: Final = frozenset({Act.ORG_CREATE, Act.INVITE_ACCEPT})
-JOINING_ORGS: Final = frozenset({Act.PROJECT_CREATE, Act.PROJECT_TRANSFER})  # the answer names the organisation
+# The answers to these acts name the organisation.
+JOINING_ORGS: Final = frozenset({Act.PROJECT_CREATE, Act.PROJECT_TRANSFER})
 OF_PROJECTS, OF_ORGS = "prj_", "org_"
 OK: Final = range(200, 300)
 
@@ -66,14 +67,14 @@ class Auditor:
         except Forbidden:
             await self.refusals.note(caller, audited)
             raise
-        id = await self._begun(caller, act, audited)
+        id = await self.entry(caller, act, audited)
         if id:
             collection = request.path_params.get("collection", "")
             place = request.headers.get(AS_HEADER, "")
             request.scope["state"][AUDITED] = Begun(id, act, request.method, collection, place)
 
     async def refuse(self, request: AnyRequest) -> None:
-        """Note an attempt that was refused because of the scopes of a token or key, before `begin` was called."""
+        """Note an attempt that was refused before `begin`, because of the scopes of a token or key."""
         caller = _actor(request)
         act = act_of(request.method, request.scope["path_template"])
         if caller is not None and act is not None and is_audited(caller, act):
@@ -93,7 +94,7 @@ class Auditor:
         except Exception as error:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
-    async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
+    async def entry(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
         """Return the id of the new entry, or "" if the act may be done without an entry. Raises: AuditUnavailable."""
         try:
             return await in_time(self.platform.begin_act(caller, audited))

@@ -1,5 +1,5 @@
-"""The policy of the audit log. It decides which acts of a caller have an entry, and which acts the server does even if
-it cannot write the log.
+"""The policy of the audit log. The policy decides which acts of a caller have an entry, and which acts the server does
+even if it cannot write the log.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 from bunbase.contracts.acts import Act
 from bunbase.contracts.caller import Caller, CallerKind
 
-# acts that change nothing, but show secrets, all documents or all users
+# These acts change nothing, but show secrets, all documents or all users.
 SENSITIVE_READS: Final = frozenset(
     {
         Act.VARIABLE_REVEAL,
@@ -21,12 +21,12 @@ SENSITIVE_READS: Final = frozenset(
     }
 )
 
-# acts of a secret key that are the daily work of a server, and not the administration of the project
+# These acts of a secret key are the daily work of a server, and not the administration of the project.
 DAILY_WORK: Final = frozenset(
     {Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE, Act.CHANNEL_PUBLISH, Act.OBJECT_WRITE}
 )
 
-# Acts that take access away. If the log cannot be written, it would be more dangerous to refuse these acts.
+# These acts take access away. If the log cannot be written, it would be more dangerous to refuse them.
 ALWAYS_DONE: Final = frozenset(
     {
         Act.SESSION_END,
@@ -44,6 +44,7 @@ ALWAYS_DONE: Final = frozenset(
         Act.ACCOUNT_INVITE_DELETE,
         Act.KEY_DELETE,
         Act.SERVICE_ACCOUNT_DELETE,
+        Act.S3_CREDENTIAL_DELETE,
         Act.USER_INVITE_DELETE,
         Act.USER_KEYS_ROTATE,
         Act.USER_SIGN_OUT,

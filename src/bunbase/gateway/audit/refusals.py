@@ -2,8 +2,8 @@
 together are a second entry.
 
 Concern: a caller that may not do something can try it thousands of times in a second. An entry for each attempt would
-let this caller fill the disk, and hide the other entries. Therefore the further attempts are only counted in memory.
-They are lost if the process is killed, but the first attempt of each window is stored.
+let this caller fill the disk, and hide the other entries. Therefore the further attempts are only counted in memory. If
+the process is killed, these counts are lost, but the first attempt of each window is stored.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 WINDOW_SECONDS: Final = 60.0
-MAX_WINDOWS: Final = 1000  # the limit of open windows; further callers share one window for each project
+MAX_WINDOWS: Final = 1000  # At most this many windows are open. Further callers share one window for each project.
 
-Key = tuple[str, str, str]  # the key of a window: actor, project, action
+Key = tuple[str, str, str]  # The key of a window consists of actor, project and action.
 OTHERS: Final = ActorKind.ANONYMOUS.value
 
 

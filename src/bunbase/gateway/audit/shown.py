@@ -43,6 +43,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.KEY_UPDATE: ("name", "scopes", "origins", "allow_browser"),
     Act.KEY_ROTATE: ("id", "name", "hint", "grace_seconds"),
     Act.SERVICE_ACCOUNT_CREATE: ("name", "scopes"),
+    Act.S3_CREDENTIAL_CREATE: ("name", "access", "buckets"),
     Act.DATA_KEY_ROTATE: ("version",),
     Act.BACKUP_SCHEDULE: ("every_hours", "kept", "users"),
     Act.BACKUP_RESTORE: ("backup", "from_project"),
@@ -65,8 +66,8 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.BUCKET_UPDATE: ("public", "rules"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }
-MAX_NAMES: Final = 50  # the limit of field names shown for one document
-MAX_WRITES: Final = 50  # the limit of writes shown for one commit
+MAX_NAMES: Final = 50  # At most this many field names are shown for one document.
+MAX_WRITES: Final = 50  # At most this many writes are shown for one commit.
 OPS: Final = {"POST": "create", "PUT": "put", "PATCH": "patch", "DELETE": "delete"}
 
 Fields = dict[str, Any]
@@ -87,7 +88,10 @@ def shown_values(act: Act, method: str, sent: bytes, answer: bytes) -> Fields | 
 
 
 def _with_address(answer: Fields) -> Fields:
-    """Return an answer with the address of a member as a field. In the answer itself, it is in the object `user`."""
+    """Return an answer with the address of a member as a field.
+
+    In the answer itself, the object `user` has the address.
+    """
     user = answer.get("user")
     return {"email": user["email"], **answer} if isinstance(user, dict) and "email" in user else answer
 

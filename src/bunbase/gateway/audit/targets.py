@@ -14,11 +14,13 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.audit.shown import object_in
 
 PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
-# placeholders of paths for the place of an act, which an entry has in addition to its target
+# These placeholders of paths name the place of an act, which an entry has in addition to its target.
 PLACES: Final = ("project", "org")
-INSIDE: Final = ("user", "project", "org")  # objects in answers: a member, or the place that an invitation was for
-UNCHANGED: Final = "already_member"  # an invitation that changed nothing, so no place has an entry of it
-IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first field counts
+# Answers name these objects: a member, or the place that an invitation was for.
+INSIDE: Final = ("user", "project", "org")
+UNCHANGED: Final = "already_member"  # An invitation with this status changed nothing, so no place has an entry of it.
+# These fields of answers name the new thing. The first field in this order counts.
+IDS: Final = ("id", "client_id", "access_key_id", "job", "uid")
 
 
 def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> str:
@@ -27,12 +29,12 @@ def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> st
         return caller.project
     named = [str(value) for name, value in parameters.items() if name not in PLACES]
     if act is Act.DOCUMENT_WRITE and len(named) < 2:
-        return ""  # a new document
+        return ""  # This is a new document, which has no id yet.
     return "/".join(named) if named or makes(act) else str(parameters.get("org", ""))
 
 
 def target_after(act: Act, collection: str, answer: bytes) -> str:
-    """Return the id of the thing that the act has made, or "". It counts only if the entry has no target yet."""
+    """Return the id of the thing that the act has made, or "". The id counts only if the entry has no target yet."""
     made = object_in(answer)
     if made.get(UNCHANGED):
         return ""

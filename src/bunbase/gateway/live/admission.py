@@ -3,6 +3,9 @@
 Strangers are connections that have not sent their key yet. If all their places are taken, a newcomer displaces one of
 the most crowded address (`pkg/crowd.py`). Symptom without that: five addresses with 200 silent connections each, and no
 key, shut live queries and channels of all projects.
+
+A project may have only as many connections as there are places left, so that some places are always left for another
+project (`pkg/shares.py`). Symptom without that: five projects with 2,000 connections each shut out all other projects.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from bunbase.gateway.live.problems import TooManyLiveConnections
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.pkg.crowd import Crowd
 from bunbase.pkg.ip_addresses import neighbourhood
+from bunbase.pkg.shares import Shares
 
-FULL_SECONDS: Final = 10  # the wait after which a client that was refused by a limit on connections tries again
+FULL_SECONDS: Final = 10  # A client that was refused by a limit on connections tries again after this time.
 
 
 class Stranger(Protocol):
@@ -46,7 +50,7 @@ class Tally:
         return self.counts[name] < self.most
 
     def check(self, name: Hashable) -> None:
-        """Raises: TooManyLiveConnections."""
+        """Check that the name may have one more connection. Raises: TooManyLiveConnections."""
         if not self.has_room(name):
             message = f"This server allows {self.most} live connections {self.of}. Close one, or come back later."
             raise TooManyLiveConnections(message, retry_after_seconds=FULL_SECONDS)
@@ -61,7 +65,7 @@ class Tally:
 
 
 class Admission:
-    """`unlimited`: addresses for which the limit per address does not apply."""
+    """Enforces the limits on connections. `unlimited`: addresses for which the limit per address does not apply."""
 
     def __init__(
         self, settings: LiveSettings, unlimited: Container[str] = (), clock: Callable[[], float] = time.monotonic
@@ -74,6 +78,9 @@ class Admission:
         self.addresses = Tally(settings.max_connections_per_address, "from one address")
         self.projects = Tally(settings.max_connections_per_project, "of one project")
         self.users = Tally(settings.max_connections_per_user, "of one user")
+        self.shares = Shares(settings.max_connections)
+        # an operator who lets one project have all places wants no shares
+        self.shared = settings.max_connections_per_project < settings.max_connections
         self.begins = Begins(settings.begins_per_second, clock())
         self.begins_of_addresses = BeginsOfAddresses(settings.max_connections_per_address)
 
@@ -94,8 +101,8 @@ class Admission:
     def begin(self, stranger: Stranger) -> float:
         """Count a new connection.
 
-        Return 0 if the connection may begin. It is a stranger until its client has sent its key. Otherwise return the
-        seconds after which the client should try again, because too many connections begin now.
+        Return 0 if the connection may begin. A connection counts as a stranger until the client has sent a key. If too
+        many connections begin now, return the seconds after which the client should try again.
         """
         address = stranger.sender.ip
         near = neighbourhood(address)
@@ -135,25 +142,45 @@ class Admission:
 
     def enter(self, project: str, user: str) -> None:
         """Count a connection of this project and user; "" for no user. Raises: TooManyLiveConnections."""
-        self.projects.check(project)
-        if user:
-            self.users.check((project, user))
-            self.users.enter((project, user))
-        self.projects.enter(project)
+        self._check_project(project)
+        self._check_user(project, user)
+        self._count(project, user)
 
     def change(self, before: tuple[str, str], after: tuple[str, str]) -> None:
         """Count a connection for another project and user, and no longer for the previous project and user.
+
+        A connection that stays in its project keeps its place there, even if the project has too many places now.
 
         Raises: TooManyLiveConnections; the connection then still counts for the previous project and user.
         """
         self.leave(*before)
         try:
-            self.enter(*after)
+            if after[0] != before[0]:
+                self._check_project(after[0])
+            self._check_user(*after)
         except TooManyLiveConnections:
-            self.enter(*before)
+            self._count(*before)
             raise
+        self._count(*after)
 
     def leave(self, project: str, user: str) -> None:
         self.projects.leave(project)
+        self.shares.remove(project)
         if user:
             self.users.leave((project, user))
+
+    def _check_project(self, project: str) -> None:
+        self.projects.check(project)
+        if self.shared and not self.shares.allows(project):
+            message = "This project has as many live connections as this server has places left. Come back later."
+            raise TooManyLiveConnections(message, retry_after_seconds=FULL_SECONDS)
+
+    def _check_user(self, project: str, user: str) -> None:
+        if user:
+            self.users.check((project, user))
+
+    def _count(self, project: str, user: str) -> None:
+        if user:
+            self.users.enter((project, user))
+        self.projects.enter(project)
+        self.shares.add(project)

@@ -1,4 +1,6 @@
-"""Calls that wait for the first result of a query, or for the rules of a channel. They may take seconds.
+"""Limits the calls that wait for the first result of a query, or for the rules of a channel.
+
+Such a call may take seconds.
 
 A place is the permission to run one call. Each project has its own places, which its users share, and all projects
 share the places of the process. A call first waits for a place of its project, and then for a place of the process. The
@@ -15,7 +17,7 @@ from typing import Final
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.shares import Turns
 
-AT_ONCE: Final = 64  # the limit of calls of one project
+AT_ONCE: Final = 64  # One project runs at most this many calls.
 
 
 class Asking:

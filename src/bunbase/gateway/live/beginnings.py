@@ -1,14 +1,14 @@
-"""How fast live connections may begin, on this server and from one address."""
+"""Limits how fast live connections may begin, on this server and from one address."""
 
 from __future__ import annotations
 
 import random
 from typing import Final
 
-LEAST_SECONDS: Final = 1.0  # the shortest wait of a client that came while too many connections began
+LEAST_SECONDS: Final = 1.0  # A client that came while too many connections began waits at least this long.
 MOST_SECONDS: Final = 30.0
-FULL_AFTER_SECONDS: Final = 10.0  # the time in which all connections of an address may begin again
-MIN_LOOK: Final = 1000  # the smallest number of buckets at which full ones are dropped
+FULL_AFTER_SECONDS: Final = 10.0  # After this time, all connections of an address may begin again.
+MIN_LOOK: Final = 1000  # Full buckets are dropped when there are at least this many buckets.
 
 
 class TokenBucket:
@@ -29,7 +29,7 @@ class TokenBucket:
         return self.left >= 0
 
     def give_back(self) -> None:
-        """Do not count the last act: it was refused, and must not delay others."""
+        """Do not count the last act. The last act was refused, so it must not delay other acts."""
         self.left += 1
 
     def is_full(self, now: float) -> bool:
@@ -37,15 +37,16 @@ class TokenBucket:
 
     @property
     def late_seconds(self) -> float:
-        """How long it takes until the acts that were counted are allowed."""
+        """Return the seconds until the acts that were counted are allowed."""
         return max(0.0, -self.left) / self.rate
 
 
 class Begins:
     """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
 
-    The times are `1 / rate` apart. Symptom: with times that were drawn at random from the next seconds, 5,000 clients
-    that came back within a second made 18,000 attempts. Cause: most of them came back while the rate was used up again.
+    The times are `1 / rate` apart. Before, the times were drawn at random from the next seconds. With these times,
+    5,000 clients that came back within a second made 18,000 attempts, because most of them came back while the rate was
+    used up again.
     """
 
     def __init__(self, rate: float, now: float) -> None:
@@ -67,9 +68,9 @@ class Begins:
 class BeginsOfAddresses:
     """Allows `most` connections of one address to begin at once, and as many again in FULL_AFTER_SECONDS.
 
-    Symptom without it: a client that opened and closed connections in a loop, without any key, used up the beginnings
-    of the whole server, and the times at which others were told to come. `look_at`: the number of buckets at which full
-    ones are dropped.
+    Without this limit, a client that opened and closed connections in a loop, without any key, used up the rate of the
+    whole server, so that other clients had to come later. `look_at`: the number of buckets at which full buckets are
+    dropped.
     """
 
     def __init__(self, most: float) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Blocked:
-    """The reasons against a delivery, as bits. They are plain numbers, because each delivery checks them."""
+    """The reasons against a delivery, as bits. The bits are plain numbers, because each delivery checks them."""
 
     READER: Final = 1  # the client reads too slowly
     CHECK: Final = 2  # the sign-in is being checked

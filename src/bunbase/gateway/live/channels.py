@@ -40,6 +40,7 @@ from bunbase.gateway.live.asking import Asking
 from bunbase.gateway.live.blocked import Blocked
 from bunbase.gateway.live.joins import ChannelJoin, PublishMessage
 from bunbase.gateway.live.queries import Hall
+from bunbase.gateway.live.returns import Returns
 from bunbase.gateway.live.session import Session
 from bunbase.gateway.live.streams import heard
 from bunbase.pkg.errors import Problem, Unreachable
@@ -48,11 +49,12 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-SILENT_SECONDS: Final = 10.0  # the timeout of a silent stream, which sends a sign of life every 2 s
+# A stream that is silent for this long is broken, because it sends a sign of life every 2 s.
+SILENT_SECONDS: Final = 10.0
 REOPEN_SECONDS: Final = 0.2
-OPEN_SECONDS: Final = 10.0  # the time that a first join waits for the stream
-AGAIN_SECONDS: Final = 1.0  # the wait before a join that failed for a temporary reason is tried again
-SLICE: Final = 2000  # the number of deliveries after which other work gets a turn
+OPEN_SECONDS: Final = 10.0  # A first join waits at most this long for the stream.
+AGAIN_SECONDS: Final = 1.0  # A join that failed for a temporary reason is tried again after this time.
+SLICE: Final = 2000  # After this many deliveries, other work gets a turn.
 
 
 class Silent:
@@ -79,10 +81,11 @@ class LiveChannels:
         self.rooms: dict[str, dict[ChannelJoin, None]] = {}
         self.silent: dict[int, Silent] = {}
         self.open = asyncio.Event()
-        self.streams = 0  # the number of streams that have broken
+        self.streams = 0  # This many streams have broken.
         self.asking = Asking(hall.settings.max_asking)
+        self.returns = Returns(self._bring_up, hall.spawn, hall.settings.max_asking)
 
-    # the calls of sessions
+    # Sessions call these methods.
 
     async def begin(self, join: ChannelJoin) -> None:
         """Join a channel, or join it once more. The client gets the answer later."""
@@ -106,7 +109,7 @@ class LiveChannels:
             self.hall.spawn(self.begin(join))
 
     def forget(self, join: ChannelJoin, closed: bool = False) -> None:
-        """End a join: the session has removed it already. `closed`: true if its connection has ended."""
+        """End a join that its session has already removed. `closed`: true if its connection has ended."""
         join.ended = True
         number, settled = join.number, join.settled
         self._drop_number(join)
@@ -122,7 +125,7 @@ class LiveChannels:
         session.joins.clear()
 
     def leave(self, session: Session) -> None:
-        """Forget a session: its connection has ended."""
+        """Forget a session whose connection has ended."""
         joins = list(session.joins.values())
         session.joins.clear()
         for join in joins:
@@ -130,20 +133,19 @@ class LiveChannels:
 
     def catch_up(self, session: Session) -> None:
         """Bring all joins of a session up to date, because messages may be delivered again."""
-        if self.open.is_set():
-            for join in session.joins.values():
-                if not join.number:
-                    self.hall.spawn(self.begin(join))
-                elif join.settled and not join.handle and not join.asking:
-                    self.hall.spawn(self._replay(join))
+        if self.open.is_set() and session.joins:
+            self.returns.add(session)
 
     def step_out(self, session: Session) -> None:
-        """Let the members of a session leave, because its sign-in has ended. After another sign-in, it joins again."""
+        """Let the members of a session leave, because its sign-in has ended.
+
+        After another sign-in, the session joins again.
+        """
         for join in session.joins.values():
             self._begin_anew(join, closed=False)
 
     async def recheck(self, session: Session) -> None:
-        """Decide all joins for the new caller of a session. The session is blocked meanwhile."""
+        """Decide again about all joins of a session, for its new caller. The session is blocked meanwhile."""
         by_number = {join.number: join for join in session.joins.values() if join.settled}
         if not by_number:
             return
@@ -179,7 +181,7 @@ class LiveChannels:
         elif silent is not None:
             silent.place = place
             if not silent.join.handle or place.offset <= silent.join.offset:
-                self._answer(number)  # the message will not come, for example because it was a repetition
+                self._answer(number)  # The message will not come, for example because it was a repetition.
 
     async def set_presence(self, session: Session, id: int, channel: str, data: bytes | None) -> None:
         join = next((one for one in session.joins.values() if one.channel == channel), None)
@@ -193,7 +195,7 @@ class LiveChannels:
         join.presence = data
         session.put(messages.ok(id))
 
-    # the stream of Buncast
+    # The stream of Buncast.
 
     async def follow(self) -> None:
         """Follow the stream until cancelled. Open it again whenever it breaks."""
@@ -214,7 +216,7 @@ class LiveChannels:
             await asyncio.sleep(REOPEN_SECONDS)
 
     async def _beat(self) -> None:
-        """Tell Buncast that this process is alive. If a call fails, end the stream too, so that it is opened again."""
+        """Tell Buncast that this process is alive. If a call fails, end the stream, so that `follow` opens it again."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
@@ -322,7 +324,7 @@ class LiveChannels:
         if join is not None:
             self._end(join, event.problem)
 
-    # one join
+    # Methods for one join.
 
     async def _ask(self, join: ChannelJoin) -> None:
         """Register a join at Buncast. Raises: the Problems of Buncast.join; Unreachable if the stream does not open."""
@@ -345,10 +347,19 @@ class LiveChannels:
                 if join.number == number:
                     self._drop_number(join)
                 raise
-        if join.number != number:  # during the call, the join has ended or the stream has broken
+        if join.number != number:  # During the call, the join has ended or the stream has broken.
             await self._leave(number, closed=not join.ended and not session.blocked & Blocked.ENDED)
         else:
             join.settled = True
+
+    async def _bring_up(self, join: ChannelJoin) -> None:
+        """Bring one join up to date, if this is still necessary and possible."""
+        if not self.open.is_set() or join.ended or join.session.blocked:
+            return
+        if not join.number:
+            await self.begin(join)
+        elif join.settled and not join.handle and not join.asking:
+            await self._replay(join)
 
     async def _replay(self, join: ChannelJoin) -> None:
         join.asking = True
@@ -363,8 +374,10 @@ class LiveChannels:
             join.asking = False
 
     async def _leave(self, number: int, closed: bool) -> None:
-        """Leave a channel. Try again while the stream is open, because the member would otherwise stay as long as the
-        stream.
+        """Leave a channel.
+
+        If a call fails, try again while the stream is open, because the member would otherwise stay until the stream
+        ends.
 
         If the stream breaks, Buncast forgets all numbers.
         """
@@ -421,13 +434,14 @@ class LiveChannels:
         self._drop_number(join)
         session.put(messages.refusal("end" if join.shown else "error", join.id, problem))
 
-    # messages without an echo
+    # Messages without an echo.
 
     def note_silent(self, number: int, silent: Silent) -> None:
         """Note a message that its publisher does not want to get.
 
-        The join knows its messages. Symptom of a search in all of them: when the stream broke off with 600 clients in
-        100 channels each, and one message of each on its way, the event loop stood still for a second.
+        Each join has a list of its own messages. Before, one list had the messages of all joins. When the stream broke
+        with 600 clients in 100 channels each, and each client waited for a message, the search in this list blocked the
+        event loop for a second.
         """
         self.silent[number] = silent
         if silent.join.silent is None:

@@ -1,7 +1,7 @@
-"""Acts of sessions at a later time, in one heap. A timer of the event loop for each act would cost more memory.
+"""Runs acts of sessions at a later time. One heap has all acts, because a timer for each act would take more memory.
 
-A token may expire in an hour, or a key in a year. Symptom, when the heap kept each act until then: connections stayed
-in memory long after their end, and a client could fill the memory by sending `auth` again and again. So acts that are
+A token may expire in an hour, or a key in a year. Before, the heap kept each act until its time. So connections stayed
+in memory long after their end, and a client could fill the memory by sending `auth` again and again. Now acts that are
 no longer needed are dropped whenever the heap has doubled.
 """
 
@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-MIN_LOOK: Final = 1000  # a heap of this size or more is searched for acts that are no longer needed
+MIN_LOOK: Final = 1000  # A heap of this size or more is searched for acts that are no longer needed.
 
 Act = Callable[[], None]
 
 
 class Timed(Protocol):
-    """A session. `generation`: grows when the earlier deadlines of the session are no longer needed."""
+    """A session. `generation` grows when the earlier deadlines of the session are no longer needed."""
 
     closed: bool
     generation: int

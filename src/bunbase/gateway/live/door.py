@@ -23,13 +23,16 @@ from bunbase.pkg.own_pages import is_own_page
 from bunbase.pkg.websocket.connection import MAX_WAITING_BYTES, WebSocket
 from bunbase.pkg.websocket.handshake import UpgradeRequired, accept_handshake
 
-UNACKNOWLEDGED_SECONDS: Final = 20.0  # the timeout after which a client that acknowledges nothing counts as gone
+UNACKNOWLEDGED_SECONDS: Final = 20.0  # A client that acknowledges nothing for this long counts as gone.
 
 AnyRequest = Request[Any, Any, Any]
 
 
 class LiveDoor:
-    """`allowed`: True for an origin whose pages may connect. `lines`: the connections that are not WebSockets."""
+    """Opens live connections. `allowed`: a function that returns True for an origin whose pages may connect.
+
+    `lines`: the connections that are not WebSockets.
+    """
 
     def __init__(self, server: LiveServer, trusted_proxies: Container[str], allowed: Callable[[str], bool]) -> None:
         self.server = server
@@ -53,7 +56,7 @@ class LiveDoor:
         return headers
 
     def socket(self, sender: Sender, origin: str | None) -> WebSocket:
-        """Return the protocol that takes a connection over. Its session begins at that moment."""
+        """Return the protocol that takes a connection over. The session of the connection begins at that moment."""
 
         def opened(socket: WebSocket) -> SocketReceiver:
             return SocketReceiver(self.server, self.server.begin(SocketOutlet(socket), sender, origin))
@@ -78,7 +81,7 @@ class LiveDoor:
     def ticket_for(self, request: AnyRequest, caller: Caller) -> str:
         """Return a ticket for the credentials of a request, which belong to this caller.
 
-        Raises: the same as `arrival`; TooManyLiveTickets.
+        Raises: the problems of `arrival`, TooManyLiveTickets.
         """
         return self.lines.tickets.make(self.arrival(request).offered, caller)
 
@@ -87,7 +90,7 @@ class LiveDoor:
         connection = incoming(request.scope)
         connection.limit_unacknowledged(UNACKNOWLEDGED_SECONDS)
         connection.limit_kernel_buffer(MAX_WAITING_BYTES)
-        connection.is_counted_elsewhere()  # `admission` counts it
+        connection.is_counted_elsewhere()  # `admission` counts this connection.
         self.end_at_stop(request, outlet)
         return ClosingStream(outlet, MEDIA_TYPE, HEADERS)
 
@@ -112,6 +115,6 @@ def accepts_events(request: AnyRequest) -> bool:
 
 
 def need_events(request: AnyRequest) -> None:
-    """Raises: EventsNotAccepted."""
+    """Check that the client accepts events. Raises: EventsNotAccepted."""
     if not accepts_events(request):
         raise EventsNotAccepted("Send the header Accept: text/event-stream, and read the answer as it comes.")

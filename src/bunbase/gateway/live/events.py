@@ -14,14 +14,15 @@ from bunbase.gateway.live.outlet import Packed, joined
 from bunbase.pkg.pieces import pieces_of
 
 MEDIA_TYPE: Final = "text/event-stream"
-# `no-transform` and the second header ask proxies to pass each event on at once
+# `no-transform` and the second header ask proxies to pass each event on at once.
 HEADERS: Final = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no"}
-# A separate line: some libraries (httpx-sse) would take an empty line after it, or after `retry`, for an empty event
+# This is a separate line. Some libraries (httpx-sse) would take an empty line after it, or after `retry`, for an empty
+# event.
 COMMENT: Final = b":\n"
 COMMENT_SECONDS: Final = 15.0
-START_SECONDS: Final = 10.0  # the timeout for the start of the response
+START_SECONDS: Final = 10.0  # The response must start within this time.
 PART_BYTES: Final = 64 << 10
-RETRY_MS: Final = (1_000, 5_000)  # the bounds of the wait before an EventSource connects again
+RETRY_MS: Final = (1_000, 5_000)  # These are the bounds of the wait before an EventSource connects again.
 BARRIER: Final = b'{"t":"at","at":"'
 
 
@@ -98,7 +99,7 @@ class EventOutlet(HttpOutlet):
 def event(messages: Sequence[bytes]) -> bytes:
     """Return messages as one event. The id of the event is the last barrier among them."""
     data = joined(messages)
-    if b"\n" in data or b"\r" in data:  # a line break is only between two parts of JSON, never in a string
+    if b"\n" in data or b"\r" in data:  # A line break is only between two parts of JSON, never in a string.
         data = data.replace(b"\r", b" ").replace(b"\n", b" ")
     barrier = next((message for message in reversed(messages) if message.startswith(BARRIER)), None)
     id = b"id: %b\n" % barrier[len(BARRIER) : -2] if barrier else b""

@@ -23,7 +23,8 @@ from bunbase.gateway.live.signing import enter
 from bunbase.gateway.live.tickets import Tickets
 from bunbase.pkg.errors import InvalidInput, TooLarge
 
-TURN_SECONDS: Final = 0.002  # the limit of work in one iteration of the loop; a request may have a thousand messages
+# This limits the work in one iteration of the loop, because a request may have a thousand messages.
+TURN_SECONDS: Final = 0.002
 
 Kind = TypeVar("Kind", bound=HttpOutlet)
 
@@ -47,11 +48,11 @@ class HttpLines:
         self.tickets = Tickets(server.settings, server.admission.unlimited)
 
     async def open_events(self, arrival: Arrival, sent: Sequence[bytes], resume: str) -> EventOutlet:
-        """Open a connection whose messages are a stream of events. Raises: the same as `_open`."""
+        """Open a connection whose messages are a stream of events. Raises: the problems of `_open`."""
         return await self._open(EventOutlet(self._end), arrival, sent, resume)
 
     async def open_poll(self, arrival: Arrival, sent: Sequence[bytes], resume: str) -> PollOutlet:
-        """Open a connection whose client polls. Raises: the same as `_open`."""
+        """Open a connection whose client polls. Raises: the problems of `_open`."""
         return await self._open(PollOutlet(self._end), arrival, sent, resume)
 
     def find(self, name: str, caller: Caller) -> HttpOutlet:
@@ -80,7 +81,7 @@ class HttpLines:
         await self._take(outlet, sent)
 
     def check(self, sent: Sequence[bytes]) -> None:
-        """Raises: InvalidInput, TooLarge."""
+        """Check the messages of a client. Raises: InvalidInput, TooLarge."""
         most = self.server.settings.max_message_bytes
         for index, message in enumerate(sent):
             if not message.startswith(b"{"):
@@ -89,7 +90,10 @@ class HttpLines:
                 raise TooLarge(f"A message has at most {most} bytes: /send/{index} has {len(message)}.")
 
     async def _open(self, outlet: Kind, arrival: Arrival, sent: Sequence[bytes], resume: str) -> Kind:
-        """Raises: the same as `SignIn.check`; TooManyLiveConnections, InvalidInput, TooLarge."""
+        """Open a connection.
+
+        Raises: the problems of `SignIn.check`, TooManyLiveConnections, InvalidInput, TooLarge.
+        """
         self.check(sent)
         sender, server = arrival.sender, self.server
         server.admission.check(sender.ip)
@@ -99,7 +103,7 @@ class HttpLines:
                 after = random.randint(1, 3)  # noqa: S311  spreads load
                 raise TooManyLiveConnections("Too many connections begin now.", retry_after_seconds=after)
             await enter(session, arrival.offered, resume)
-            # the rate of new connections has its own limit, so these messages are not counted
+            # The rate of new connections has its own limit, so these messages are not counted.
             await self._take(outlet, sent)
         except BaseException:
             outlet.end()

@@ -10,16 +10,19 @@ from typing import Final
 from bunbase.gateway.live.outlet import Packed
 from bunbase.gateway.live.session import Session
 
-END_SECONDS: Final = 5.0  # the time that a client has to read the last messages
+END_SECONDS: Final = 5.0  # A client has this much time to read the last messages.
 
 
 class HttpOutlet(ABC):
-    """`most`: if more bytes wait, the client is behind. `on_end`: called once, when the connection has ended."""
+    """The base of outlets over HTTP requests. `most`: the client is behind if more bytes than this wait.
+
+    `on_end`: a function that is called once, when the connection has ended.
+    """
 
     answers_pings = False
     transport: str
     most: int
-    session: Session  # set as soon as the session exists
+    session: Session  # This is set as soon as the session exists.
 
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         self.on_end = on_end
@@ -46,7 +49,7 @@ class HttpOutlet(ABC):
         self.end()
 
     def end(self) -> None:
-        """Forget the connection. Idempotent."""
+        """End the connection and forget it. Idempotent."""
         if self.ended:
             return
         self.ended = self.closing = True

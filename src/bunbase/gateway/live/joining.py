@@ -15,7 +15,8 @@ from bunbase.gateway.live.problems import AlreadyJoined, LiveIdTaken, TooManyCha
 from bunbase.gateway.live.session import Session
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 100  # the limit of waiting messages of one connection, which are handled one after the other
+# At most this many messages of one connection wait. Waiting messages are handled one after the other.
+MAX_WAITING: Final = 100
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -40,7 +41,7 @@ class Orders:
         self.busy = False
 
     def check_room(self) -> None:
-        """Raises: TooManyWaitingMessages."""
+        """Check that one more message may wait. Raises: TooManyWaitingMessages."""
         if len(self.waiting) >= MAX_WAITING:
             detail = f"{MAX_WAITING} messages of this connection wait already: wait for their answers."
             raise TooManyWaitingMessages(detail, limit=MAX_WAITING, retry_after_seconds=1)
@@ -72,7 +73,7 @@ class Orders:
         try:
             while self.waiting and not self.session.closed and self.session.may_act():
                 await self.waiting.popleft().work()
-                await asyncio.sleep(0)  # a rule may take 2 ms, and 100 of them must not run in one turn
+                await asyncio.sleep(0)  # A rule may take 2 ms, and 100 rules must not run in one turn.
         finally:
             self.busy = False
 

@@ -41,7 +41,7 @@ class PublishMessage(Message, frozen=True, tag="publish"):
 
 
 class PresenceMessage(Message, frozen=True, tag="presence"):
-    """Without `data`, the connection leaves the list of members."""
+    """A change of the connection's member. Without `data`, the connection leaves the list of members."""
 
     id: Id
     channel: ChannelName
@@ -105,7 +105,10 @@ class ChannelJoin:
         return Position(self.epoch, self.offset)
 
     def asked(self) -> Join:
-        """Return the request to Buncast. After the first answer, it asks for the messages that the client lacks."""
+        """Return the request to Buncast.
+
+        After the first answer, the request asks for the messages that the client lacks.
+        """
         since: Position | Literal["start"] | None
         if self.shown:
             since = self.position

@@ -35,22 +35,22 @@ from bunbase.gateway.live.watching import answer_syncs
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 
-AT_ONCE: Final = 4  # the limit of calls of one project
-LEAST_PAUSE_SECONDS: Final = 1.0  # the shortest pause between two results
-MOST_PAUSE_SECONDS: Final = 5.0  # the longest pause between two results; it is shorter than the timeout of a `sync`
-PAUSE_SHARE: Final = 3.0  # a call that took a second is followed by a pause of three
-CALM_SECONDS: Final = 30.0  # the time without falling behind after which earlier times do not count any more
+AT_ONCE: Final = 4  # One project runs at most this many calls.
+LEAST_PAUSE_SECONDS: Final = 1.0  # Two results are at least this far apart.
+MOST_PAUSE_SECONDS: Final = 5.0  # Two results are at most this far apart. This is shorter than the timeout of a `sync`.
+PAUSE_SHARE: Final = 3.0  # After a call that took a second, the pause takes three seconds.
+CALM_SECONDS: Final = 30.0  # If a connection has not been late for this long, earlier times do not count any more.
 MOST_DOUBLINGS: Final = 5
-GROUP: Final = b"late"  # no group has this name, so the client gets no differences
+GROUP: Final = b"late"  # No group has this name, so the client gets no differences.
 
 
 class Late:
     """The state of a late connection. `apart`: true if its results come apart; otherwise its queries are watched again.
 
-    `times`: the number of times that it has fallen behind. `fell_at`: the last time at which it fell behind. `more`:
-    the number of results that must come apart before its queries are watched again. `told_at`: the last time at which
-    all its results reached one state, or the time at which it began to wait.
-    `epoch`, `seq`: the last state that the client has got with `at`. `bodies`: a hash of the results at this state.
+    `times`: the number of times that the connection has fallen behind. `fell_at`: the time at which this last happened.
+    `more`: the number of results that must come apart before its queries are watched again. `told_at`: the last time at
+    which all its results reached one state, or the time at which it began to wait. `epoch`, `seq`: the last state that
+    the client has got with `at`. `bodies`: a hash of the results at this state.
     """
 
     __slots__ = ("apart", "bodies", "epoch", "fell_at", "more", "seq", "task", "times", "told_at")
@@ -66,7 +66,7 @@ class Late:
 
 
 class LateSessions:
-    """`seconds`: the setting `late_seconds`."""
+    """Sends results to late sessions. `seconds`: the setting `late_seconds`."""
 
     def __init__(self, watches: Registrations, bundoc: Live, usage: ConnectionUsage, settings: LiveSettings) -> None:
         self.watches = watches
@@ -76,7 +76,10 @@ class LateSessions:
         self.asking = Asking(settings.max_asking, AT_ONCE)
 
     def fall_behind(self, session: Session, dear: bool) -> None:
-        """Note that some watches of a session are behind and were missed. `dear`: true if their queries take long."""
+        """Note that some watches of a session are behind and were missed.
+
+        `dear`: true if the queries of these watches take much time.
+        """
         late = late_of(session) or Late()
         session.late = late
         if not late.apart:
@@ -137,7 +140,7 @@ class LateSessions:
                     self._come_back(late)
                     break
                 if not session.watches:
-                    break  # all watches have ended, and their deadline must not end a new watch
+                    break  # All watches have ended, and their deadline must not end a new watch.
                 pause = PAUSE_SHARE * (time.monotonic() - began)
                 await asyncio.sleep(min(MOST_PAUSE_SECONDS, max(LEAST_PAUSE_SECONDS, pause)))
         finally:
@@ -148,7 +151,7 @@ class LateSessions:
             self.watches.begin_missed(session)
 
     async def _next(self, session: Session, late: Late) -> Results | None:
-        """Send the present results. Return them, or None if some of them could not be sent."""
+        """Send the present results. Return the sent results, or None if some of them could not be sent."""
         watches, caller = tuple(session.watches.values()), session.caller
         for watch in watches:
             watch.forget_resume()
@@ -184,8 +187,8 @@ class LateSessions:
         """Send the results. Return True if all results of the session have reached their state.
 
         A result of more than 64 KiB is written at once, and may fill the buffer of the connection. The other results
-        are sent nevertheless, because `at` needs all of them, and a snapshot has a limited size. Symptom when they were
-        not sent: a client got the same results again and again, without `at`.
+        are sent nevertheless, because `at` needs all of them, and a snapshot has a limited size. Before, the other
+        results were not sent, and a client got the same results again and again, without `at`.
         """
         for watch, one in zip(watches, found.results, strict=True):
             if not _may_go_on(session):
@@ -200,7 +203,7 @@ class LateSessions:
             session.put(b'{"t":"now","id":%d,"g":"%b","turn":0,"at":"%b",%b}' % (watch.id, GROUP, at, one.body))
             self.usage.count_delivered(session.caller.project, 1)
         if session.blocked & Blocked.READER and not session.closed:
-            session.home.note_slow(session)  # more waits now than when the buffer became full
+            session.home.note_slow(session)  # More bytes wait now than when the buffer became full.
         asked = set(watches)
         return _may_go_on(session) and all(watch in asked for watch in session.watches.values())
 

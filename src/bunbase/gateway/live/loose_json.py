@@ -1,9 +1,9 @@
-"""JSON that the strict decoder refuses, although it is JSON: a text with half of a character (`"\\ud83d"`).
+"""Reads JSON that the strict decoder refuses although it is valid: a text with half of a character (`"\\ud83d"`).
 
-Symptom without this: an application cut a text in the middle of an emoji. The server treated the message as unreadable,
-and closed the whole connection with all live queries of the client. When the client sent the message again, the server
-closed the connection again. A whole number with more than 4,300 digits had the same effect, because Python refuses to
-convert it.
+Without this module, one emoji could close a connection. An application cut a text in the middle of an emoji. The server
+treated the message as unreadable, and closed the whole connection with all live queries of the client. When the client
+sent the message again, the server closed the connection again. A whole number with more than 4,300 digits had the same
+effect, because Python refuses to convert it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def loosely_read(text: bytes) -> Any:
 
 
 def loose_object(text: bytes) -> dict[str, Any] | None:
-    """Return a JSON object; an empty object if the text is nested too deeply; None if the text is not an object."""
+    """Return a JSON object. Return {} if the text is nested too deeply, and None if the text is not an object."""
     try:
         found = loosely_read(text)
     except RecursionError:

@@ -27,11 +27,11 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True):
-    """A message of a client. Its tag is the type."""
+    """A message of a client. The tag of a message is the type."""
 
 
 class Auth(Message, frozen=True, tag="auth"):
-    """`key`, `token`, `project`, `explain`: the same as in Offered. `resume`: the name of an earlier connection."""
+    """The sign-in. `resume`: the name of an earlier connection. Offered describes the other fields."""
 
     key: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
     token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] = ""
@@ -45,7 +45,10 @@ class Pong(Message, frozen=True, tag="pong"):
 
 
 class WatchedQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The members of a query, including members that a watched query cannot have."""
+    """A query of a client.
+
+    The struct also has members that a watched query cannot have, so that the session can refuse these members.
+    """
 
     collection: str
     where: msgspec.Raw | UnsetType = UNSET
@@ -68,7 +71,10 @@ class WatchedDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WatchMessage(Message, frozen=True, tag="watch"):
-    """`why`: the reason to watch again: a difference was lost (`gap`), or the client's result was wrong (`check`)."""
+    """Begins a watch. `why`: the reason to watch again.
+
+    Either a difference was lost (`gap`), or the client's result was wrong (`check`).
+    """
 
     id: Id
     query: WatchedQuery | UnsetType = UNSET
@@ -106,7 +112,7 @@ class Unreadable(Exception):
 
 
 def decoder_of(kinds: Iterable[type[Message]]) -> Callable[[bytes], Message]:
-    """Return a function that decodes the messages `kinds`. It raises NotAMessage and Unreadable."""
+    """Return a function that decodes the messages `kinds`. The function raises NotAMessage and Unreadable."""
     known = tuple(kinds)
     decode: Callable[[bytes], Message] = msgspec.json.Decoder(Union[known]).decode  # noqa: UP007  made at run time
 
@@ -145,7 +151,7 @@ def at(epoch: str, seq: int) -> bytes:
 
 
 def encoded(kind: str, **members: Any) -> bytes:
-    """Return a message of this type. Members that are UNSET are left out."""
+    """Return a message of this type. The message leaves out members that are UNSET."""
     return msgspec.json.encode({"t": kind} | {name: value for name, value in members.items() if value is not UNSET})
 
 
@@ -157,7 +163,7 @@ def refusal(kind: str, id: int | None, problem: Problem | dict[str, Any]) -> byt
 def _unreadable(sent: bytes, error: msgspec.ValidationError, known: tuple[type[Message], ...]) -> Exception:
     try:
         found = msgspec.json.decode(sent, type=Numbered).id
-    except (msgspec.DecodeError, RecursionError):  # a ValidationError is a DecodeError, too
+    except (msgspec.DecodeError, RecursionError):  # A ValidationError is a DecodeError, too.
         return _unsound(sent)
     pointer, message = fault_in(error)
     if pointer == "/t":

@@ -1,4 +1,4 @@
-"""The openings of WebSockets that the fast lane takes: a decision from the bytes of a head, without the framework.
+"""Decides which openings of WebSockets the fast lane takes, from the bytes of a request head and without the framework.
 
 None does not refuse a request, but sends it to the ordinary lane (`routes.open_live`), which contains all refusals. So
 this file returns None for everything unusual: another spelling of the path, a parameter, a header sent twice, an origin
@@ -30,9 +30,9 @@ READ: Final = frozenset(
     b"sec-websocket-version sec-websocket-protocol sec-websocket-extensions".split()
 )
 UNUSUAL: Final = frozenset(b"content-length transfer-encoding expect".split())
-OURS: Final = b"x-bunbase-"  # the prefix of headers that only the ordinary lane handles
+OURS: Final = b"x-bunbase-"  # Only the ordinary lane handles headers with this prefix.
 EVENTS: Final = MEDIA_TYPE.encode()
-AT_ONCE: Final = 32  # the limit of openings in one iteration of the loop, which take about 5 ms
+AT_ONCE: Final = 32  # One iteration of the loop opens at most this many connections, which takes about 5 ms.
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Opening(msgspec.Struct, frozen=True):
 
     @property
     def caller(self) -> Caller:
-        """The caller in the log: the key comes later, with the first message."""
+        """The caller for the log. The caller is anonymous, because the key comes later, with the first message."""
         return self.sender.caller(CallerKind.ANONYMOUS)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-Packed = dict[tuple[bytes, ...], bytes]  # messages that were already packed for another session in this tick
+Packed = dict[tuple[bytes, ...], bytes]  # Messages that were already packed for another session in this tick.
 
 
 class Outlet(Protocol):
     """One connection of a client. `transport`: its kind, a label of metrics.
 
-    `answers_pings`: true if the client must send something within `silent_seconds`. If False, the transport itself
+    `answers_pings`: true if the client must send something within `silent_seconds`. If false, the transport itself
     notices that the client is gone.
     """
 
@@ -24,7 +24,10 @@ class Outlet(Protocol):
         ...
 
     def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
-        """Send messages together. `packed`: shares the packing with other sessions. Return the number of bytes."""
+        """Send messages together, and return the number of bytes.
+
+        `packed`: the messages that other sessions have packed.
+        """
         ...
 
     def close(self, code: int, reason: str) -> None:

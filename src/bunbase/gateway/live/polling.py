@@ -10,24 +10,26 @@ from typing import Final
 from bunbase.gateway.live.http_outlet import HttpOutlet
 from bunbase.gateway.live.outlet import Packed
 
-POLL_SECONDS: Final = 25.0  # the longest wait of a poll, shorter than the timeouts of proxies (30 or 60 s)
-KEPT_SECONDS: Final = 30.0  # the time for which a connection is kept between two polls
+# A poll waits at most this long, which is shorter than the timeouts of proxies (30 or 60 s).
+POLL_SECONDS: Final = 25.0
+KEPT_SECONDS: Final = 30.0  # A connection is kept for this time between two polls.
 PING: Final = b'{"t":"ping"'
 
 
 class PollOutlet(HttpOutlet):
     transport = "poll"
-    most = 256 << 10  # bytes that a client gets with each poll if it is behind
+    most = 256 << 10  # A client that is behind gets this many bytes with each poll.
 
     def __init__(self, on_end: Callable[[HttpOutlet], None]) -> None:
         super().__init__(on_end)
         self.waiting: list[bytes] = []
-        self.polled: asyncio.Event | None = None  # wakes the current poll
+        self.polled: asyncio.Event | None = None  # This event wakes the current poll.
 
     def send(self, messages: Sequence[bytes], packed: Packed | None = None) -> int:
         if self.closing:
             return 0
-        kept = [message for message in messages if not message.startswith(PING)]  # polls are the signs of life
+        # Polls are the signs of life, so pings are left out.
+        kept = [message for message in messages if not message.startswith(PING)]
         size = sum(map(len, kept))
         if kept:
             self.waiting += kept

@@ -7,8 +7,8 @@ The life of a watch:
 2. `Started` comes in the stream: the session gets `now`, and the watch joins its group.
 3. A `Diff` of the group goes to each session of the group, as the same bytes. At the `Barrier`, each session that got
    something gets `at`.
-4. If an event for a watch arrives while the session is blocked, the watch is *missed*. It leaves its group, and Bundoc
-   forgets the number. `catch_up` begins again at step 1, and the client gets the whole result once more.
+4. If an event for a watch arrives while the session is blocked, the watch is *missed*. A missed watch leaves its group,
+   and Bundoc forgets the number. `catch_up` begins again at step 1, and the client gets the whole result once more.
 5. If Bundoc reports that the watch is behind, its session is late, and all other sessions get their barrier
    (`lateness`).
 
@@ -41,13 +41,14 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-SILENT_SECONDS: Final = 30.0  # the timeout of a silent stream, which sends a sign of life every 10 s
+# A stream that is silent for this long is broken, because it sends a sign of life every 10 s.
+SILENT_SECONDS: Final = 30.0
 REOPEN_SECONDS: Final = 0.2
-SLICE: Final = 2000  # the number of deliveries after which other work gets a turn
+SLICE: Final = 2000  # After this many deliveries, other work gets a turn.
 
 
 class Hall(Protocol):
-    """The part of all sessions together (`LiveServer`) that the queries need."""
+    """The part of `LiveServer`, which has all sessions, that the queries need."""
 
     sessions: dict[Session, None]
     settings: LiveSettings
@@ -68,7 +69,7 @@ class Queries:
         self.watches = Registrations(hall, bundoc, self.settle, hall.settings.max_asking)
         self.late = LateSessions(self.watches, bundoc, hall.usage, hall.settings)
 
-    # the requests of sessions
+    # Sessions call these methods.
 
     def begin(self, watch: Watch) -> None:
         """Watch a query. The client gets the result later."""
@@ -77,7 +78,7 @@ class Queries:
             self.late.go_on(watch.session)
 
     def forget(self, watch: Watch) -> None:
-        """End a watch: the session has removed it already."""
+        """End a watch that its session has already removed."""
         watch.ended = True
         watch.session.missed.pop(watch, None)
         self.watches.withdraw(watch)
@@ -94,7 +95,7 @@ class Queries:
         refuse_syncs(session, problem)
 
     def leave(self, session: Session) -> None:
-        """Forget a session: its connection has ended."""
+        """Forget a session whose connection has ended."""
         watches = list(session.watches.values())
         session.watches.clear()
         for watch in watches:
@@ -131,7 +132,7 @@ class Queries:
         return standing.at
 
     async def recheck(self, session: Session) -> None:
-        """Decide all watches for the new caller of a session. The session is blocked meanwhile."""
+        """Decide again about all watches of a session, for its new caller. The session is blocked meanwhile."""
         caller = session.caller
         settled = [watch for watch in session.watches.values() if watch.settled and not watch.ended]
         for watch in settled:
@@ -148,7 +149,7 @@ class Queries:
             if watch.number == number and not watch.ended:
                 self.watches.miss(watch)
 
-    # the stream of Bundoc
+    # The stream of Bundoc.
 
     async def follow(self) -> None:
         """Follow the stream until cancelled. Open it again whenever it breaks."""
@@ -224,7 +225,7 @@ class Queries:
         for session, watches in held:
             if (
                 not session.blocked and now < session.expires_at
-            ):  # the same check as in `may_get`, without the cost of a call
+            ):  # this is the same check as in `may_get`, without the cost of a call
                 session.put(message)
                 due[session] = None
             else:

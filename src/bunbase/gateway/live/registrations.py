@@ -19,8 +19,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-OPEN_SECONDS: Final = 10.0  # the time that a first watch waits for the stream
-AGAIN_SECONDS: Final = 1.0  # the wait before a watch that failed for a temporary reason is tried again
+OPEN_SECONDS: Final = 10.0  # A first watch waits at most this long for the stream.
+AGAIN_SECONDS: Final = 1.0  # A watch that failed for a temporary reason is tried again after this time.
 
 
 class Spawner(Protocol):
@@ -28,9 +28,11 @@ class Spawner(Protocol):
 
 
 class Registrations:
-    """`open`: is set while the stream of Bundoc is open. `on_end`: called with the session of a watch that has ended.
+    """Registers watches at Bundoc. `open`: an event that is set while the stream of Bundoc is open.
 
-    `leaving`: numbers that Bundoc must forget. `max_asking`: the setting of the same name.
+    `on_end`: a function that is called with the session of a watch that has ended.
+
+    `leaving`: numbers that Bundoc must forget. `max_asking`: the setting with the same name.
     """
 
     def __init__(self, spawner: Spawner, bundoc: Live, on_end: Callable[[Session], None], max_asking: int) -> None:
@@ -73,7 +75,7 @@ class Registrations:
             self._leave_soon(number)
 
     def miss(self, watch: Watch) -> None:
-        """Forget the result of a watch. It is watched again when the session may get results."""
+        """Forget the result of a watch. The query is watched again when the session may get results."""
         self.withdraw(watch)
         self.stay_missed(watch)
 
@@ -133,7 +135,7 @@ class Registrations:
             return
         finally:
             watch.asking = False
-        if watch in watch.session.missed:  # the watch was missed during the call
+        if watch in watch.session.missed:  # The watch was missed during the call.
             self.begin_missed(watch.session)
 
     async def _ask(self, watch: Watch) -> None:
@@ -159,7 +161,7 @@ class Registrations:
                 if watch.number == number:
                     self._drop_number(watch)
                 raise
-        if watch.number != number:  # the watch has ended or was missed during the call
+        if watch.number != number:  # The watch has ended or was missed during the call.
             self._leave_soon(number)
             return
         watch.settled = True
@@ -174,7 +176,7 @@ class Registrations:
         return number
 
     def _drop_number(self, watch: Watch) -> None:
-        """Forget what is known of a watch under its present number. Idempotent."""
+        """Forget a watch under its present number. Idempotent."""
         self._leave_group(watch)
         if self.by_number.pop(watch.number, None) is None:
             return
@@ -222,7 +224,7 @@ class Registrations:
                     await self.bundoc.unwatch(self.edge, numbers)
                 except Problem as problem:
                     log.warning("live queries could not be forgotten", count=len(numbers), reason=problem.detail)
-                    self.leaving += numbers  # Bundoc would keep them as long as the stream is open
+                    self.leaving += numbers  # Bundoc would keep these numbers as long as the stream is open.
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self.leaver = None

@@ -69,7 +69,7 @@ class LiveMessagesFound(msgspec.Struct, frozen=True):
 
 
 class LiveTicket(msgspec.Struct, frozen=True):
-    """`ticket`: works once, as the parameter `ticket` of `GET /v1/live`."""
+    """A ticket for a live connection. `ticket` works once, as the parameter `ticket` of `GET /v1/live`."""
 
     ticket: str
     expires_in: int
@@ -265,7 +265,7 @@ def _messages_in(q: str) -> list[bytes]:
             return _bytes(msgspec.json.decode(text, type=Sent))
         except (msgspec.DecodeError, UnicodeDecodeError):
             return loose_texts(msgspec.convert(loosely_read(text), list[dict[str, Any]]))
-    except (binascii.Error, ValueError, RecursionError):  # errors of msgspec are ValueErrors
+    except (binascii.Error, ValueError, RecursionError):  # Errors of msgspec are ValueErrors.
         raise InvalidInput.at("q", "Send the base64url of a JSON array of messages.") from None
 
 

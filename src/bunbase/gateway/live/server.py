@@ -44,14 +44,15 @@ from bunbase.pkg.websocket.frames import CloseCode
 
 log = logger("live")
 
-TURNS: Final = 40  # the number of parts in which sessions are visited, each part once in `ping_seconds`
-SILENCE_LOOKS: Final = 8  # the number of parts that each turn searches for silent clients
-LAST_SECONDS: Final = 1.0  # the time in which a silent client may still read why its connection ends
-MAX_BEHIND_SECONDS: Final = 120.0  # the limit for a client that stays behind, although it reads a little now and then
+TURNS: Final = 40  # Sessions are visited in this many parts, each part once in `ping_seconds`.
+SILENCE_LOOKS: Final = 8  # Each turn searches this many parts for silent clients.
+LAST_SECONDS: Final = 1.0  # A silent client has this much time to read why its connection ends.
+# A client may stay behind for at most this long, although it reads a little now and then.
+MAX_BEHIND_SECONDS: Final = 120.0
 
 
 class LiveRooms(msgspec.Struct, frozen=True):
-    """The rooms that live connections use. `clock`: decides in which hour their usage counts."""
+    """The services that live connections use. `clock` decides in which hour their usage counts."""
 
     bundoc: Live
     buncast: Buncast
@@ -80,12 +81,13 @@ class LiveServer:
         self.decode = decoder_of(HANDLERS)
         self.sessions: dict[Session, None] = {}
         self.by_credential: dict[str, set[Session]] = {}
-        self.slow: dict[Session, int] = {}  # slow clients, with the bytes that waited at the last check
-        self.slow_bytes = 0  # the sum of these bytes
+        # These clients are slow. The value is the number of bytes that waited at the last check.
+        self.slow: dict[Session, int] = {}
+        self.slow_bytes = 0  # This is the sum of these bytes.
         self.turns: list[dict[Session, None]] = [{} for _ in range(TURNS)]
         self.tasks: set[asyncio.Task[Any]] = set()
         self.begun = 0
-        self.hears = True  # True while the feeds of revocations work
+        self.hears = True  # True while the feeds of revocations work.
         self.stopping = False
 
     @asynccontextmanager
@@ -107,10 +109,13 @@ class LiveServer:
             await asyncio.gather(*work, *self.tasks, return_exceptions=True)
             await self.usage.writer.close()
 
-    # connections
+    # Methods for connections.
 
     def begin(self, outlet: Outlet, sender: Sender, origin: str | None) -> Session:
-        """Return the session of a new connection. Its limits were checked by `admission.check`."""
+        """Return the session of a new connection.
+
+        `admission.check` has already checked the limits of the connection.
+        """
         session = Session(self, outlet, sender, origin)
         late = self.admission.begin(session)
         self.sessions[session] = None
@@ -169,7 +174,7 @@ class LiveServer:
         if not task.cancelled() and (fault := task.exception()) is not None:
             log.error("work for live connections failed", exc_info=fault)
 
-    # credentials
+    # Methods for credentials.
 
     def signed_in(self, session: Session, before: SignedIn | None) -> None:
         """Note under which ids the sign-in of a session may be revoked, and to which project its time counts."""
@@ -212,7 +217,7 @@ class LiveServer:
         if concerned and news.at:
             metrics.live_silence_seconds.observe(max(0.0, time.time() - news.at))
 
-    # clients that read too slowly
+    # Methods for clients that read too slowly.
 
     def note_slow(self, session: Session) -> None:
         """Note how many bytes wait for a client that is behind.
@@ -226,7 +231,7 @@ class LiveServer:
             asyncio.get_running_loop().call_soon(self._limit_waiting)
 
     def _limit_waiting(self) -> None:
-        """Close the connections with the largest buffers if too many bytes wait in total."""
+        """If too many bytes wait in total, close the connections with the largest buffers."""
         most = self.settings.max_waiting_bytes
         self.slow_bytes = sum([session.outlet.waiting_bytes for session in self.slow])
         if self.slow_bytes <= most:
@@ -238,7 +243,7 @@ class LiveServer:
             if self.slow_bytes <= most:
                 break
 
-    # each tick
+    # Work of each tick.
 
     async def _tend(self) -> None:
         turn = 0
@@ -257,7 +262,10 @@ class LiveServer:
                 log.exception("the care for live connections failed")
 
     def _end_silent(self, sessions: dict[Session, None]) -> None:
-        """End the connections whose clients do not answer pings. Their members leave the channels too."""
+        """End the connections whose clients do not answer pings.
+
+        The members of these connections leave the channels too.
+        """
         silent = time.monotonic() - self.settings.silent_seconds
         for session in [one for one in sessions if one.heard_at < silent and not one.closed]:
             if session.outlet.answers_pings and session.signed is not None and not session.blocked & Blocked.READER:

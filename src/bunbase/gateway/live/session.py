@@ -46,8 +46,8 @@ from bunbase.pkg.websocket.frames import CloseCode
 AUTH_ENDED: Final = 4401
 SLOW: Final = 4408
 QUOTA: Final = 4429
-MAX_FIRST_BYTES: Final = 2 * messages.MAX_TOKEN + (1 << 10)  # two tokens, a key, and `resume`
-FLUSH_BYTES: Final = 64 << 10  # the limit of bytes that wait for the end of a tick; more bytes are sent immediately
+MAX_FIRST_BYTES: Final = 2 * messages.MAX_TOKEN + (1 << 10)  # These are the sizes of two tokens, a key, and `resume`.
+FLUSH_BYTES: Final = 64 << 10  # At most this many bytes wait for the end of a tick. More bytes are sent immediately.
 
 
 class SessionQueries(Protocol):
@@ -153,7 +153,7 @@ class Watch:
         self.ended = False
 
     def forget_resume(self) -> None:
-        """Ask for the whole result from now on."""
+        """Make the next request ask for the whole result."""
         if self.query.at:
             self.query = msgspec.structs.replace(self.query, at="", v="", have=())
 
@@ -162,8 +162,8 @@ class Session:
     """`caller`: None until the first sign-in. `watches`: the watches by the number that the client has chosen.
 
     `joins`: the channels that the client has joined, by its numbers (`ChannelJoin`); `orders`: work for them.
-    `missed`: the watches whose result at the client is old. `late`: set if it has queries that take much time (`Late`).
-    `generation`: grows with each sign-in, and with each doubt about the sign-in.
+    `missed`: the watches whose result at the client is old. `late` is set if the session has queries that take much
+    time (`Late`). `generation` grows with each sign-in, and with each doubt about the sign-in.
     `waiting`: messages that wait until the sign-in is valid.
     """
 
@@ -232,7 +232,7 @@ class Session:
         assert self.signed is not None
         return self.signed.caller
 
-    # messages of the client
+    # Methods for messages of the client.
 
     def count(self, received: int) -> None:
         """Count messages and frames of the client. Close the connection if there are too many."""
@@ -285,13 +285,13 @@ class Session:
             self._act(self.waiting.take(place))
 
     def refuse_older(self, problem: Problem) -> None:
-        """Refuse the messages of the previous user. They must not be handled in the name of the next user."""
+        """Refuse the messages of the previous user. These messages must not be handled in the name of the next user."""
         for message in self.waiting.take_older():
             self.refuse(getattr(message, "id", None), problem)
         if self.orders is not None:
             self.orders.drop(problem)
 
-    # the reasons against a delivery
+    # Methods for the reasons against a delivery.
 
     def expire(self) -> None:
         """Stop the delivery, because the token has expired. Idempotent."""
@@ -328,10 +328,10 @@ class Session:
 
     def read_again(self) -> None:
         self.home.slow.pop(self, None)
-        self.heard_at = time.monotonic()  # the server did not read from the client meanwhile
+        self.heard_at = time.monotonic()  # The server did not read from the client meanwhile.
         self.unblock(Blocked.READER)
 
-    # messages to the client
+    # Methods for messages to the client.
 
     def put(self, message: bytes) -> None:
         """Send a message with the next tick."""

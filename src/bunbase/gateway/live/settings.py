@@ -21,30 +21,31 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `max_connections`: the limit of live connections in total. `gateway.max_connections` counts requests of long
     polling, but neither WebSockets nor streams of events. If the process may open only few files, the limit is lower:
     three quarters of those files, minus the connections of the gateway.
-    `max_connections_per_project`: the limit of live connections of one project.
+    `max_connections_per_project`: the limit of live connections of one project. If it is below `max_connections`, a
+    project may also have no more connections than there are places left, so that other projects always find a place.
     `max_connections_per_user`: the limit of live connections of one end user.
-    `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64), and of those that
-    begin there within ten seconds; it does not apply to `gateway.trusted_proxies`.
-    `max_unauthenticated`: the limit of live connections that have not sent their key yet. Above it, a new connection
-    takes the place of one from the address with most of them.
+    `max_connections_per_address`: the limit of live connections from one address (IPv6: one /64), and of connections
+    that begin there within ten seconds. The limit does not apply to `gateway.trusted_proxies`.
+    `max_unauthenticated`: the limit of live connections that have not sent their key yet. Above this limit, a new
+    connection replaces such a connection, from the address with most of them.
     `auth_seconds`: the timeout for the first message, which contains the key.
     `max_watches`: the limit of watched queries of one connection.
     `max_channels`: the limit of channels that one connection has joined.
     `max_message_bytes`: the largest message that a client may send.
-    `messages_per_second`: the number of messages that a connection may send on average.
+    `messages_per_second`: the number of messages that a connection may send per second on average.
     `message_burst`: the number of messages that a connection may send at once.
-    `begins_per_second`: the number of connections that may begin on average; further clients are told to connect again
-    later.
+    `begins_per_second`: the number of connections that may begin per second on average. The server tells further
+    clients to connect again later.
     `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
     Joins are counted separately, up to the same number. Further watches and joins wait until earlier projects have had
     their turn. One project may use at most half of each limit.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.
-    `late_seconds`: a connection with slow queries gets its results later than other connections. If its results are not
-    found for this long, its queries end with `too_many_live_queries`.
-    `max_waiting_bytes`: the limit of bytes that wait for slow clients, in total. Above it, the connections with the
-    largest buffers are closed.
+    `late_seconds`: a connection with slow queries gets its results later than other connections. If BunBase cannot find
+    its results for this long, its queries end with `too_many_live_queries`.
+    `max_waiting_bytes`: the limit of bytes that wait for slow clients, in total. Above this limit, the server closes
+    the connections with the largest buffers.
     """
 
     max_connections: Count = 10_000
@@ -69,7 +70,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     def fitting(self, room: int) -> LiveSettings:
         """Return these settings, lowered so that file descriptors for `room` connections suffice.
 
-        Then one address may have a quarter of them, and half of them may be without a key.
+        In this case, one address may have a quarter of these connections, and half of them may be without a key.
         """
         if room >= self.max_connections:
             return self

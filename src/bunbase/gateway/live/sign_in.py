@@ -29,14 +29,15 @@ from bunbase.gateway.origins import check_origin
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import key_id, unverified_claims
 
-TRIES = 5  # news about revocations may come during a check; then the check is repeated
+TRIES = 5  # News about revocations may come during a check. In this case, the check is repeated, up to this many times.
 
 
 class Offered(msgspec.Struct, frozen=True):
     """The credentials that a client sends, of one of three kinds.
 
-    `key` and the token of an end user, "" for none; or the token of a service; or the token of a developer and
-    `project`, an id or a slug. `explain`: the value of the header X-Bunbase-Explain.
+    The first kind is `key` with the token of an end user ("" for no user). The second kind is the token of a service.
+    The third kind is the token of a developer with `project`, which is an id or a slug. `explain`: the value of the
+    header X-Bunbase-Explain.
     """
 
     key: str = ""
@@ -46,7 +47,10 @@ class Offered(msgspec.Struct, frozen=True):
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A checked sign-in. `credentials`: the ids under which it may be revoked. `expires_at`: Unix seconds."""
+    """A checked sign-in. `credentials`: the ids under which the sign-in may be revoked.
+
+    `expires_at`: the end of the sign-in, in Unix seconds.
+    """
 
     offered: Offered
     caller: Caller

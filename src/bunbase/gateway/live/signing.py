@@ -1,8 +1,8 @@
-"""The sign-in of a live connection: how it begins, is renewed, is doubted, and ends.
+"""The sign-in of a live connection: how it begins, how it is renewed and checked again, and how it ends.
 
 Its life: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new caller
-(`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. Then
-the check is repeated.
+(`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. After
+that, the check is repeated.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from bunbase.gateway.live.sign_in import Offered, SignedIn
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.websocket.frames import CloseCode
 
-NOTICE_SECONDS: Final = 60.0  # the time before the expiry of a token at which the client is asked for another token
-GRACE_SECONDS: Final = 30.0  # the time after the expiry of a token in which the client may still send another token
+NOTICE_SECONDS: Final = 60.0  # This long before a token expires, the client is asked for another token.
+GRACE_SECONDS: Final = 30.0  # This long after a token has expired, the client may still send another token.
 REVOKED_SECONDS: Final = 15.0
-STEP_OUT_SECONDS: Final = 2.0  # the wait until the members of an ended sign-in leave
-DOUBT_SECONDS: Final = 1.0  # the wait between two checks of a credential, while a room cannot be reached
+STEP_OUT_SECONDS: Final = 2.0  # The members of an ended sign-in leave after this time.
+DOUBT_SECONDS: Final = 1.0  # While a room cannot be reached, two checks of a credential are this far apart.
 
 
 def on_auth(session: Session, message: Auth) -> None:
@@ -40,16 +40,16 @@ def on_auth(session: Session, message: Auth) -> None:
 async def enter(session: Session, offered: Offered, resume: str) -> None:
     """Sign in for the first time, for a transport that can answer a refusal itself.
 
-    Raises: what `SignIn.check` raises; TooManyLiveConnections.
+    Raises: the problems of `SignIn.check`, TooManyLiveConnections.
     """
     _begin(session, resume)
     await _admit(session, await _check(session, offered))
-    if session.signing:  # `doubt` was called meanwhile
+    if session.signing:  # `doubt` was called meanwhile.
         await _prove(session)
 
 
 def doubt(session: Session) -> None:
-    """Stop the delivery at once, because a credential may have ended. Then check the credentials again."""
+    """Stop the delivery at once, because a credential may have ended. After that, check the credentials again."""
     if session.closed or session.signed is None:
         return
     session.generation += 1
@@ -73,7 +73,7 @@ def _spawn(session: Session, work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _guarded(session: Session, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work. A fault in it ends the connection, because the state of the sign-in is then unknown."""
+    """Do the work. If the work fails, end the connection, because the state of the sign-in is then unknown."""
     try:
         await work
     except Exception:
@@ -171,7 +171,7 @@ async def _prove(session: Session) -> None:
         try:
             await _admit(session, await _check(session, session.signed.offered))
         except Problem as problem:
-            # the check has failed, so nobody knows whether the sign-in has ended
+            # The check has failed, so nobody knows whether the sign-in has ended.
             if problem.status >= 500 or problem.status == 429:
                 await asyncio.sleep(DOUBT_SECONDS)
                 continue

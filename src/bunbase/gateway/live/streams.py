@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 async def heard(source: AsyncIterator[T], name: str, seconds: float) -> AsyncIterator[T]:
-    """Yield the events of the stream, and close it at the end. Raises: Unreachable, if it is silent for `seconds`."""
+    """Yield the events of the stream, and close it at the end.
+
+    Raises: Unreachable if the stream is silent for `seconds`.
+    """
     stream = aiter(source)
     try:
         while True:

@@ -1,7 +1,8 @@
 """Tickets: a page that cannot send headers opens a live connection with a ticket instead of key and token.
 
 A ticket stands for a future connection, so the limits on connections also hold for tickets, which are counted
-separately. One user, project or address cannot use up the tickets of all others.
+separately. One user, project or address cannot use up the tickets of all others, and neither can a few projects
+together (`admission.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bunbase.gateway.live.problems import LiveTicketInvalid, TooManyLiveTickets
 from bunbase.gateway.live.settings import LiveSettings
 from bunbase.gateway.live.sign_in import Offered
 from bunbase.pkg.ip_addresses import neighbourhood
+from bunbase.pkg.shares import Shares
 
 TICKET_SECONDS: Final = 30
 RETRY_SECONDS: Final = 5
@@ -26,16 +28,19 @@ RETRY_SECONDS: Final = 5
 
 class Ticket(msgspec.Struct, frozen=True):
     """`until`: the time at which the ticket ends. `counted`: the tallies in which the ticket counts, each with the
-    ticket's name there.
+    ticket's name there. `project`: the project in whose share it counts.
     """
 
     until: float
     offered: Offered
     counted: tuple[tuple[Tally, Hashable], ...]
+    project: str
 
 
 class Tickets:
-    """The tickets of this process. They are in memory, so another process, or a new process, does not accept them.
+    """The tickets of this process.
+
+    The tickets are in memory, so another process, or a new process, does not accept them.
 
     `unlimited`: addresses for which the limit per address does not apply.
     """
@@ -45,11 +50,13 @@ class Tickets:
     ) -> None:
         self.unlimited = unlimited
         self.clock = clock
-        self.waiting: dict[str, Ticket] = {}  # the oldest first
+        self.waiting: dict[str, Ticket] = {}  # The oldest tickets come first.
         self.users = Tally(settings.max_connections_per_user, "of this user")
         self.addresses = Tally(settings.max_connections_per_address, "from this address")
         self.projects = Tally(settings.max_connections_per_project, "of this project")
         self.total = Tally(settings.max_connections, "in total")
+        self.shares = Shares(settings.max_connections)
+        self.shared = settings.max_connections_per_project < settings.max_connections
 
     def make(self, offered: Offered, caller: Caller) -> str:
         """Return a new ticket for the credentials of a caller, which were checked. Raises: TooManyLiveTickets."""
@@ -59,10 +66,18 @@ class Tickets:
             if not tally.has_room(name):
                 message = f"{tally.most} tickets {tally.of} wait to be used. Use them, or try again in some seconds."
                 raise TooManyLiveTickets(message, limit=tally.most, retry_after_seconds=RETRY_SECONDS)
+        if self.shared and not self.shares.allows(caller.project):
+            message = (
+                "As many tickets of this project wait to be used as there are places left. Use them, or try again."
+            )
+            raise TooManyLiveTickets(
+                message, limit=self.shares.by_user[caller.project], retry_after_seconds=RETRY_SECONDS
+            )
         for tally, name in counted:
             tally.enter(name)
+        self.shares.add(caller.project)
         ticket = secrets.token_urlsafe(24)
-        self.waiting[ticket] = Ticket(self.clock() + TICKET_SECONDS, offered, counted)
+        self.waiting[ticket] = Ticket(self.clock() + TICKET_SECONDS, offered, counted, caller.project)
         return ticket
 
     def spend(self, ticket: str) -> Offered:
@@ -90,6 +105,8 @@ class Tickets:
 
     def _taken(self, ticket: str) -> Ticket | None:
         found = self.waiting.pop(ticket, None)
-        for tally, name in found.counted if found is not None else ():
-            tally.leave(name)
+        if found is not None:
+            for tally, name in found.counted:
+                tally.leave(name)
+            self.shares.remove(found.project)
         return found

@@ -11,7 +11,10 @@ from bunbase.pkg.usage.writer import Deliver, Writer
 
 
 class Open:
-    """The connections of one project. `seconds`: their time until `at` that `take` has not returned yet."""
+    """The connections of one project.
+
+    `seconds`: the time of these connections until `at` that `take` has not returned yet.
+    """
 
     __slots__ = ("at", "count", "seconds")
 
@@ -26,7 +29,10 @@ class Open:
 
 
 class ConnectionTime:
-    """Adds up the time of connections without a clock for each of them: only their number changes."""
+    """Adds up the time of connections.
+
+    A connection needs no clock of its own, because only the number of connections matters.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock

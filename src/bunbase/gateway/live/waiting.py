@@ -7,18 +7,18 @@ from typing import Final
 from bunbase.gateway.live.messages import Auth, Message
 
 MAX_WAITING: Final = 200
-MAX_WAITING_BYTES: Final = 1 << 20  # without this limit, 200 messages could take 13 MB for each connection
+MAX_WAITING_BYTES: Final = 1 << 20  # Without this limit, 200 messages could take 13 MB for each connection.
 
 
 class Waiting:
-    """`bytes`: the size of all messages, as they were sent. `older`: the number of messages that were sent before the
-    `auth` that is being checked.
+    """The waiting messages of one client. `bytes`: the size of all messages, as they were sent. `older`: the number of
+    messages that were sent before the `auth` that is being checked.
     """
 
     __slots__ = ("_messages", "bytes", "older")
 
     def __init__(self) -> None:
-        self._messages: list[tuple[Message, int]] = []  # a deque would take 600 bytes more
+        self._messages: list[tuple[Message, int]] = []  # A deque would take 600 bytes more.
         self.bytes = 0
         self.older = 0
 
@@ -26,7 +26,7 @@ class Waiting:
         return len(self._messages)
 
     def add(self, message: Message, size: int) -> bool:
-        """Add a message with this size. Return False, and forget all messages, if there are now too many."""
+        """Add a message with this size. If there are now too many messages, forget all of them and return False."""
         self._messages.append((message, size))
         self.bytes += size
         if len(self._messages) <= MAX_WAITING and self.bytes <= MAX_WAITING_BYTES:
@@ -36,7 +36,7 @@ class Waiting:
         return False
 
     def take(self, place: int) -> Message:
-        """Remove and return the message at this place. All messages before it become older messages."""
+        """Remove and return the message at this place. All messages before this message become older messages."""
         message, size = self._messages.pop(place)
         self.bytes -= size
         self.older = place

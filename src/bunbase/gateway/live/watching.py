@@ -18,7 +18,8 @@ from bunbase.pkg.errors import InvalidInput, Problem
 STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")
 SYNC_SECONDS: Final = 10.0
 MAX_SYNCS: Final = 32
-MAX_QUERY_BYTES: Final = 1 << 20  # limit for the filters of one connection; a hundred filters of 64 KiB take 6 MiB
+# The filters of one connection have at most this size. A hundred filters of 64 KiB take 6 MiB.
+MAX_QUERY_BYTES: Final = 1 << 20
 
 
 def on_watch(session: Session, message: WatchMessage) -> None:
@@ -43,7 +44,7 @@ def on_watch(session: Session, message: WatchMessage) -> None:
 
 
 def _check_bytes(session: Session, query: LiveQuery) -> None:
-    """Raises: TooManyWatches."""
+    """Check the size of all filters of the connection. Raises: TooManyWatches."""
     held = sum([len(watch.query.where or b"") for watch in session.watches.values()])
     if held + len(query.where or b"") > MAX_QUERY_BYTES:
         message = f"The filters of a connection can have {MAX_QUERY_BYTES >> 20} MiB together: unwatch a query first."
@@ -55,7 +56,7 @@ def on_unwatch(session: Session, message: Unwatch) -> None:
     if watch is not None:
         session.home.queries.forget(watch)
     session.put(messages.ok(message.id))
-    session.home.queries.settle(session)  # the syncs may have waited only for this watch
+    session.home.queries.settle(session)  # The syncs may have waited only for this watch.
 
 
 def on_sync(session: Session, message: Sync) -> None:
@@ -72,7 +73,7 @@ def on_sync(session: Session, message: Sync) -> None:
 
 
 def answer_syncs(session: Session, epoch: str, seq: int) -> None:
-    """Answer the questions for states up to this state, which the client has just got."""
+    """Answer the questions about this state and earlier states, because the client has just got this state."""
     for waiting in list(session.syncs):
         if waiting.epoch == epoch and waiting.seq <= seq:
             _end(session, waiting)
@@ -80,7 +81,7 @@ def answer_syncs(session: Session, epoch: str, seq: int) -> None:
 
 
 def answer_all_syncs(session: Session) -> None:
-    """Answer all questions. The session watches nothing, so it has no result that is older than any state."""
+    """Answer all questions. The session watches nothing, so none of its results is too old."""
     for waiting in list(session.syncs):
         _end(session, waiting)
         session.put(messages.ok(waiting.id))

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 from bunbase.gateway.live.outlet import Packed
 from bunbase.pkg import metrics
 
-TICK_SECONDS: Final = 0.003  # the shortest time between two batches; a write holds messages and their barrier
+TICK_SECONDS: Final = 0.003  # Two batches are at least this far apart. A write holds messages and their barrier.
 MOST_TICK_SECONDS: Final = 0.1
-SLICE: Final = 64  # the number of written sessions after which other work gets a turn; a write takes about 12 µs
+SLICE: Final = 64  # After this many written sessions, other work gets a turn. A write takes about 12 µs.
 
 
 class Writing(Protocol):
@@ -23,17 +23,17 @@ class Writing(Protocol):
 
 
 class Writer:
-    """`commits`: the times of the commits whose differences leave with the next tick.
+    """Writes messages in batches. `commits`: the times of the commits whose differences leave with the next tick.
 
-    While messages come faster than they can be written, the pause between two batches is as long as the last batch
-    took: requests get half of the time, and a write carries several messages.
+    While messages come faster than they can be written, the pause between two batches is equal to the time of the last
+    batch. So requests get half of the time, and a write carries several messages.
     """
 
     def __init__(self) -> None:
         self.ready: dict[Writing, None] = {}
         self.task: asyncio.Task[None] | None = None
         self.commits: list[float] = []
-        self.messages = self.writes = self.bytes = 0  # since the last `report`
+        self.messages = self.writes = self.bytes = 0  # These numbers count since the last `report`.
 
     def report(self) -> None:
         """Add the writes to the metrics. A counter takes a lock, so it is not updated with each write."""

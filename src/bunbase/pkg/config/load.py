@@ -35,7 +35,7 @@ class ConfigError(CannotStart):
 
 @dataclass(frozen=True)
 class Value:
-    """One setting: `room` and `name`, its value, and `origin`, the source that set it."""
+    """The value of one setting. `room` and `name` identify the setting, and `origin` is the source that set it."""
 
     room: str
     name: str
@@ -143,7 +143,7 @@ def _from_environment(
     for variable, full in [*short, *named]:
         text = environment.get(variable, "")
         if not text:
-            continue  # an empty variable counts as not set
+            continue  # An empty variable counts as not set.
         room, _, name = full.removeprefix(PREFIX).lower().partition("__")
         if room not in kinds:
             mistakes.append(f"{variable}: there is no room {room}; allowed: {', '.join(kinds)}")
@@ -192,7 +192,7 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
 
 
 def _masked(value: Any) -> Any:
-    """Return the value. A mask replaces each member whose name shows that it is a secret, such as `password`."""
+    """Return the value with a mask for each member whose name shows that it is a secret, such as `password`."""
     if isinstance(value, dict):
         return {name: MASK if one and SECRET.search(str(name)) else _masked(one) for name, one in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value

@@ -56,7 +56,7 @@ DEFAULT_PORT: Final = "5432"
 CLOSED = ("connection is closed", "pool is clos", "connection was closed", "underlying connection is closed")
 
 
-CUT_OFF = "cannot switch to state"  # PostgreSQL ended the session between two statements (asyncpg #1069)
+CUT_OFF = "cannot switch to state"  # PostgreSQL ended the session between two statements (asyncpg #1069).
 
 
 class DatabaseBusy(Problem):
@@ -111,7 +111,7 @@ def place_of(url: str) -> str:
     """Return the server and the database of a URL, such as `db.internal:5432/main`, without user and password.
 
     If a password contains / # or ? unescaped, the host ends early: `ada:p@ss/w@db/main` names the host `ss`. This
-    function refuses such a URL: BunBase would connect to a wrong host, whose name shows a part of the password.
+    function refuses such a URL, because BunBase would connect to a wrong host, whose name shows a part of the password.
     Raises: ValueError, if user or password contain a special character that is not percent-encoded.
     """
     parts = urlsplit(url)

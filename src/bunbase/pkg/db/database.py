@@ -1,4 +1,7 @@
-"""The access of one room to PostgreSQL. It has one schema and one pool, runs SQL, and returns rows as Structs."""
+"""The access of one room to PostgreSQL.
+
+A Database has one schema and one pool, runs SQL, and returns rows as Structs.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,14 @@ T = TypeVar("T", bound=msgspec.Struct)
 STATEMENT_SECONDS = 10.0
 ACQUIRE_SECONDS = 5.0
 POOL_SIZE = 10
-DELETE_BATCH = 1000  # rows
+DELETE_BATCH = 1000  # One batch deletes this many rows.
 
 
 class Database:
     """Runs statements. Inside `transaction()`, all statements use one connection. Outside, each statement takes a
     connection from the pool.
 
-    All methods raise: Unreachable, DatabaseBusy.
+    Every method may raise Unreachable and DatabaseBusy.
     """
 
     def __init__(self, url: str, pool: asyncpg.Pool, schema: str) -> None:
@@ -55,7 +58,7 @@ class Database:
                 yield
             except BaseException:
                 with suppress(asyncpg.InterfaceError, *LOST), _whole_or_gone(connection):
-                    await block.rollback()  # if the connection is lost, PostgreSQL rolls the transaction back
+                    await block.rollback()  # If the connection is lost, PostgreSQL rolls the transaction back.
                 raise
             finally:
                 self._transaction.reset(token)
@@ -84,7 +87,9 @@ class Database:
         return int(count) if count.isdigit() else 0
 
     async def delete_in_batches(self, sql: str, *args: Any) -> None:
-        """Run a DELETE repeatedly, until no rows are left to delete. Its last parameter is the LIMIT for one batch.
+        """Run a DELETE repeatedly, until no rows are left to delete.
+
+        The last parameter of the statement is the LIMIT for one batch.
 
         Each batch is a separate statement, so that no statement holds locks for long.
         """
@@ -93,7 +98,10 @@ class Database:
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[Notifications]:
-        """Yield the notifications of a channel. They arrive on a separate connection, which is not in the pool."""
+        """Yield the notifications of a channel.
+
+        Notifications arrive on a separate connection, which is not in the pool.
+        """
         connection = await connect(self.url)
         try:
             notifications = Notifications(connection)
@@ -147,7 +155,7 @@ def _whole_or_gone(connection: Any) -> Iterator[None]:
     """
     try:
         yield
-    except asyncpg.PostgresError:  # PostgreSQL has answered, so the transaction is over
+    except asyncpg.PostgresError:  # PostgreSQL has answered, so the transaction is over.
         raise
     except BaseException:
         connection.terminate()
@@ -192,7 +200,7 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
         yield Database(url, pool, schema)
     finally:
         with suppress(asyncpg.InterfaceError, *LOST):
-            # every statement has ended by then; `close` alone would wait without a limit
+            # Every statement has ended by then. `close` alone would wait without a limit.
             async with asyncio.timeout(STATEMENT_SECONDS):
                 await pool.close()
 
@@ -200,9 +208,9 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
 async def _nothing_to_reset(_connection: Any) -> None:
     """Keep the session unchanged when a connection returns to the pool.
 
-    asyncpg has already rolled back an open transaction. Its own reset (RESET ALL, UNLISTEN and more) would cost one
-    more round trip after each statement. BunBase does not need this reset, because none of its statements changes the
-    session: settings belong to the connection, locks end with the transaction, and LISTEN has its own connections
+    asyncpg has already rolled back an open transaction. The reset of asyncpg (RESET ALL, UNLISTEN and more) would cost
+    one more round trip after each statement. BunBase does not need this reset, because none of its statements changes
+    the session: settings belong to the connection, locks end with the transaction, and LISTEN has its own connections
     (`notifications`). `tests/pkg/db/test_database.py` searches the code for statements that change the session.
     """
 

@@ -14,7 +14,7 @@ The life of one fact:
     5. A reader that gets nothing for three seconds stops trusting the feed. Until the feed works again, the reader asks
        the room with every request (`gateway/revoked.py`).
 
-Rejected: a look-up with every request, because it would double the cost of the request. See
+A look-up with every request was rejected, because it would double the cost of the request. See
 docs/decisions/0007-revocations-are-pushed.md.
 
 A room that uses a feed has this table:
@@ -42,7 +42,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
-READY, ALIVE = "ready", "alive"  # kinds of facts that only `follow` creates; they are never stored
+READY, ALIVE = "ready", "alive"  # Only `follow` creates facts of these kinds. Facts of these kinds are never stored.
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)

@@ -1,4 +1,4 @@
-"""The ledger of usage. It adds each batch of pkg/usage exactly once to sums by project, dimension and hour.
+"""The ledger of usage. The ledger adds each batch of pkg/usage exactly once to sums by project, dimension and hour.
 
 The life of one batch:
 
@@ -9,9 +9,9 @@ The life of one batch:
     3. Amounts are added in sorted order. So two writers lock the same rows in the same order, and cannot deadlock.
     4. The answer contains PostgreSQL's time, so that the writer can correct its own clock.
 
-Rejected: storing only the newest number of each writer. Then a batch that arrives late or out of order would count
-twice or never. Rejected: deleting a number as soon as its batch is acknowledged. A first attempt that timed out may
-commit after the second attempt was acknowledged. See docs/decisions/0039-usage-counts-once.md.
+Two alternatives were rejected. If only the newest number of each writer were stored, a batch that arrives late or out
+of order would count twice or never. If a number were deleted as soon as its batch is acknowledged, a first attempt that
+timed out could commit after the second attempt was acknowledged. See docs/decisions/0039-usage-counts-once.md.
 
 A room that uses a ledger has these tables:
 
@@ -69,7 +69,10 @@ DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timesta
 
 
 class Ledger:
-    """Stores usage. `clock`: only for tests. By default the ledger uses PostgreSQL's clock, which all writers share."""
+    """Stores usage. `clock` is only for tests.
+
+    By default, the ledger uses PostgreSQL's clock, which all writers share.
+    """
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
         self.db = db

@@ -6,9 +6,9 @@ lifetime, it would delete the revocation before these tokens expire, and a revok
 same would happen while two processes of a room run with different settings.
 
 Decision: each process of a room stores its lifetime in the room's database, before it signs a token and every ten
-minutes (`pkg/upkeep.py`). The room keeps a revocation for the longest lifetime that is stored. Rejected: keeping every
-revocation for the longest lifetime that the setting allows, a day. With the default setting, the lists in all gateways
-would then be 96 times as long.
+minutes (`pkg/upkeep.py`). The room keeps a revocation for the longest lifetime that is stored. To keep every revocation
+for the longest lifetime that the setting allows, a day, was rejected. With the default setting, the lists in all
+gateways would then be 96 times longer.
 
 A room that signs access tokens has this table:
 
@@ -25,7 +25,7 @@ from typing import Final
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 
-SLACK_SECONDS: Final = 1200.0  # a process calls `note` every ten minutes; twice that time allows for a late call
+SLACK_SECONDS: Final = 1200.0  # A process calls `note` every ten minutes. Twice that time allows for a late call.
 
 NOTE: Final = """
 INSERT INTO access_lifetimes (seconds, until) VALUES ($1, $2)
@@ -35,7 +35,7 @@ FORGET: Final = "DELETE FROM access_lifetimes WHERE until <= $1"
 
 
 class Lifetimes:
-    """`own_seconds`: the lifetime of the access tokens that this process signs."""
+    """Stores lifetimes. `own_seconds`: the lifetime of the access tokens that this process signs."""
 
     def __init__(self, db: Database, clock: Clock, own_seconds: int) -> None:
         self.db = db

@@ -82,7 +82,7 @@ async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -
         for migration in migrations:
             await _apply(connection, schema, migration, applied.get(migration.number))
     finally:
-        await connection.close()  # this also releases the lock
+        await connection.close()  # This also releases the lock.
 
 
 def _check_known(schema: str, applied: int, known: int) -> None:

@@ -1,4 +1,7 @@
-"""Notifications of PostgreSQL (LISTEN and NOTIFY). They arrive on a separate connection, which is not in the pool."""
+"""Notifications of PostgreSQL (LISTEN and NOTIFY).
+
+Notifications arrive on a separate connection, which is not in the pool.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import asyncpg
 
 from bunbase.pkg.db.connecting import as_problems
 
-MAX_UNREAD: Final = 10_000  # if a reader has more unread notifications, its connection is closed
+MAX_UNREAD: Final = 10_000  # If a reader has more unread notifications, its connection is closed.
 CHECK_SECONDS: Final = 5.0
 
 

@@ -1,7 +1,7 @@
 """The count of open connections of a port, in total and from each address.
 
-If all places are taken, a newcomer may displace a connection of the most crowded address (`pkg/crowd.py`). Symptom
-without that: eight addresses with 512 silent connections each, and no credentials, shut the port for everybody else.
+If all places are taken, a newcomer may displace a connection of the most crowded address (`pkg/crowd.py`). Before,
+eight addresses with 512 silent connections each, and without credentials, blocked the port for everybody else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.pkg.logger import logger
 log = logger("http")
 
 TOLD_EVERY_SECONDS: Final = 60.0
-ASKED: Final = 16  # connections that a newcomer asks for their place
+ASKED: Final = 16  # A newcomer asks at most this many connections for their place.
 
 
 class OpenConnection(Protocol):
@@ -31,7 +31,7 @@ class OpenConnection(Protocol):
 class Connections:
     """Counts connections. `refused`: the number of connections that are open only to read their refusal.
 
-    `crowd`: the connections that a newcomer may displace; not those of `Limits.unlimited`.
+    `crowd`: the connections that a newcomer may displace, without the connections of `Limits.unlimited`.
     """
 
     def __init__(self, limits: Limits) -> None:

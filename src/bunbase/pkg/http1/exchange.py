@@ -22,7 +22,8 @@ RETRY_SECONDS = 1
 class GuardedTransport:
     """The transport that is passed to uvicorn's RequestResponseCycle.
 
-    Its `close` calls `hang_up` of the protocol, because the protocol may first have to read the rest of the request.
+    The `close` of this transport calls `hang_up` of the protocol, because the protocol may first have to read the rest
+    of the request.
     """
 
     def __init__(self, protocol: TimedProtocol) -> None:
@@ -40,7 +41,7 @@ class GuardedTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """One request and its answer. `problem`: why the rest of the body will not arrive.
+    """One request and its answer. `problem`: the reason why the rest of the body will not arrive.
 
     `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
     answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
@@ -58,9 +59,9 @@ class Exchange(RequestResponseCycle):
         self.on_stop: Callable[[], None] | None = None
         self.may_switch = False
         self.switched: SwitchedProtocol | None = None
-        self.unframed = False  # True if the answer ends when the connection closes, because HTTP/1.0 has no chunks
+        self.unframed = False  # True if the answer ends when the connection closes, because HTTP/1.0 has no chunks.
 
-    # for the app
+    # The app calls these methods.
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         self.silence_seconds, self.late = seconds, late
@@ -70,7 +71,7 @@ class Exchange(RequestResponseCycle):
         self.own_time = True
 
     def is_counted_elsewhere(self) -> None:
-        self.keep_alive = False  # close the connection after this answer, because the port does not count it any more
+        self.keep_alive = False  # The connection closes after this answer, because the port does not count it any more.
         self.protocol.leave_count()
 
     def limit_unacknowledged(self, seconds: float) -> None:
@@ -92,7 +93,7 @@ class Exchange(RequestResponseCycle):
         self.switched = protocol
 
     async def receive(self) -> Any:
-        """Return the next ASGI message. Raises: ClientGone if the client leaves before its body ends; `problem`."""
+        """Return the next ASGI message. Raises: ClientGone if the client leaves before its body ends, and `problem`."""
         if self.problem is not None and not self.body:
             raise self.problem
         self.protocol.resume_clock()
@@ -109,12 +110,12 @@ class Exchange(RequestResponseCycle):
             self._switch(message, self.switched)
             return
         if not self.response_started and (self.problem is not None or self.waiting_for_100_continue):
-            self.keep_alive = False  # the rest of the body may still arrive, so the next request cannot be found
+            self.keep_alive = False  # The rest of the body may still arrive, so the next request cannot be found.
         if self.scope["http_version"] == "1.0":
             self._frame_by_closing(message)
         await super().send(message)
         if self.response_complete:
-            self.body = bytearray()  # the part of the body that the app has not taken
+            self.body = bytearray()  # This is the part of the body that the app has not taken.
 
     def _switch(self, message: Any, protocol: SwitchedProtocol) -> None:
         """Write the answer 101, then hand the connection over."""
@@ -125,7 +126,7 @@ class Exchange(RequestResponseCycle):
             self.response_complete = True
             self.protocol.hand_over(protocol)
 
-    # for the protocol
+    # The protocol calls these methods.
 
     def fail(self, problem: Problem) -> None:
         """Stop waiting for the rest of the body. `receive` then raises `problem`."""
@@ -148,7 +149,7 @@ class Exchange(RequestResponseCycle):
             self.protocol.on_stop = None
         self.scope[
             "extensions"
-        ] = {}  # breaks the reference cycle through this exchange, so no garbage collection is needed
+        ] = {}  # this breaks the reference cycle through the exchange, so no garbage collection is needed
 
     def _frame_by_closing(self, message: Any) -> None:
         """Let uvicorn send an answer without Content-Length as bare bytes, not in chunks (RFC 9112 §6.1)."""
@@ -161,7 +162,7 @@ class Exchange(RequestResponseCycle):
         """End a request that takes too long while the server stops: answer 503, or break off the answer."""
         if self.response_started:
             self.protocol.hang_up()
-            self.disconnected = True  # otherwise uvicorn logs an incomplete answer as a bug of the app
+            self.disconnected = True  # Otherwise uvicorn logs an incomplete answer as a bug of the app.
             return
         problem = Stopping("The server stopped before the answer was ready.", retry_after_seconds=RETRY_SECONDS)
         headers, body = problem_message(problem, context.request_id.get() or new_id("req"))

@@ -1,7 +1,8 @@
-"""The validation of a request's head by the rules of RFC 9112: a pure function from bytes to a Head or a Problem.
+"""Validates a request's head by the rules of RFC 9112. A pure function turns bytes into a Head or a Problem.
 
-The parser (llhttp) has already checked the syntax of each line. It accepts several spaces in the request line as one
-space, which RFC 9112 §3 allows. This file checks the version, the form of the target, the Host header and the framing.
+The parser (llhttp) has already checked the syntax of each line. llhttp accepts several spaces in the request line as
+one space, which RFC 9112 §3 allows. This file checks the version, the form of the target, the Host header and the
+framing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from bunbase.pkg.errors import Malformed, NotSupported, VersionNotSupported
 
 Headers = list[tuple[bytes, bytes]]
 
-BLANKS: Final = b" \t"  # optional whitespace around a header's value; not part of the value (RFC 9110 §5.5)
+# This whitespace may stand around a header's value, and is not part of the value (RFC 9110 §5.5).
+BLANKS: Final = b" \t"
 ASTERISK: Final = b"*"
 HIGHEST_PORT: Final = 65535
 KNOWN_HOSTS: Final = 1024
@@ -118,7 +120,10 @@ def _with_host(authority: bytes, headers: Headers) -> Headers:
 
 
 def _origin_form(method: bytes, rest: bytes) -> bytes:
-    """Return the path and query of an absolute target. OPTIONS without a path means `*`, the whole server."""
+    """Return the path and query of an absolute target.
+
+    For OPTIONS, a target without a path means `*`, the whole server.
+    """
     if not rest and method == b"OPTIONS":
         return ASTERISK
     return rest if rest.startswith(b"/") else b"/" + rest

@@ -17,7 +17,7 @@ class Incoming(Protocol):
         """Do not limit the total time of the body. If no data arrives for `seconds`, `receive` raises `late`."""
 
     def keeps_own_time(self) -> None:
-        """Set no deadline: the route limits the time itself."""
+        """Set no deadline, because the route limits the time itself."""
 
     def is_counted_elsewhere(self) -> None:
         """Stop counting this connection in the limits of the port. The connection closes after the answer."""
@@ -35,7 +35,7 @@ class Incoming(Protocol):
 
 
 class _Unbound:
-    """Does nothing. It is used if another server than BunBase's own serves the app."""
+    """Does nothing. This class is used if another server than BunBase's own serves the app."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         pass

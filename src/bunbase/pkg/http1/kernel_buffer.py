@@ -12,12 +12,12 @@ import socket
 from contextlib import suppress
 from typing import Final
 
-TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not on every platform
+TCP_NOTSENT_LOWAT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Not every platform has this option.
 
 
 def limit_kernel_buffer(transport: asyncio.BaseTransport, bytes: int) -> None:
     """Set the limit of a connection. This has no effect if the platform has no such limit."""
     found = transport.get_extra_info("socket")
     if found is not None and TCP_NOTSENT_LOWAT is not None:
-        with suppress(OSError):  # the connection has ended
+        with suppress(OSError):  # The connection has ended.
             found.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes)

@@ -10,7 +10,7 @@ import msgspec
 
 CONNECTIONS: Final = 4096
 PER_ADDRESS: Final = 512
-HIGHEST: Final = 1 << 20  # the file descriptors to request if the hard limit is "unlimited"
+HIGHEST: Final = 1 << 20  # If the hard limit is "unlimited", the process requests this many file descriptors.
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     If the answer is complete before the request, the rest of the request is read and dropped, within three
     limits: `linger_seconds` in total, `linger_silence_seconds` without new data, and `unread_bytes`.
 
-    `refused_seconds`: the time that a refused connection has to read its refusal. `refused_at_once`: the maximum number
+    `refused_seconds`: the time that a refused client has to read the refusal. `refused_at_once`: the maximum number
     of refused connections that are open at the same time.
     `stop_seconds`: the time for the rest of a body when the server stops.
     """
@@ -50,7 +50,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stop_seconds: float = 5.0
 
     def fitting(self, descriptors: int) -> Limits:
-        """Return these limits, lowered to fit `descriptors`. After that, one address may have a quarter of them."""
+        """Return these limits, lowered to fit `descriptors`.
+
+        In this case, one address may have a quarter of the connections.
+        """
         connections = max(1, min(self.connections, int(descriptors * self.descriptors_share)))
         quarter = self.per_address if connections == self.connections else max(1, connections // 4)
         return msgspec.structs.replace(self, connections=connections, per_address=min(self.per_address, quarter))

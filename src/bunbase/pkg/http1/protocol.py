@@ -7,8 +7,8 @@ deadlines.
 The life of a request:
 
 1. `connection_made` counts the connection, or refuses it with 503.
-2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head.
-   For a valid head, it makes an Exchange, and the app runs.
+2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). This method refuses an
+   invalid head. For a valid head, it makes an Exchange, and the app runs.
 3. `on_body` collects the body, which must arrive by a deadline. If the body does not arrive, `receive` raises a Problem
    in the app.
 4. The app writes the answer. If the client does not read the answer, the connection is closed (`unsent.py`).
@@ -49,10 +49,11 @@ from bunbase.pkg.http1.switching import SwitchedProtocol, asks_for_websocket
 from bunbase.pkg.http1.unacknowledged import ENDED
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
-VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
+# The parser llhttp has these messages for a wrong version.
+VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
 
-NO_LINGER: Final = struct.pack("ii", 1, 0)  # with this value of SO_LINGER, `close` resets the connection
+NO_LINGER: Final = struct.pack("ii", 1, 0)  # With this value of SO_LINGER, `close` resets the connection.
 
 
 class Ended(Exception):
@@ -70,19 +71,20 @@ class Http1Protocol(SlicedProtocol):
     ) -> None:
         super().__init__(open_connections.limits, config, server_state, app_state, _loop)
         self.open_connections = open_connections
-        self.counted = False  # True while `open_connections` counts this connection
+        self.counted = False  # True while `open_connections` counts this connection.
         self.refused = False
-        self.problem: Problem | None = None  # why the head that is being parsed is invalid
-        self.piece_bytes = 0  # size of the data that is being parsed
-        self.body_came = False  # True if the data that is being parsed contains a part of a body
-        self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
+        self.problem: Problem | None = None  # The reason why the head that is being parsed is invalid.
+        self.piece_bytes = 0  # The size of the data that is being parsed.
+        self.body_came = False  # True if the data that is being parsed contains a part of a body.
+        self.head_again = b""  # A head that the parser must read a second time (`upgrade.py`).
         # The bytes of the current head, of the trailers, or of the framing between two chunks, without the data that is
-        # being parsed. A piece in which the head began behind other bytes does not count: SLICE_BYTES at most.
+        # being parsed. A piece of at most SLICE_BYTES does not count if the head begins in it behind other bytes.
         self.head_bytes = 0
-        self.small_head_bytes = self.limits.head_bytes - 2 * SLICE_BYTES  # with fewer, no head can be too large
-        self.unread_bytes = 0  # bytes that were read and dropped
+        # A head with fewer bytes than this cannot be too large.
+        self.small_head_bytes = self.limits.head_bytes - 2 * SLICE_BYTES
+        self.unread_bytes = 0  # The bytes that were read and dropped.
 
-    # the connection
+    # Methods for the connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -129,7 +131,8 @@ class Http1Protocol(SlicedProtocol):
     def _read_again(self) -> None:
         head, self.head_again = self.head_again, b""
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        # uvicorn's own parser has the same setting.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._read(head)
 
     def hang_up(self) -> None:
@@ -152,7 +155,7 @@ class Http1Protocol(SlicedProtocol):
         self._watch_again()
 
     def hand_over(self, protocol: SwitchedProtocol) -> None:
-        connections: set[Any] = self.connections  # uvicorn only calls `shutdown` of each
+        connections: set[Any] = self.connections  # uvicorn only calls `shutdown` of each connection.
         self.leave_count()
         protocol.left = lambda: connections.discard(protocol)
         if self.watch is not None:
@@ -179,7 +182,7 @@ class Http1Protocol(SlicedProtocol):
             self.open_connections.leave(self._peer(), self)
 
     def make_room(self) -> bool:
-        """End the connection if it waits for its client, because there is no place for another one.
+        """End the connection if it waits for its client, because a newcomer needs its place.
 
         Return False if a request is being answered.
         """
@@ -192,15 +195,18 @@ class Http1Protocol(SlicedProtocol):
 
     def _waits_for_client(self) -> bool:
         if self.flow.write_paused:
-            return True  # the client does not read its answer now
+            return True  # The client does not read its answer now.
         if self.unparsed or self.pipeline:
             return False
         if self.cycle is None or self.in_head or self.cycle.response_complete:
             return True
-        return self.in_message and self.paused_at is None  # a part of the body is missing
+        return self.in_message and self.paused_at is None  # A part of the body is missing.
 
     def shutdown(self) -> None:
-        """Finish the current request, then close: the server stops. A body must arrive within `stop_seconds`."""
+        """Finish the current request, then close, because the server stops.
+
+        A body must arrive within `stop_seconds`.
+        """
         self.stopping = True
         if self.ended or self.cycle is None or self.cycle.response_complete:
             self.close()
@@ -227,7 +233,7 @@ class Http1Protocol(SlicedProtocol):
         else:  # if several requests wait in the pipeline, `cycle` is the last of them
             self.cycle.keep_alive = False
 
-    # called by the parser
+    # The parser calls these methods.
 
     def on_message_begin(self) -> None:
         if self.ended or self.deaf:
@@ -259,7 +265,8 @@ class Http1Protocol(SlicedProtocol):
             self.problem = problem
             raise
         self._begin(method, version, head)
-        self.headers = []  # trailers are collected here and ignored: they must not count as headers (RFC 9110 §6.5.1)
+        # Trailers are collected here and ignored, because they must not count as headers (RFC 9110 §6.5.1).
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self.body_came = True
@@ -288,7 +295,7 @@ class Http1Protocol(SlicedProtocol):
     def end_message(self) -> None:
         self.in_message = False
         self.stop_by = None
-        self.head_bytes = -self.piece_bytes  # the next head may begin in this piece
+        self.head_bytes = -self.piece_bytes  # The next head may begin in this piece.
 
     def on_response_complete(self) -> None:
         """Start the next request if one waits in the pipeline."""
@@ -305,7 +312,7 @@ class Http1Protocol(SlicedProtocol):
         if self.unparsed:
             self._go_on()
 
-    # from head to app
+    # Methods that pass a head to the app.
 
     def _begin(self, method: bytes, version: str, head: Head) -> None:
         path = head.path.decode("ascii")
@@ -353,7 +360,7 @@ class Http1Protocol(SlicedProtocol):
             on_response=self.on_response_complete,
         )
 
-    # bytes that are no request
+    # Methods for bytes that are no request.
 
     def _stop_reading(self, error: Exception, came: int) -> None:
         """Handle a failed parser: refuse the invalid request, or fail the body that is being read."""
@@ -378,10 +385,11 @@ class Http1Protocol(SlicedProtocol):
         if self.in_head:
             self.refuse(self._too_large())
         else:
-            self.close()  # framing without end after the head; the app has the request already, so it cannot be refused
+            # The framing after the head has no end. The app has the request already, so it cannot be refused.
+            self.close()
 
     def is_head_large(self) -> bool:
-        """Measure the head that was just parsed. True if it is too large."""
+        """Measure the head that was just parsed. True if the head is too large."""
         return (
             len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > self.limits.head_bytes
         )
@@ -393,7 +401,8 @@ class Http1Protocol(SlicedProtocol):
         """Ignore the Upgrade header, and answer the request, unless the app switches to a WebSocket.
 
         The parser drops the data that came together with this head. So the next data may begin in the middle of a
-        request, and must not be parsed. If any data was dropped, this is therefore the last request of the connection.
+        request, and must not be parsed. If the parser has dropped data, this request is therefore the last on the
+        connection.
         """
         if nothing_behind and not self.unparsed:
             return
@@ -422,7 +431,7 @@ class Http1Protocol(SlicedProtocol):
         if self.refused:
             self.transport.write_eof()
         else:
-            self.transport.close()  # a client that has sent data already may lose the answer
+            self.transport.close()  # A client that has sent data already may lose the answer.
 
     def close(self) -> None:
         """Close now. Written data is still sent if the client reads it soon."""

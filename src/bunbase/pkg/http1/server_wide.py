@@ -1,4 +1,4 @@
-"""The answer to `OPTIONS *`, a request about the whole server: clients use it as a ping (RFC 9110 §9.3.7)."""
+"""The answer to `OPTIONS *`, a request about the whole server. Clients use this request as a ping (RFC 9110 §9.3.7)."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """The data of a connection is parsed in slices, with an iteration of the event loop between two slices.
 
-Symptom: asyncio delivers pieces of up to 256 KiB. One piece held 9,000 pipelined requests, and all of them were parsed
-and answered before any other connection was served. Cause: the parser calls back for every request in the data.
+asyncio delivers pieces of up to 256 KiB, and the parser calls back for every request in the data. One piece held 9,000
+pipelined requests, and all of them were parsed and answered before any other connection was served.
 
 So a larger piece waits in `unparsed`, and at most SLICE_BYTES of requests are parsed per iteration. Reading is paused
 meanwhile (`held_flow.py`). No slice is parsed while requests wait for their answers. So a client that pipelines
 thousands of requests does not delay other clients. A slice in which no request begins is part of a body: the next slice
 is parsed at once.
 
-Rejected: smaller reads from the socket. They would cost every upload an iteration for each 8 KiB.
+Smaller reads from the socket were rejected, because they would cost every upload an iteration for each 8 KiB.
 Record: docs/decisions/0034-one-protocol-bounds-every-connection.md.
 """
 
@@ -26,11 +26,12 @@ from bunbase.pkg.http1.held_flow import HeldFlow
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.http1.timed import TimedProtocol
 
-SLICE_BYTES: Final = 8 << 10  # per iteration of the loop: at most 300 requests, each of which takes about 80 µs
+# One iteration of the loop parses this much: at most 300 requests, each of which takes about 80 µs.
+SLICE_BYTES: Final = 8 << 10
 
 
 class SlicedProtocol(TimedProtocol):
-    """Parses data in slices. Its subclass parses one slice in `_parse`, and sets `began` if a request begins in it."""
+    """Parses data in slices. The subclass parses one slice in `_parse`, and sets `began` if a request begins in it."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class SlicedProtocol(TimedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(limits, config, server_state, app_state, _loop)
-        self.unparsed = bytearray()  # data that waits to be parsed
+        self.unparsed = bytearray()  # This data waits to be parsed.
         self.next_slice: asyncio.Handle | None = None
         self.began = False
 
@@ -85,7 +86,7 @@ class SlicedProtocol(TimedProtocol):
         """True if the app must take a part of the body before more data is read."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
-            return False  # an app that has answered takes nothing: its body may even be larger than the limit
+            return False  # After its answer, an app takes nothing, even if the body is larger than the limit.
         return len(getattr(cycle, "body", b"")) > HIGH_WATER_LIMIT
 
     def _forget_unparsed(self) -> int:

@@ -2,8 +2,8 @@
 
 The app decides whether to switch. Until the app has answered, nothing more is read from the connection. If the app
 calls `switch_to` and answers 101, the connection belongs to the other protocol. From then on, the owner of that
-protocol counts and limits the connection, and it no longer counts as a connection of HTTP (`connections.py`). With any
-other answer, the connection continues as HTTP.
+protocol counts and limits the connection, and `connections.py` no longer counts it. With any other answer, the
+connection continues as HTTP.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from bunbase.pkg.http1.incoming import EXTENSION
 
 WEBSOCKET: Final = b"websocket"
 SWITCHING: Final = 101
-# prefixes of the headers that the answer 101 contains
+# The answer 101 contains the headers with these prefixes.
 SENT_ON: Final = (b"upgrade", b"connection", b"sec-websocket-", b"x-request-id")
 
 
 class SwitchedProtocol(asyncio.Protocol):
-    """A protocol that takes over a connection. It calls `left` at the end, so that the port forgets the connection."""
+    """A protocol that takes over a connection.
+
+    The protocol calls `left` at the end, so that the port forgets the connection.
+    """
 
     left: Callable[[], None]
 
@@ -40,7 +43,10 @@ class Switching(Protocol):
 
     @property
     def can_switch(self) -> bool:
-        """True if no data has arrived after the head. It would be unclear which protocol must read such data."""
+        """True if no data has arrived after the head.
+
+        For such data, it would be unclear which protocol must read it.
+        """
         ...
 
     def switch_to(self, protocol: SwitchedProtocol) -> None:

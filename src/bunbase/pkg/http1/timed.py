@@ -26,14 +26,14 @@ LEAST_PAUSE: Final = 0.001
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """Checks the deadlines. Its subclass sets these attributes:
+    """Checks the deadlines. The subclass sets these attributes:
 
     `in_head`: true if the head of a request is being read. `in_message`: true if a head or a body is being read.
     `ended`: true if no more requests are read and no more data is written. `deaf`: true if the current answer is the
     last answer.
     """
 
-    cycle: Any  # an Exchange, or a Turn in the fast lane
+    cycle: Any  # This is an Exchange, or a Turn in the fast lane.
 
     def __init__(
         self,
@@ -50,13 +50,14 @@ class TimedProtocol(HttpToolsProtocol):
         self.ended = self.deaf = False
         self.in_head = self.in_message = False
         self.body_bytes = 0
-        self.since = 0.0  # when the current wait for the client began
-        self.heard_at = 0.0  # when the client last sent data after the answer
-        # when reading was paused because the app has not taken the earlier data yet
+        self.since = 0.0  # At this time, the current wait for the client began.
+        self.heard_at = 0.0  # At this time, the client last sent data after the answer.
+        # At this time, reading was paused, because the app has not taken the earlier data yet.
         self.paused_at: float | None = None
-        self.unacknowledged_seconds = 0.0  # the limit for the current answer; 0: the system's limit
+        self.unacknowledged_seconds = 0.0  # This is the limit for the current answer. 0 means the limit of the system.
         self.stopping = False
-        self.on_stop: Callable[[], None] | None = None  # called when the server stops, for the current answer
+        # This function is called when the server stops, for the current answer.
+        self.on_stop: Callable[[], None] | None = None
         self.stop_by: float | None = None
         self.watch: TimerHandle | None = None
 
@@ -76,7 +77,10 @@ class TimedProtocol(HttpToolsProtocol):
 
     @abstractmethod
     def hang_up(self) -> None:
-        """Close the connection after the answer was written. Read and drop what the client still sends for a while."""
+        """Close the connection after the answer was written.
+
+        For a while, read and drop the data that the client still sends.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -106,7 +110,7 @@ class TimedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         if self.unacknowledged_seconds:
-            limit_unacknowledged(self.transport, 0)  # `write_seconds` limits a slow reader
+            limit_unacknowledged(self.transport, 0)  # `write_seconds` limits a slow reader.
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -122,7 +126,10 @@ class TimedProtocol(HttpToolsProtocol):
             self._watch_again()
 
     def resume_clock(self) -> None:
-        """Continue the clock after a pause. The time of the pause does not count: the app was slow, not the client."""
+        """Continue the clock after a pause.
+
+        The time of the pause does not count, because the app was slow, not the client.
+        """
         if self.paused_at is not None:
             now = self.loop.time()
             self.since = min(now, self.since + now - self.paused_at)
@@ -150,7 +157,7 @@ class TimedProtocol(HttpToolsProtocol):
             if not self.ended:
                 self._be_late()
             elif self.transport.get_write_buffer_size():
-                self.since = self.heard_at = now  # the client still reads the answer fast enough
+                self.since = self.heard_at = now  # The client still reads the answer fast enough.
             else:
                 self.transport.abort()
                 return

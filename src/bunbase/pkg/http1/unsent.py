@@ -1,4 +1,4 @@
-"""The check whether a client reads its answer fast enough. The timer of the connection calls it."""
+"""Checks whether a client reads its answer fast enough. The timer of the connection calls this check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.pkg.http1.unacknowledged import ENDED
 
-BYTES_ACKED: Final = struct.Struct("=Q")  # tcpi_bytes_acked in Linux's struct tcp_info
+BYTES_ACKED: Final = struct.Struct("=Q")  # This is tcpi_bytes_acked in Linux's struct tcp_info.
 OFFSET: Final = 120
 TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 
@@ -23,7 +23,8 @@ class Unsent:
         self.transport = transport
         self.seconds = seconds
         self.bytes_per_second = bytes_per_second
-        self.taken: int | None = None  # bytes acknowledged at the last check; None if no data was waiting then
+        # These bytes were acknowledged at the last check. The value is None if no data was waiting then.
+        self.taken: int | None = None
         self.seen_at = 0.0
         self.slow_since = 0.0
 

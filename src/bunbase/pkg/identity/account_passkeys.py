@@ -24,8 +24,8 @@ NeedWayIn = Callable[[str], Awaitable[None]]
 class AccountPasskeys(Generic[H]):
     """The passkeys of one pool.
 
-    `need_way_in(user)`: raises a Problem if the account has no way to sign in any more. It is called after a removal,
-    while the account is locked.
+    `need_way_in(user)` raises a Problem if the account has no way to sign in any more. This function is called after a
+    removal, while the account is locked.
     """
 
     def __init__(self, checks: FactorChecks[H], need_way_in: NeedWayIn) -> None:
@@ -37,7 +37,7 @@ class AccountPasskeys(Generic[H]):
         self.need_way_in = need_way_in
 
     async def registration_options(self, user: PasskeyUser) -> PasskeyOptions:
-        """Raises: PasskeysUnavailable, InvalidInput."""
+        """Return the options for a new passkey. Raises: PasskeysUnavailable, InvalidInput."""
         party = self.checks.party
         await self._need_room(user.id)
         existing = await self.stores.passkeys.credential_ids(user.id)
@@ -72,12 +72,12 @@ class AccountPasskeys(Generic[H]):
         return Passkeys(tuple(await self.stores.passkeys.of_account(user, MAX_PASSKEYS)))
 
     async def rename(self, user: str, id: str, name: str) -> None:
-        """Raises: PasskeyNotFound."""
+        """Rename a passkey. Raises: PasskeyNotFound."""
         if not await self.stores.passkeys.rename(user, id, name):
             raise PasskeyNotFound
 
     async def delete(self, user: str, id: str, note: Note = no_note) -> None:
-        """Raises: PasskeyNotFound, and what `need_way_in` raises."""
+        """Delete a passkey. Raises: PasskeyNotFound, and the problems of `need_way_in`."""
         async with self.stores.db.transaction():
             holder = await self.holders.locked(user)
             name = await self.stores.passkeys.delete(user, id)
@@ -89,14 +89,17 @@ class AccountPasskeys(Generic[H]):
                 await self.stores.mails.post(self.letters.factor_removed(holder.email, _described(name)))
 
     async def sign_in_options(self) -> PasskeyOptions:
-        """Return options for a sign-in without an email: the passkey names the account. Raises: PasskeysUnavailable."""
+        """Return options for a sign-in without an email, because the passkey names the account.
+
+        Raises: PasskeysUnavailable.
+        """
         party = self.checks.party
         return PasskeyOptions(sign_in_options(party, await self.checks.new_challenge(None, PasskeyAct.SIGN_IN)))
 
     async def sign_in(
         self, credential: dict[str, Any], on_right: Callable[[H], Awaitable[T]], refused: Refused = no_refusal
     ) -> T:
-        """Return what `on_right(account)` returns, if the passkey is right.
+        """If the passkey is right, call `on_right(account)` and return its result.
 
         `on_right` runs in the transaction of the check. bunauth stores the session in this transaction; tenant_auth
         opens the session afterwards (see `SecondStep.finish`). The passkey has verified its user, so it counts as two

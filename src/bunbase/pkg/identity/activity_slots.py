@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-MAX_REFUSED: Final = 20  # rows per account and hour
+MAX_REFUSED: Final = 20  # An account has at most this many separate rows in an hour.
 MAX_DONE: Final = 200
-MAX_TEXT: Final = 200  # characters of a program's name or a target; longer texts are cut
+MAX_TEXT: Final = 200  # A program's name or a target has at most this many characters. Longer texts are cut.
 
 
 def hour_of(at: datetime) -> datetime:

@@ -19,12 +19,12 @@ from bunbase.pkg.recovery_codes import new_recovery_codes, recovery_hash
 from bunbase.pkg.totp import BEFORE_ALL, matching_step, new_totp_secret, totp_uri
 
 PENDING_FOR: Final = timedelta(minutes=15)
-MAX_FAILED: Final = 10  # wrong codes for one pending secret
+MAX_FAILED: Final = 10  # One pending secret allows this many wrong codes.
 FACTOR: Final = "an authenticator app"
 
 
 class AuthenticatorApps(Generic[H]):
-    """The authenticator apps of one pool. `path`: the route that begins to set up an app, for messages."""
+    """The authenticator apps of one pool. `path`: the route with which a person sets up an app, for messages."""
 
     def __init__(self, checks: FactorChecks[H], path: str) -> None:
         self.checks = checks
@@ -39,7 +39,7 @@ class AuthenticatorApps(Generic[H]):
         return TotpState(counts.totp, counts.recovery_codes, row.confirmed_at if row else None)
 
     async def start(self, user: str, shown: str) -> NewTotp:
-        """Make a secret. It is pending until a code confirms it; an app that is in use stays in use until then.
+        """Make a secret, which is pending until a code confirms it. Until then, an app that is in use stays in use.
 
         `shown`: the name of the account that the app shows, such as its address.
         """

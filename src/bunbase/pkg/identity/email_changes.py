@@ -1,7 +1,7 @@
 """Change the address of an account.
 
 A change needs the consent of both addresses. The consent of the new address proves that it exists and belongs to the
-same person; the consent of the old address stops a thief with an open session. An old address that was never verified
+same person. The consent of the old address stops a thief with an open session. An old address that was never verified
 does not have to consent.
 """
 
@@ -18,8 +18,8 @@ from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.mail.account_letters import VERIFY_SECONDS, AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
-CHANGE_OF_OLD: Final = "change_of_old"  # the link with which the present address agrees to a new one
-CHANGE_OF_NEW: Final = "change_of_new"  # the link that proves that the new address exists and agrees
+CHANGE_OF_OLD: Final = "change_of_old"  # With this link, the present address agrees to a new address.
+CHANGE_OF_NEW: Final = "change_of_new"  # This link proves that the new address exists and agrees.
 AGAIN: Final = "Ask for the change again."
 
 
@@ -73,7 +73,7 @@ class EmailChanges(Generic[Own]):
     async def start(self, user: str, new: str) -> None:
         """Send links to both addresses. The answer does not show whether another account has the new address.
 
-        Raises: InvalidInput, if `new` is the address of the account already.
+        Raises: InvalidInput if the account already has the address `new`.
         """
         expires_at = self.clock.now() + timedelta(seconds=VERIFY_SECONDS)
         async with self.stores.db.transaction():
@@ -86,7 +86,7 @@ class EmailChanges(Generic[Own]):
             asked = [await self._ask_old(letters, user, account.email, new)] if account.verified else []
             await self.stores.mails.post(
                 *asked, await self._ask_new(letters, user, new)
-            )  # both mails in one call, because two calls could deadlock
+            )  # both mails are posted in one call, because two calls could deadlock
 
     async def confirm(self, token: str, note: Note = no_note) -> Literal["pending", "changed"]:
         """Confirm a change for the address to which the link was sent. Raises: LinkExpired."""

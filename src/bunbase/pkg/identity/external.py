@@ -31,7 +31,7 @@ class ExternalStart(msgspec.Struct, frozen=True):
 
 
 class ExternalRedirect(msgspec.Struct, frozen=True):
-    """The URL to which the browser must go. `browser`: the secret for its cookie."""
+    """The URL to which the browser must go. `browser`: the secret for the browser's cookie."""
 
     url: str
     browser: str = ""
@@ -63,7 +63,7 @@ class Identities(msgspec.Struct, frozen=True):
 
 
 class LinkTicket(msgspec.Struct, frozen=True):
-    """`ticket`: the parameter `link` of the start. It works once."""
+    """`ticket`: the parameter `link` of the start. The ticket works once."""
 
     ticket: str
     expires_in: int

@@ -45,7 +45,7 @@ from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.opaque import fingerprint, new_secret
 
 BROWSER_PREFIX, STATE_PREFIX, CODE_PREFIX, TICKET_PREFIX = "bbs", "bst", "bxc", "blt"
-LOGIN_SECONDS: Final = 600  # the time that a person has at the provider
+LOGIN_SECONDS: Final = 600  # A person at the provider has this much time.
 CODE_SECONDS: Final = 60
 TICKET_SECONDS: Final = 300
 MAX_VERIFIER_LENGTH: Final = 128
@@ -63,7 +63,7 @@ log = logger("identity")
 class ExternalLogins:
     """The sign-ins of one pool at other services. `providers`: the clients and settings by their names.
 
-    `callback(provider)`: the URL to which a provider sends the browser. `checked_redirect(url)`: returns `url`, or
+    `callback(provider)`: the URL to which a provider sends the browser. `checked_redirect(url)` returns `url`, or
     raises InvalidInput. `link_path`: the route that makes tickets, for messages.
     """
 
@@ -93,14 +93,17 @@ class ExternalLogins:
         return (found[0].title if found else "") or name
 
     def provider(self, name: str) -> Provider:
-        """Raises: ProviderNotFound."""
+        """Return a provider. Raises: ProviderNotFound."""
         if name not in self.providers:
             known = ", ".join(sorted(self.providers))
             raise ProviderNotFound(f"The sign-in providers are: {known}." if known else "There is no sign-in provider.")
         return self.providers[name][1]
 
     async def start(self, name: str, start: ExternalStart) -> ExternalRedirect:
-        """Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired."""
+        """Begin a sign-in.
+
+        Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
+        """
         provider, now = self.provider(name), self.clock.now()
         redirect_to = self.checked_redirect(start.redirect_to)
         if not CHALLENGE.fullmatch(start.code_challenge):
@@ -130,7 +133,7 @@ class ExternalLogins:
 
         If the state belongs to another browser, this browser gets an error and no code, and the sign-in of the other
         browser goes on. Otherwise an attacker could sign a victim in to the attacker's own account.
-        Raises: ProviderNotFound; ExternalLoginExpired, if the state is unknown. The app is then unknown too.
+        Raises: ProviderNotFound; ExternalLoginExpired if the state is unknown, because then the app is unknown too.
         """
         provider, now = self.provider(name), self.clock.now()
         state, browser = fingerprint(answer.state), fingerprint(answer.browser)

@@ -5,7 +5,7 @@ Concern: an attacker registers with the address of somebody else, and waits unti
 Decision: accounts are joined by address only if the service has verified the address. If the room has not verified the
     address, the owner of the mailbox takes the account over: its earlier password, sessions, tokens, factors and
     identities end.
-Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
+Rejected: a second account with the same address, and a question for the password, which only the attacker knows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTEMPTS: Final = 3
 
 T = TypeVar("T")
 
-Open = Callable[[ExternalCode], Awaitable[str]]  # opens an account for a person, and returns its id
+Open = Callable[[ExternalCode], Awaitable[str]]  # The function opens an account for a person, and returns its id.
 NeedWayIn = Callable[[str], Awaitable[None]]
 
 
@@ -65,8 +65,9 @@ class People(Protocol[H_co]):
         ...
 
     async def take_over(self, id: str) -> None:
-        """End everything that was made by the person who opened the account without proving its address, except
-        identities and factors. Store that the address is verified.
+        """End everything that the earlier person has made, who opened the account without proving its address.
+
+        Identities and factors stay. Store that the address is verified.
         """
         ...
 
@@ -74,11 +75,11 @@ class People(Protocol[H_co]):
 async def not_overtaken(
     person: ExternalCode, taken: tuple[type[Problem], ...], attempt: Callable[[], Awaitable[T]]
 ) -> T:
-    """Return what `attempt` returns. Try again if it raises one of `taken`, because another sign-in was faster.
+    """Return the result of `attempt`. Try again if it raises one of `taken`, because another sign-in was faster.
 
     A new person may sign in twice at once: in two tabs, or by two services. The second sign-in then starts again, and
-    finds the account that the first sign-in has opened. The linking of an identity is not tried again: the identity
-    must go to the account that requested the linking, and not to another account that is found.
+    finds the account that the first sign-in has opened. If an identity is to be linked, there is no second attempt,
+    because the identity must go to the account that requested it, and not to another account.
     """
     for _ in range(ATTEMPTS - 1):
         try:
@@ -90,7 +91,7 @@ async def not_overtaken(
 
 
 class ExternalPeople(Generic[H]):
-    """The persons of other services in one pool. `need_way_in`: the same as in `account_passkeys.py`."""
+    """The persons of other services in one pool. `need_way_in` has the same meaning as in `account_passkeys.py`."""
 
     def __init__(
         self, logins: ExternalLogins, people: People[H], need_way_in: NeedWayIn, letters: AccountLetters
@@ -105,8 +106,8 @@ class ExternalPeople(Generic[H]):
     async def account(self, person: ExternalCode, open: Open, note: Note = no_note) -> H:
         """Return the account to sign in to, or the account to which the person was linked. This is one transaction.
 
-        `open`: opens an account for a person without an account; it raises a Problem if the room does not admit new
-        accounts.
+        `open`: a function that opens an account for a person without an account. The function raises a Problem if new
+        accounts are not allowed.
         Raises: ExternalEmailNotVerified, IdentityTaken, ExternalLoginExpired.
         """
         async with self.stores.db.transaction():
@@ -118,9 +119,9 @@ class ExternalPeople(Generic[H]):
         return Identities(tuple(await self.stores.identities.of_account(user)))
 
     async def remove(self, user: str, id: str, note: Note = no_note) -> str:
-        """Remove an identity, and return its provider. Raises: IdentityNotFound, and what `need_way_in` raises."""
+        """Remove an identity, and return its provider. Raises: IdentityNotFound, and the problems of `need_way_in`."""
         async with self.stores.db.transaction():
-            account = await self.people.locked(user)  # if there are two removals at once, the second sees the first
+            account = await self.people.locked(user)  # If there are two removals at once, the second sees the first.
             provider = await self.stores.identities.delete(user, id)
             if account is None or provider is None:
                 raise IdentityNotFound

@@ -6,9 +6,9 @@ The life of a check:
 2. The caller begins a transaction and locks the account. So among a thousand simultaneous guesses, each
    guess sees the count of the guess before it. If there are two requests with the same code, the second finds that the
    code was used.
-3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise the
-   Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after the
-   transaction.
+3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. The function does not
+   raise the Problem, because the transaction must commit the count of wrong codes. The caller raises the Problem after
+   the transaction.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ ANOTHER_CODE: Final = (
 
 
 class FactorChecks(Generic[H]):
-    """The checks of one pool. `relying_party`: a Problem instead if passkeys cannot work at this server's address."""
+    """The checks of one pool.
+
+    `relying_party`: the site of the passkeys, or a Problem if passkeys cannot work at this server's address.
+    """
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class FactorChecks(Generic[H]):
 
     @property
     def party(self) -> RelyingParty:
-        """Raises: PasskeysUnavailable."""
+        """Return the site of the passkeys. Raises: PasskeysUnavailable."""
         if isinstance(self.relying_party, PasskeysUnavailable):
             raise self.relying_party
         return self.relying_party
@@ -95,7 +98,7 @@ class FactorChecks(Generic[H]):
         return await self.vault.unsealed(_purpose(user), sealed)
 
     async def totp(self, user: str, secret: tuple[str, str], code: str) -> Problem | None:
-        """Check a code of the authenticator app. `secret`: the result of `totp_secret`."""
+        """Check a code of the authenticator app. `secret` is the result of `totp_secret`."""
         sealed, plain = secret
         row, now = await self.stores.factors.totp(user), self.clock.now()
         if row is None or row.sealed is None or row.sealed != sealed:
@@ -160,7 +163,7 @@ class FactorChecks(Generic[H]):
             return None
 
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
-        """Check the signature of a passkey. Store its counter, and whether the passkey is synced now."""
+        """Check the signature of a passkey. Store the counter of the passkey, and whether the passkey is synced now."""
         try:
             if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()

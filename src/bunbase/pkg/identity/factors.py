@@ -27,7 +27,7 @@ class TotpState(msgspec.Struct, frozen=True):
 
 
 class RecoveryCodes(msgspec.Struct, frozen=True):
-    """New recovery codes. They are shown only in this answer, and replace all earlier recovery codes."""
+    """New recovery codes. The codes are shown only in this answer, and replace all earlier recovery codes."""
 
     recovery_codes: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Fresh proofs. A dangerous act needs a proof from the last ten minutes that the caller still owns the account.
+"""Recent proofs. A dangerous act needs a proof from the last ten minutes that the caller still owns the account.
 
 An access token alone is not such a proof, because a thief may have copied it, or found an open laptop. A sign-in
 counts as a proof. Later, one factor is enough even if the account has two, because a thief of a session has no factor.
@@ -55,7 +55,7 @@ class PasswordHolders(Protocol):
 
 
 class FreshProofs(Generic[H]):
-    """The proofs of one pool. `path`: the route that takes a proof, for messages."""
+    """The proofs of one pool. `path`: the route to which people send a proof, for messages."""
 
     def __init__(
         self, checks: FactorChecks[H], sessions: ProvedSessions, passwords: PasswordHolders, path: str
@@ -68,7 +68,10 @@ class FreshProofs(Generic[H]):
         self.clock = checks.clock
 
     async def need(self, user: str, session: str) -> None:
-        """Do nothing if a proof is fresh. Raises: ReauthenticationRequired; InvalidToken, if the session has ended."""
+        """Check that the last proof is recent.
+
+        Raises: ReauthenticationRequired; InvalidToken if the session has ended.
+        """
         now = self.clock.now()
         found = await self.sessions.open_session(session, now)
         if found is None:
@@ -105,7 +108,10 @@ class FreshProofs(Generic[H]):
         return await self.checks.passkey_options(user, PasskeyAct.PROOF)
 
     async def methods(self, user: str) -> list[str]:
-        """Return the kinds of proof that the account can send. "sign_in": to sign in by another service once more."""
+        """Return the kinds of proof that the account can send.
+
+        "sign_in" means to sign in by another service once more.
+        """
         factors = await self.stores.factors.counts(user)
         kinds = {
             "password": await self.passwords.has_password(user),

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 class Holder(Protocol):
     """An account that holds credentials. `email`: None if the account has no address.
 
-    `version`: increases with each change of the credentials. A sign-in that began with an older version opens no
+    `version` increases with each change of the credentials. A sign-in that began with an older version opens no
     session.
     """
 
@@ -57,7 +57,7 @@ class Vault:
         self._unseal = unseal
 
     async def sealed(self, purpose: str, secret: str) -> str:
-        """Seal a secret. It can be unsealed only for the same purpose, so the purpose must name the account."""
+        """Seal a secret. The secret can be unsealed only for the same purpose, so the purpose must name the account."""
         return await self._seal(self.prefix + purpose, secret.encode())
 
     async def unsealed(self, purpose: str, sealed: str) -> str:

@@ -21,7 +21,10 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 
 
 class MailLinks:
-    """The links of one pool. `prefix`: the prefix of the tokens. `kind`: the room's name for the effect of a link."""
+    """The links of one pool. `prefix`: the prefix of the tokens.
+
+    `kind`: the name that the room gives to the effect of a link.
+    """
 
     def __init__(self, stores: IdentityStores, prefix: str, clock: Clock) -> None:
         self.stores = stores
@@ -37,10 +40,11 @@ class MailLinks:
         letter: Callable[[str], Letter],
         name: str = "",
     ) -> None:
-        """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail.
+        """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)` returns the mail.
 
-        `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: the link's
-        lifetime. If the mail is dropped because the address has had too many mails, the link is not stored.
+        `user`: the account, or None if the link opens an account. In the second case, `name` is the name of the new
+        account. `seconds`: the link's lifetime. If the mail is dropped because the address has had too many mails, the
+        link is not stored.
         """
         token, until = self._new(seconds)
         new = NewMailToken(fingerprint(token), kind, user, email, until, name)
@@ -53,8 +57,8 @@ class MailLinks:
     ) -> None:
         """Post a link that opens an account. The link replaces the earlier links of this kind to this address.
 
-        If the mail is dropped, the earlier links stay and are valid for longer: a person who requests many mails must
-        not lock out the owner of the mailbox. All else is as in `post`.
+        If the mail is dropped, the earlier links stay and are valid for longer, because a person who requests many
+        mails must not lock out the owner of the mailbox. Everything else is the same as in `post`.
         """
         token, until = self._new(seconds)
         earlier = await self.stores.mail_tokens.of_address_locked(email, kind)
@@ -69,7 +73,10 @@ class MailLinks:
     async def make(
         self, kind: str, email: str, user: str | None, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> Letter:
-        """Make a link and return its mail, for an act that posts several mails at once. All else is as in `post`."""
+        """Make a link and return its mail, for an act that posts several mails at once.
+
+        Everything else is the same as in `post`.
+        """
         token, until = self._new(seconds)
         oldest = await self._add(NewMailToken(fingerprint(token), kind, user, email, until, name))
         await self.stores.mail_tokens.forget(oldest)

@@ -80,6 +80,9 @@ class ReauthenticationRequired(Problem):
 
 
 class WrongProof(Problem):
-    """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
+    """The proof was wrong.
+
+    The status is not 401, because the access token is valid, and a client must not refresh it and try again.
+    """
 
     status, code, title = 403, "wrong_proof", "This proof is wrong"

@@ -12,11 +12,13 @@ from bunbase.pkg.errors import InvalidInput
 
 MAX_URL_LENGTH: Final = 500
 UNSAFE: Final = frozenset(' \\"<>@#')
-UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as a path outside of the allowed folder
+UNSETTLED: Final = ("..", "%", "//")  # A server could read such a path as a path outside of the allowed folder.
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-OF_PROJECTS: Final = "/v1/"  # functions answer here, so a developer would get the codes of other people's sign-ins
-HERE: Final = re.compile(r"/(?:\./)+")  # browsers remove `/./` from a path
-OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because not all names of an installation are known
+# Functions answer below this path, so a developer would get the codes of other people's sign-ins.
+OF_PROJECTS: Final = "/v1/"
+HERE: Final = re.compile(r"/(?:\./)+")  # Browsers remove `/./` from a path.
+# This path is refused at every host, because not all names of an installation are known.
+OF_FUNCTIONS: Final = "/v1/functions/"
 
 
 def checked_redirect(url: str, public_url: str) -> str:
@@ -34,8 +36,8 @@ def checked_redirect(url: str, public_url: str) -> str:
 def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
     """Return a URL that has the origin of an entry, and the path of the entry or a path below it.
 
-    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. `public_url`: the URL of this
-    installation. Raises: InvalidInput, also for a URL that projects of this installation answer.
+    An entry has no wildcards. The entry http://127.0.0.1 allows every port of this machine. `public_url`: the URL of
+    this installation. Raises: InvalidInput, also for a URL that projects of this installation answer.
     """
     parts = _parsed(url)
     if (
@@ -50,7 +52,7 @@ def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
 def fault_in_entry(entry: str, public_url: str) -> str | None:
     """Return the fault in an entry of a list of allowed URLs, or None.
 
-    The scheme of an app contains a domain that the app's makers own (RFC 8252 §7.1), and so it contains a dot. So no
+    The scheme of an app contains a domain that the app's makers own (RFC 8252 §7.1), and therefore a dot. So no
     entry can have a scheme that runs code in a browser, such as `javascript`.
     """
     parts = _parsed(entry)
@@ -74,7 +76,7 @@ def _parsed(url: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        _origin(parts)  # raises if the port is not a number
+        _origin(parts)  # This raises an error if the port is not a number.
     except ValueError:
         return None
     return parts if parts.hostname else None
@@ -91,11 +93,7 @@ def _is_of_no_project(parts: SplitResult) -> bool:
 
 
 def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
-    """True if projects answer this URL: it is below `/v1` of this installation, or could be read as such a URL.
-
-    On the machine of a developer, the installation answers at `localhost` and at every loopback address. Other names of
-    the installation are not known here, so the URLs of functions are refused at every host.
-    """
+    """True if this URL is below `/v1` of this installation, where projects answer, or could be read as such a URL."""
     ours = urlsplit(public_url)
     here = _is_this_machine(parts.hostname) and _is_this_machine(ours.hostname) and _port(parts) == _port(ours)
     if here or _place(parts) == _place(ours):

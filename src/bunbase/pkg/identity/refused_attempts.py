@@ -27,9 +27,10 @@ import msgspec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 10_000  # different refused attempts that are not stored yet; further attempts lose their address
+# At most this many different refused attempts wait to be stored. Further attempts lose their address.
+MAX_WAITING: Final = 10_000
 MAX_OF_GROUP: Final = 1_000
-FACTOR: Final = 2  # twice these numbers may wait, including attempts without an address; further attempts are lost
+FACTOR: Final = 2  # Twice these numbers may wait, including attempts without an address. Further attempts are lost.
 
 A = TypeVar("A", bound=Hashable)
 
@@ -41,10 +42,11 @@ class CountedAttempts(msgspec.Struct):
 
 
 class RefusedAttempts(Generic[A]):
-    """Attempts that are equal are counted together.
+    """Counts refused attempts. Equal attempts are counted together.
 
-    `store(attempt, counted)` stores a row. `blurred(attempt)`: the attempt without the values that distinguish it from
-    similar attempts. `group(attempt)`: the group of attempts that one attacker may cause, which has its own limit.
+    `store(attempt, counted)` stores a row. `blurred(attempt)` returns the attempt without the values that distinguish
+    it from similar attempts. `group(attempt)` returns the group of attempts that one attacker may cause, which has its
+    own limit.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class RefusedAttempts(Generic[A]):
         self.of_group: Counter[str] = Counter()
 
     def note(self, attempt: A) -> None:
-        """Count an attempt. This waits for nothing."""
+        """Count an attempt, without waiting for anything."""
         if not self._has_room(attempt):
             attempt = self.blurred(attempt)
             if not self._has_room(attempt, FACTOR):
@@ -75,11 +77,11 @@ class RefusedAttempts(Generic[A]):
     async def store_all(self, wanted: Callable[[A], bool] = lambda _: True) -> None:
         """Store the attempts that were counted. After an error, the remaining attempts wait for the next call.
 
-        `wanted(attempt)`: returns False for attempts that another call must store.
+        `wanted(attempt)` returns False for attempts that another call must store.
         """
         for attempt in [one for one in self.waiting if wanted(one)]:
             counted = self.waiting.pop(attempt, None)
-            if counted is None:  # another call stores it
+            if counted is None:  # Another call stores this attempt.
                 continue
             self._gone(attempt)
             try:
@@ -90,11 +92,11 @@ class RefusedAttempts(Generic[A]):
 
     @asynccontextmanager
     async def storing_the_rest(self) -> AsyncIterator[None]:
-        """At the end of the block, store what the job has not stored yet."""
+        """At the end of the block, store the attempts that the job has not stored yet."""
         try:
             yield
         finally:
-            with suppress(Problem):  # the database is unreachable, so these attempts are lost
+            with suppress(Problem):  # The database is unreachable, so these attempts are lost.
                 await self.store_all()
 
     def _has_room(self, attempt: A, factor: int = 1) -> bool:

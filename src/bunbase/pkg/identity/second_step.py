@@ -16,7 +16,7 @@ from bunbase.pkg.identity.store.sign_in_challenges import SignInChallenge
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.totp import is_totp_code
 
-MAX_FAILED: Final = 5  # wrong answers to one challenge
+MAX_FAILED: Final = 5  # One challenge allows this many wrong answers.
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class SecondStep(Generic[H]):
         on_right: Callable[[H], Awaitable[T]],
         refused: Refused = no_refusal,
     ) -> T:
-        """Return what `on_right(account)` returns, if the answer to the challenge is right.
+        """If the answer to the challenge is right, call `on_right(account)` and return its result.
 
         `on_right`, the end of the challenge and the use of the code are one transaction. So if there are two requests
         at once, only one finishes. bunauth stores the session in `on_right`, so after a crash the code can still be
@@ -70,7 +70,7 @@ class SecondStep(Generic[H]):
         return await self._open(fingerprint(challenge))
 
     async def take(self, challenge: str) -> None:
-        """Delete a challenge, so that it works once. Raises: ChallengeExpired, if it was used before."""
+        """Delete a challenge, so that it works once. Raises: ChallengeExpired if it was used before."""
         if not await self.stores.sign_in_challenges.delete(fingerprint(challenge)):
             raise challenge_expired()
 

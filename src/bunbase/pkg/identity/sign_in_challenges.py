@@ -1,8 +1,8 @@
-"""Ask a sign-in for its second factor.
+"""Ask a person who signs in for the second factor.
 
-The client gets a challenge instead of a session. A challenge is valid for five minutes and works once. It belongs to
-one version of the account, so a change of the password or of a factor ends it. A challenge can contain a note about the
-first step. The stored hash covers the note, so a challenge whose note was changed is not found.
+The client gets a challenge instead of a session. A challenge is valid for five minutes and works once. The challenge
+belongs to one version of the account, so a change of the password or of a factor ends it. A challenge can contain a
+note about the first step. The stored hash covers the note, so a challenge whose note was changed is not found.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECONDS: Final = 300
 
 
 class SignInChallenges:
-    """The challenges of one pool. `path`: the route that takes the answer, for messages."""
+    """The challenges of one pool. `path`: the route to which people send the answer, for messages."""
 
     def __init__(self, stores: IdentityStores, path: str, clock: Clock) -> None:
         self.stores = stores
@@ -30,9 +30,9 @@ class SignInChallenges:
         self.clock = clock
 
     async def check(self, holder: Holder) -> None:
-        """Do nothing if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
+        """Check that the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
 
-        Do not call this inside a transaction: the exception would roll the challenge back.
+        Do not call this inside a transaction, because the exception would roll the challenge back.
         """
         asked = await self.asked(holder)
         if asked is not None:

@@ -26,8 +26,8 @@ class AccountLetters:
     """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
 
     `texts`: templates by their kind, which replace the built-in templates. `language`: the language of the texts.
-    `asked_in`: the language of the person who asks for the letters; empty if it is not known. `accent`: the colour of
-    buttons.
+    `asked_in`: the language of the person who asks for the letters, or empty if the language is not known. `accent`:
+    the colour of buttons.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AccountLetters:
         return self.compose(templates.VERIFY_EMAIL, email, fields)
 
     def open_account(self, email: str, url: str) -> Letter:
-        """Return the letter to a new address; its link opens the account."""
+        """Return the letter to a new address. The link in the letter opens the account."""
         fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
         return self.compose(templates.OPEN_ACCOUNT, email, fields)
 
@@ -62,7 +62,10 @@ class AccountLetters:
         return self.compose(templates.ALREADY_A_USER, email, {"email": email})
 
     def user_invite(self, email: str, url: str, inviter: str = "", target: str = "") -> Letter:
-        """Return an invitation. Without `inviter`, the app invites; without `target`, the invitation is to the app."""
+        """Return an invitation. Without `inviter`, the app itself invites.
+
+        Without `target`, the invitation is to the app.
+        """
         named = {"inviter": inviter.strip() or self.app, "target": target.strip() or self.app}
         fields = {"email": email, "url": url, "valid_for": in_words(INVITE_SECONDS), **named}
         return self.compose(templates.USER_INVITE, email, fields)

@@ -2,7 +2,8 @@
 
 The values of fields may come from unknown people: anybody can invite anybody and choose the name in the invitation. So
 a field never becomes a link or markup. All text is escaped in HTML, and `harmless` breaks up texts that mail programs
-would turn into a link or decode. Only `url` is a link; the room makes it from the installation's own address.
+would turn into a link or decode. Only the field `url` becomes a link, and the room makes it from the installation's own
+address.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from bunbase.pkg.mail.layout import FALLBACK, Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
 from bunbase.pkg.mail.templates import DAY, HOUR, MINUTE, Template
 
-MAX_FIELD: Final = 120  # characters
+MAX_FIELD: Final = 120  # A field has at most this many characters.
 MAX_URL: Final = 2000
 ADDRESSES: Final = frozenset(
     {"email", "new_email", "inviter_email"}
-)  # fields that are shown whole if they are an email address
-HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
-# the signs after the first also separate the labels of a domain (RFC 3490)
+)  # these fields are shown whole if they are an email address
+# These are controls, bidirectional marks and line breaks.
+HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# The signs after the first also separate the labels of a domain (RFC 3490).
 DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")
-DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
+DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # Versions of programs stay whole.
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
@@ -49,7 +51,7 @@ def compose(
     link of the button, and `code` is the only text on its line.
     `language`: the language of the texts of the template. `accent`: the colour of the button; empty for the default
     colour.
-    Raises: ValueError if a field is missing or `url` is not a complete URL: the calling room has a bug.
+    Raises: ValueError if a field is missing or `url` is not a complete URL, which is a bug of the caller.
     """
     fields = fields_in(language, fields)
     url, code = fields.get("url", ""), fields.get("code", "")
@@ -78,7 +80,7 @@ def compose(
     )
     return Letter(
         to=to,
-        subject=one_line(subject)[:MAX_SUBJECT] or template.kind,  # a subject of spaces
+        subject=one_line(subject)[:MAX_SUBJECT] or template.kind,  # A subject may consist only of spaces.
         text=text_of(content),
         html=html_of(content),
         project=project,

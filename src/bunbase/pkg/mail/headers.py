@@ -16,10 +16,10 @@ from email.headerregistry import AddressHeader
 from email.parser import Parser
 from typing import Final
 
-BEGIN: Final = "=?"  # the start of an encoded word
+BEGIN: Final = "=?"  # An encoded word starts with this text.
 WIDTH: Final = 76
-MAX_LINE: Final = 998  # bytes: RFC 5322 §2.1.1
-MAX_WORD: Final = 60  # characters; a longer word or name is encoded
+MAX_LINE: Final = 998  # A line has at most this many bytes (RFC 5322 §2.1.1).
+MAX_WORD: Final = 60  # A word or name with more characters is encoded.
 END: Final = b"\r\n"
 WORDS: Final = re.compile(r"[!-~]+( [!-~]+)*")
 ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -29,8 +29,8 @@ QUOTABLE: Final = re.compile(r"[ !#-\[\]-~]+")
 def one_line(text: str) -> str:
     """Return a text without control characters, in which single spaces replace all white space.
 
-    The start of an encoded word is broken up, because another program may decode it later: a mail server, or the
-    function with which a project sends its mails.
+    The start of an encoded word is broken up, because another program may decode it later. Such a program may be a mail
+    server, or the function with which a project sends its mails.
     """
     printable = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return plain_words(printable)

@@ -15,8 +15,10 @@ from bunbase.pkg.mail.smtp import SmtpServer
 SEND_SECONDS: Final = 2.0
 MEASURE_SECONDS: Final = 15.0
 FORGET_SECONDS: Final = 600.0
-SENDERS: Final = 4  # connections to the SMTP server at once; providers often allow 10 for one account
-WAIT_FOR_SERVER: Final = timedelta(hours=8)  # an operator may configure mail after the first users have registered
+# At most this many connections to the SMTP server are open at once. Providers often allow 10 for one account.
+SENDERS: Final = 4
+# Mails wait this long for an SMTP server, because an operator may configure mail after the first users have registered.
+WAIT_FOR_SERVER: Final = timedelta(hours=8)
 
 Projects = Callable[[], Awaitable[Sequence[str]]]
 
@@ -27,7 +29,7 @@ NOT_CONFIGURED: Final = "Mail is not configured: set mail.host."
 def mail_jobs(outbox: MailOutbox, elsewhere: Projects | None = None) -> tuple[Job, Job, Job]:
     """Return the jobs of an outbox. Without an SMTP server, mails wait until they are no longer useful.
 
-    `elsewhere`: returns the projects whose mails are sent in another way (`own_ways.py`).
+    `elsewhere`: a function that returns the projects whose mails are sent in another way (`own_ways.py`).
 
     Raises: ValueError, OSError for settings that `check_mail` would refuse.
     """

@@ -90,7 +90,9 @@ USUAL: Final = Colours()
 
 
 class Content(msgspec.Struct, frozen=True):
-    """The parts of a mail, as plain text. `button` labels the link `url`; `code`: a code to type. Both may be empty.
+    """The parts of a mail, as plain text. `button` is the label of the link `url`, and `code` is a code to type.
+
+    `url` and `code` may both be empty.
 
     `fallback`: the sentence above the URL of the button. `accent`: the colour of the button; empty for the default
     colour.

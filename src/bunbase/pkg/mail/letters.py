@@ -9,22 +9,22 @@ import msgspec
 
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 
-MAX_SUBJECT: Final = 250  # characters
-MAX_BODY: Final = 256 << 10  # characters
+MAX_SUBJECT: Final = 250  # A subject has at most this many characters.
+MAX_BODY: Final = 256 << 10  # A body has at most this many characters.
 USEFUL_SECONDS: Final = 8 * 3600
 
 
 class Letter(msgspec.Struct, frozen=True):
     """A mail that a room wants to send.
 
-    `to`: an address in the form of `pkg/addresses.py`. `html`: may be empty.
+    `to`: an address in the form of `pkg/addresses.py`. `html` may be empty.
     `project`: the id of the project in whose name the mail is sent; empty for the installation.
     `kind`: the name of the template, such as `password_reset`. Limits count each kind, and logs show it.
     `notice`: true if the mail tells the owner of the address about an event that only the owner can cause. Notices have
-    their own limit: otherwise an attacker who asks for many codes could suppress them.
+    their own limit, because an attacker who asks for many codes could otherwise suppress them.
     `useful_seconds`: the time after which the mail is not sent any more, for example because its link has expired.
     `fields`: the values from which the letter was made, so that it can be made again in the language of its reader.
-    `language`: the language of the person who asked for the letter; empty if this is not known.
+    `language`: the language of the person who asked for the letter, or empty if the language is not known.
     """
 
     to: str

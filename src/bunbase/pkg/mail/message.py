@@ -29,7 +29,7 @@ def message_of(mail: ClaimedMail, sender: Address) -> Message:
     """Return the message. `sender`: the sender of the installation.
 
     The Message-ID is the same for every attempt, so that mailboxes can drop a second copy.
-    Raises: ValueError, if the mail cannot be written so that every reader sees the same header.
+    Raises: ValueError if the mail cannot be written in a way that every reader sees the same header.
     """
     sender = shown_sender(mail.sender, sender)
     from_, to, reply_to = sender.addr_spec, deliverable(mail.recipient), deliverable(mail.sender.reply_to)
@@ -42,7 +42,8 @@ def message_of(mail: ClaimedMail, sender: Address) -> Message:
         "Subject": text_line("Subject", one_line(mail.subject)),
         "Date": f"Date: {format_datetime(mail.created_at)}",
         "Message-ID": f"Message-ID: <{mail.id}@{sender.domain}>",
-        "Auto-Submitted": "Auto-Submitted: auto-generated",  # RFC 3834: out-of-office programs do not answer
+        # with this header, out-of-office programs do not answer (RFC 3834)
+        "Auto-Submitted": "Auto-Submitted: auto-generated",
     }
     written = {name: line for name, line in lines.items() if line}
     body = _body(mail)

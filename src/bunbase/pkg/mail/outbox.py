@@ -26,9 +26,9 @@ A room that sends mail has this table:
 
 A later migration adds the index `mails_turns` of (project COLLATE "C", due_at) for waiting mails.
 
-Projects take turns: each project with a mail that is due gets one claim before any project gets a second one. Symptom
-without turns: a project that gave a notice to each of its users delayed the sign-in codes of all other projects, until
-these were no longer valid. Notices have no limit for a project, because they must not be suppressed.
+Projects take turns: each project with a mail that is due gets one claim before any project gets a second one. Without
+turns, a project that gave a notice to each of its users delayed the sign-in codes of all other projects, until these
+codes were no longer valid. Notices have no limit for a project, because they must not be suppressed.
 
 In the state `kept`, a mail is not sent: dev mode without an SMTP server keeps it for the mailbox of dev mode.
 """
@@ -56,14 +56,15 @@ from bunbase.pkg.project_turns import Turn
 log = logger("mail")
 
 HOUR: Final = timedelta(hours=1)
-KEEP: Final = timedelta(days=1)  # how long sent mails, and mails for the mailbox of dev mode, are kept
+KEEP: Final = timedelta(days=1)  # Sent mails, and mails for the mailbox of dev mode, are kept for this time.
 KEEP_DEAD: Final = timedelta(days=30)
-CLAIM_MARGIN: Final = timedelta(seconds=30)  # the time for storing the result after an attempt's deadline
-RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
+# The result of an attempt may be stored this long after the attempt's deadline.
+CLAIM_MARGIN: Final = timedelta(seconds=30)
+RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # A failed mail waits for these times. The last wait is repeated.
 MAX_REASON: Final = 300
-KEPT_PART: Final = 5  # one of five mails of a project is reserved for known addresses
-KEPT_OF_ADDRESS: Final = 3  # one of three mails to an address is reserved for projects that know the address
-SHARES: Final = 3  # each such project may use one of this many shares of the reserved mails
+KEPT_PART: Final = 5  # One of five mails of a project is reserved for known addresses.
+KEPT_OF_ADDRESS: Final = 3  # One of three mails to an address is reserved for projects that know the address.
+SHARES: Final = 3  # Each such project may use one of this many shares of the reserved mails.
 
 LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
 COUNT = """
@@ -127,7 +128,7 @@ SenderOf = Callable[[str], Awaitable[OwnSender]]
 
 
 async def installation_sends(_project: str) -> OwnSender:
-    """All projects have the sender of the installation. This is the default."""
+    """Let all projects have the sender of the installation. This is the default."""
     return OF_INSTALLATION
 
 
@@ -135,7 +136,7 @@ ForReader = Callable[[Letter], Awaitable[Letter]]
 
 
 async def in_any_language(letter: Letter) -> Letter:
-    """All readers get the letter as it is. This is the default."""
+    """Return the letter unchanged for all readers. This is the default."""
     return letter
 
 
@@ -143,7 +144,7 @@ IsKnown = Callable[[Letter], Awaitable[bool]]
 
 
 async def nobody_known(_letter: Letter) -> bool:
-    """No address counts as known, so no mails of a project are reserved. This is the default."""
+    """Count no address as known, so that no mails of a project are reserved. This is the default."""
     return False
 
 
@@ -151,7 +152,7 @@ HasOwnWay = Callable[[str], Awaitable[bool]]
 
 
 async def no_own_way(_project: str) -> bool:
-    """All mails leave through the mail server. This is the default."""
+    """Let all mails leave through the mail server. This is the default."""
     return False
 
 
@@ -207,7 +208,7 @@ class MailOutbox:
         `is_known(letter)`: true if a user of the project has confirmed the address. A part of `max_per_project` is
         reserved for such letters, so that requests for mails to other addresses cannot use all mails of the project. A
         part of `mail.max_per_address` is reserved too, so that another project cannot use all mails to the address.
-        `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
+        `has_own_way(project)`: true if the mails of a project do not leave through the mail server (`own_ways.py`).
         Call this before the first mail is posted.
         """
         self.sender_of = sender_of
@@ -218,7 +219,7 @@ class MailOutbox:
     async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
-        If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
+        If an address has had too many mails within the hour, drop its mail and return False.
         Post all mails of a transaction with one call, after its other statements. The call locks the addresses in a
         fixed order, so that two transactions cannot deadlock. An address that only older versions accepted is stored
         too; its mail fails later, when it is sent, because the act itself must not fail.
@@ -257,7 +258,7 @@ class MailOutbox:
         return await self.turn.next(find, lambda mail: mail.project)
 
     async def claim_of(self, project: str) -> ClaimedMail | None:
-        """Claim the mail of a project that is due first, as `claim`."""
+        """Claim the mail of a project that is due first, in the same way as `claim`."""
         now = self.clock.now()
         return await self.db.one(ClaimedMail, CLAIM_OF, now, self._until(now), project)
 
@@ -296,7 +297,7 @@ class MailOutbox:
     async def bury_outdated(self, reason: str, max_age: timedelta = KEEP_DEAD) -> int:
         """Make dead letters of the mails that waited for `max_age`, or until they were no longer useful.
 
-        Return their number.
+        Return the number of these mails.
         """
         now = self.clock.now()
         dead = await self.db.execute(OUTDATED, now, reason, now - max_age, self.dev)
@@ -306,14 +307,15 @@ class MailOutbox:
         return dead
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> list[DevMail]:
-        """Return the mails of the last day, newest first; in production none. `to`, `project`, `before`: "" for all
-        mails.
+        """Return the mails of the last day, newest first. Production has none.
+
+        `to`, `project`, `before`: "" for all mails.
 
         `before`: return only mails with a smaller id, which are older.
         """
         if not self.dev:
             return []
-        recipient = (known_email(to) or to) if to else ""  # a text message has a phone number instead
+        recipient = (known_email(to) or to) if to else ""  # A text message has a phone number instead.
         if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)

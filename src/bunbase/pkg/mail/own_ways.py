@@ -1,9 +1,9 @@
 """Mails of projects that do not use the mail server of the installation, but their own way to send mails.
 
-Concern: such a way may be slow or hang, and many projects may have one. It must not delay mails through the mail
-server, and must not delay mails of other projects for long. So a separate job sends these mails, for several projects
-at once. Projects take turns, and slow ones get half of the places at most (`pkg/sending_turns.py`). The turn of a
-project ends with its first failure, or after a few seconds. After a failure, the project rests for a while.
+Concern: such a way may be slow or hang, and many projects may have one. A slow way must not delay mails through the
+mail server, and must not delay mails of other projects for long. So a separate job sends these mails, for several
+projects at once. Projects take turns, and slow projects get at most half of the places (`pkg/sending_turns.py`). The
+turn of a project ends with its first failure, or after a few seconds. After a failure, the project rests for a while.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from bunbase.pkg.project_turns import Turn
 from bunbase.pkg.sending_turns import SendingTurns
 
 SEND_SECONDS: Final = 2.0
-PLACES: Final = 8  # projects whose mails one process sends at once
-TOGETHER: Final = 1  # a project sends its mails one after the other
+PLACES: Final = 8  # One process sends the mails of at most this many projects at once.
+TOGETHER: Final = 1  # A project sends its mails one after the other.
 TURN_SECONDS: Final = 5.0
-REST: Final = timedelta(seconds=2)  # after a failure
+REST: Final = timedelta(seconds=2)  # A project rests for this long after a failure.
 
 log = logger("mail")
 
@@ -37,13 +37,14 @@ class OwnWays(Protocol):
         ...
 
     async def send(self, mail: ClaimedMail) -> None:
-        """Raises: Undelivered."""
+        """Send a mail in the project's own way. Raises: Undelivered."""
         ...
 
 
 class OwnWaysSender:
-    """`nudge`: wakes the job when a place is free. `sending`: the project of each turn. `resting`: the times until
-    which projects rest.
+    """Sends mails in the projects' own ways. `nudge` wakes the job when a place is free.
+
+    `sending`: the project of each turn. `resting`: the times until which projects rest.
     """
 
     def __init__(self, outbox: MailOutbox, ways: OwnWays) -> None:
@@ -81,12 +82,12 @@ class OwnWaysSender:
         return [*self.turns.waiting(self.sending.values(), now), *self.resting]
 
     async def _turn(self, project: str) -> None:
-        """Send the mails of one project that are due, until one fails or the turn is over."""
+        """Send the mails of one project that are due, until a mail fails or the turn is over."""
         until, clock = time.monotonic() + TURN_SECONDS, self.outbox.clock
         while time.monotonic() < until and (mail := await self.outbox.claim_of(project)) is not None:
             began = clock.now()
             if mail.useful_until <= began:
-                continue  # `bury_outdated` gives it up
+                continue  # `bury_outdated` makes this mail a dead letter.
             try:
                 if not await deliver(self.outbox, mail, self.ways.send):
                     self.resting[project] = clock.now() + REST
@@ -99,7 +100,7 @@ class OwnWaysSender:
         if not task.cancelled() and (failure := task.exception()) is not None:
             self.resting[project] = self.outbox.clock.now() + REST
             log.error("the mails of a project were not sent", project=project, error=fault(failure))
-        self.nudge()  # a place is free for the next project
+        self.nudge()  # A place is free for the next project.
 
 
 def own_ways_job(sender: OwnWaysSender) -> Job:

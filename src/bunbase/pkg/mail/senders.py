@@ -1,8 +1,8 @@
 """The sender of a project's mails: the name that readers see, and the address to which their answers go.
 
-A project may always choose the name. It may choose the address only if the operator allows the domain of the address.
-There are two reasons: other mail servers check that the server of this installation may send for the domain (SPF, DKIM,
-DMARC), and a project must not write in the name of somebody else.
+A project may always choose the name. A project may choose the address only if the operator allows the domain of the
+address. There are two reasons: other mail servers check that the server of this installation may send for the domain
+(SPF, DKIM, DMARC), and a project must not write in the name of somebody else.
 """
 
 from __future__ import annotations
@@ -32,10 +32,9 @@ OF_INSTALLATION: Final = OwnSender()
 def own_sender(sender: str, reply_to: str) -> OwnSender:
     """Return the sender that a project has set: `Bakery`, or `Bakery <hello@bakery.example>`.
 
-    Raises: ValueError if any part looks like an address but is not one (this includes the name), and for two
-    lines.
+    Raises: ValueError if any part, even the name, looks like an address but is not an address, and for two lines.
     """
-    looks = unicodedata.normalize("NFKC", sender)  # readers take a wide ＠ for an @
+    looks = unicodedata.normalize("NFKC", sender)  # Readers take a wide ＠ for an @.
     if "@" not in looks and "<" not in looks and sender.isprintable():
         return OwnSender(sender.strip(), "", reply_to)
     address = read_sender(sender)

@@ -17,7 +17,7 @@ NO_ADDRESS: Final = "The recipient is not an address that this version accepts."
 
 class MailServer(Protocol):
     async def send(self, mail: ClaimedMail) -> None:
-        """Raises: Undelivered."""
+        """Send a mail. Raises: Undelivered."""
         ...
 
 
@@ -26,7 +26,7 @@ async def send_due(outbox: MailOutbox, server: MailServer, besides: Sequence[str
 
     `besides`: the projects whose mails are skipped, because they are sent in another way.
 
-    A mail that is no longer useful is not claimed for sending again: `bury_outdated` makes it a dead letter.
+    A mail that is no longer useful is not claimed again, because `bury_outdated` makes it a dead letter.
     """
 
     async def send(mail: ClaimedMail) -> None:
@@ -47,7 +47,7 @@ async def deliver(outbox: MailOutbox, mail: ClaimedMail, send: Callable[[Claimed
     handle must not stop other mails.
     """
     try:
-        if not is_sendable(mail.recipient):  # stored by an older version
+        if not is_sendable(mail.recipient):  # An older version has stored this mail.
             raise Undelivered(NO_ADDRESS, permanent=True)
         await send(mail)
     except Undelivered as failure:
@@ -61,6 +61,9 @@ async def deliver(outbox: MailOutbox, mail: ClaimedMail, send: Callable[[Claimed
 
 
 def fault(failure: BaseException) -> str:
-    """Return the kind and the place of a failure. Its message may quote the mail, so it is left out."""
+    """Return the kind and the place of a failure.
+
+    The message of the failure is left out, because it may quote the mail.
+    """
     frames = traceback.extract_tb(failure.__traceback__)
     return f"{type(failure).__name__} in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -16,7 +16,7 @@ from bunbase.pkg.errors import CannotStart
 
 DEV_SENDER: Final = "BunBase <bunbase@localhost>"
 SENDER_EXAMPLE: Final = "BunBase <bunbase@example.com>"
-FOR: Final = "="  # in mail.sender_domains: between a domain and the only project that may use it
+FOR: Final = "="  # In mail.sender_domains, this sign is between a domain and the only project that may use the domain.
 DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 SENDER: Final = re.compile(r"(?P<name>[^<>]*)<(?P<inner>[^<>]+)>|(?P<bare>[^<>]+)")
 QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -44,13 +44,13 @@ class MailSettings(msgspec.Struct, frozen=True):
     TLS.
     `username`: the name for signing in to the SMTP server. If empty, BunBase does not sign in.
     `password`: the password for signing in to the SMTP server.
-    `ca_file`: a file with the certificates of the authorities that may sign the server's certificate; if empty, the
-    authorities of the operating system.
+    `ca_file`: a file with the certificates of the authorities that may sign the server's certificate. If empty, the
+    authorities of the operating system may sign it.
     `sender`: the address from which mails are sent, with a name: `BunBase <bunbase@example.com>`.
     `sender_domains`: the domains from which projects may send mail to their users, such as `bakery.example`. With
-    `bakery.example=prj_…`, only that project may: [mail](../mail.md#senders-of-projects).
+    `bakery.example=prj_…`, only that project may use the domain: [mail](../mail.md#senders-of-projects).
     `timeout_seconds`: the deadline of one attempt to send a mail, from the connection to the server's last answer.
-    `max_per_address`: the number of mails that an address may get in an hour from one room; notices are counted
+    `max_per_address`: the number of mails that an address may get in an hour from one service; notices are counted
     separately. One project sends at most half of these mails: [mail](../mail.md#limits).
     `max_of_a_kind`: the number of mails of one kind, such as sign-in codes, that an address may get in an hour from one
     project.
@@ -148,7 +148,7 @@ def is_loopback(host: str) -> bool:
 def _check_certificates(file: str) -> None:
     try:
         ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError is an OSError
+    except OSError as error:  # An ssl.SSLError is an OSError.
         raise CannotStart(f"mail.ca_file: {file} holds no certificates in PEM form: {error.strerror}") from None
 
 

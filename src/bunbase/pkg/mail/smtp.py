@@ -15,7 +15,7 @@ from bunbase.pkg.mail.message import message_of
 from bunbase.pkg.mail.settings import MailSettings, Security
 
 QUIT_SECONDS: Final = 2.0
-PERMANENT: Final = 500  # answers from here on are permanent (RFC 5321 §4.2.1)
+PERMANENT: Final = 500  # Answers from this code on are permanent (RFC 5321 §4.2.1).
 
 
 class Undelivered(Exception):
@@ -41,9 +41,9 @@ class SmtpServer:
         """
         try:
             message = message_of(mail, self.sender)
-        except Exception as wrong:  # the library fails in many ways; the message of a failure may quote the mail
+        except Exception as wrong:  # The library fails in many ways, and the message of a failure may quote the mail.
             raise Undelivered(f"The mail cannot be written: {type(wrong).__name__}", permanent=True) from None
-        options = () if message.recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531 §3.5
+        options = () if message.recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")  # See RFC 6531 §3.5.
         try:
             async with asyncio.timeout(self.settings.timeout_seconds), self._connected() as client:
                 await client.sendmail(message.sender, [message.recipient], message.content, mail_options=options)
@@ -54,7 +54,7 @@ class SmtpServer:
             raise Undelivered(f"{refused.code} {refused.message}", refused.code >= PERMANENT) from None
         except aiosmtplib.SMTPNotSupported as refused:
             raise Undelivered(refused.message, permanent=True) from None
-        except (aiosmtplib.SMTPException, OSError) as failure:  # TimeoutError is an OSError
+        except (aiosmtplib.SMTPException, OSError) as failure:  # A TimeoutError is an OSError.
             raise Undelivered(described(failure, self.settings), permanent=False) from None
 
     async def check(self) -> None:
@@ -82,7 +82,8 @@ class SmtpServer:
         try:
             await client.connect()
             yield client
-            with suppress(aiosmtplib.SMTPException, OSError):  # the mail is accepted, independent of the answer to QUIT
+            # The mail is accepted, independent of the answer to QUIT.
+            with suppress(aiosmtplib.SMTPException, OSError):
                 await client.quit(timeout=QUIT_SECONDS)
         finally:
             client.close()

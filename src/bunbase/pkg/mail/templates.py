@@ -3,7 +3,7 @@ name of the app.
 
 A template has a few texts, from which `composing.py` makes the plain text and the HTML of a mail. The texts contain
 placeholders such as `$app` (`string.Template`), which every template documents in its `fields`. A project may later
-replace the texts of a template. It cannot add markup, because all texts are escaped.
+replace the texts of a template. A project cannot add markup, because all texts are escaped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Template(msgspec.Struct, frozen=True):
     `body`: paragraphs, separated by blank lines. `button`: the label of the link, if the mail has one.
     `footer`: the advice to a reader who does not expect the mail.
     `fields`: the placeholders that these texts need, in addition to `app`.
-    `notice`: the same as in `letters.Letter`. `useful_seconds`: the time after which the mail is not sent any more.
+    `notice` has the same meaning as in `letters.Letter`. `useful_seconds`: the time after which the mail is not sent
+    any more.
     """
 
     kind: str

@@ -1,4 +1,6 @@
-"""Sign-in by another service: a client of OpenID Connect providers and of GitHub. It knows nothing about accounts.
+"""Sign-in by another service: a client of OpenID Connect providers and of GitHub.
+
+This package knows nothing about accounts.
 
 The life of one sign-in (OpenID Connect Core 1.0 §3.1, RFC 9700):
 

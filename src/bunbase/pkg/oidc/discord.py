@@ -21,7 +21,7 @@ class DiscordToken(msgspec.Struct, frozen=True):
 
 
 class DiscordUser(msgspec.Struct, frozen=True):
-    """`verified`: true if the user has confirmed the address at Discord."""
+    """A user, as Discord describes it. `verified`: true if the user has confirmed the address at Discord."""
 
     id: str
     username: str
@@ -52,7 +52,7 @@ class Discord:
         return with_query(f"{self.url}/oauth2/authorize", asked)
 
     async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:
-        """Raises: ProviderFailed, ProviderRefused."""
+        """Return the person that has signed in. Raises: ProviderFailed, ProviderRefused."""
         if answer.error or not answer.code:
             raise ProviderRefused(answer.error or "no code")
         token = await self._access_token(answer.code, redirect_uri, secrets)

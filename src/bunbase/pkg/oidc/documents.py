@@ -20,7 +20,8 @@ from bunbase.pkg.shared_calls import SharedCalls
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
-ANEW_SECONDS: Final = 30.0  # an unknown key makes BunBase fetch the keys again, but not more often than this
+# If a token has an unknown key, BunBase fetches the keys again, but at most once in this time.
+ANEW_SECONDS: Final = 30.0
 
 T = TypeVar("T")
 
@@ -46,9 +47,12 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`issuer`: the URL below which the metadata is. `named`: the issuer in the metadata, if it differs.
+    """The documents of one provider. `issuer`: the URL below which the metadata is.
 
-    `now`: returns Unix seconds. If the clock is set back, a document that was fetched at a later time counts as old.
+    `named`: the issuer in the metadata, if it differs.
+
+    `now`: a clock that returns Unix seconds. If the clock is set back, a document that was fetched at a later time
+    counts as old.
     """
 
     def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
@@ -61,7 +65,7 @@ class Documents:
         self.fetched_keys: tuple[float, ProviderKeys] | None = None
 
     async def metadata(self) -> Metadata:
-        """Raises: ProviderFailed."""
+        """Return the metadata of the provider. Raises: ProviderFailed."""
         if self.known is None or self._is_old(self.known[0], KEPT_SECONDS):
             await self.fetching.result("metadata", self._fetch_metadata)
         assert self.known is not None, "the fetch has stored it, or has failed"
@@ -97,7 +101,7 @@ class Documents:
 
 
 async def fetch_more(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T | None:
-    """Return a document that a sign-in does not need; None if it cannot be fetched. Then log the reason."""
+    """Return a document that a sign-in does not need. If it cannot be fetched, log the reason and return None."""
     try:
         return await fetch_json(outgoing, url, kind, headers)
     except ProviderFailed as failed:
@@ -106,7 +110,7 @@ async def fetch_more(outgoing: Outgoing, url: str, kind: type[T], headers: dict[
 
 
 async def fetch_json(outgoing: Outgoing, url: str, kind: type[T], headers: dict[str, str] | None = None) -> T:
-    """Raises: ProviderFailed."""
+    """Fetch a JSON document. Raises: ProviderFailed."""
     try:
         answer = await outgoing.get(url, {"accept": "application/json", **(headers or {})})
     except RequestFailed as error:
@@ -115,7 +119,7 @@ async def fetch_json(outgoing: Outgoing, url: str, kind: type[T], headers: dict[
 
 
 def decode_json(url: str, status: int, body: bytes, kind: type[T]) -> T:
-    """Raises: ProviderFailed."""
+    """Decode a JSON document. Raises: ProviderFailed."""
     if status != 200:
         raise ProviderFailed(f"{url} answered {status}")
     try:

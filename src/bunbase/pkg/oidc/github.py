@@ -59,7 +59,7 @@ class GitHub:
         return with_query(f"{self.url}/login/oauth/authorize", asked)
 
     async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:
-        """Raises: ProviderFailed, ProviderRefused."""
+        """Return the person that has signed in. Raises: ProviderFailed, ProviderRefused."""
         if answer.error or not answer.code:
             raise ProviderRefused(answer.error or "no code")
         token = await self._access_token(answer.code, redirect_uri, secrets)

@@ -26,11 +26,11 @@ ALGORITHMS: Final = [
     "EdDSA",
 ]
 MAX_LENGTH: Final = 32 << 10
-SKEW_SECONDS: Final = 60.0  # allowed difference between the clocks of the provider and of this server
-MAX_AGE_SECONDS: Final = 600.0  # a provider issues a token during the sign-in
+SKEW_SECONDS: Final = 60.0  # The clocks of the provider and of this server may differ by this much.
+MAX_AGE_SECONDS: Final = 600.0  # A token may be this old, because a provider issues it during the sign-in.
 
 
-TENANT: Final = "{tenantid}"  # a part of Microsoft's issuer for people of all tenants
+TENANT: Final = "{tenantid}"  # Microsoft's issuer for people of all tenants contains this text.
 TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -57,7 +57,7 @@ async def _signed_claims(token: str, documents: Documents) -> dict[str, Any]:
     try:
         try:
             return verified(token, (await documents.keys()).key_of, ALGORITHMS, MAX_LENGTH)[1]
-        except UnknownKey:  # the provider has changed its keys
+        except UnknownKey:  # The provider has changed its keys.
             return verified(token, (await documents.keys(anew=True)).key_of, ALGORITHMS, MAX_LENGTH)[1]
     except BadToken as error:
         raise ProviderFailed(f"the ID token is not valid: {error}") from None
@@ -94,5 +94,5 @@ def _is_of(claims: dict[str, Any], issuer: str) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """True if the value is a text that UTF-8 can encode: JSON can also carry half of a surrogate pair."""
+    """True if the value is a text that UTF-8 can encode. JSON can also carry half of a surrogate pair."""
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

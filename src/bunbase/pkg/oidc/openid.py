@@ -21,7 +21,7 @@ SCOPES: Final = ("openid", "email", "profile")
 FORM: Final = "application/x-www-form-urlencoded"
 MAX_EMAIL_LENGTH: Final = 320
 MAX_NAME_LENGTH: Final = 100
-MAX_READ: Final = 1000  # characters of a name; the rest is ignored
+MAX_READ: Final = 1000  # A name is read up to this many characters. The rest is ignored.
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
@@ -39,8 +39,8 @@ class Dialect(msgspec.Struct, frozen=True):
     """The differences of a service from the standard. `asked`: further parameters of the authorization URL.
     `scopes`: the default scopes.
 
-    `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: makes the client secret.
-    `person`: reads the claims.
+    `issuer`: the issuer in the metadata, if it is not the URL in the settings. `secret`: a function that makes the
+    client secret. `person`: a function that reads the claims.
     """
 
     asked: dict[str, str] = {}
@@ -54,8 +54,8 @@ STANDARD: Final = Dialect()
 
 
 class OpenIdProvider:
-    """`now`: returns Unix seconds. `outgoing`: the client for requests. None makes a client that trusts the hosts of
-    the settings.
+    """A client of one provider. `now`: a clock that returns Unix seconds. `outgoing`: the client for requests. None
+    makes a client that trusts the hosts of the settings.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class OpenIdProvider:
         self.documents = Documents(settings.issuer, self.outgoing, now, dialect.issuer)
 
     async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
-        """Raises: ProviderFailed."""
+        """Return the URL to which the browser goes. Raises: ProviderFailed."""
         metadata = await self.documents.metadata()
         asked = {
             "response_type": "code",
@@ -89,7 +89,7 @@ class OpenIdProvider:
         return with_query(checked_page(metadata.authorization_endpoint), asked)
 
     async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:
-        """Raises: ProviderFailed, ProviderRefused."""
+        """Return the person that has signed in. Raises: ProviderFailed, ProviderRefused."""
         metadata = await self.documents.metadata()
         self._check_issuer(answer, metadata)
         if answer.error or not answer.code:
@@ -151,7 +151,7 @@ def person_of(claims: dict[str, Any]) -> Person:
     return Person(
         claims["sub"],
         str(email) if known else None,
-        known and (verified is True or verified == "true"),  # Amazon Cognito and Apple send a text
+        known and (verified is True or verified == "true"),  # Amazon Cognito and Apple send a text.
         printable(name),
     )
 
@@ -164,7 +164,9 @@ def printable(text: Any) -> str:
 
 
 async def post_form(outgoing: Outgoing, url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, bytes]:
-    """Return status and body. Raises: ProviderFailed; ProviderRefused, if the code is used up or wrong."""
+    """Send a form, and return status and body.
+
+    Raises: ProviderFailed; ProviderRefused if the code is used up or wrong."""
     try:
         answer = await outgoing.post(url, headers, urlencode(form).encode())
     except RequestFailed as error:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-MAX_SUBJECT_LENGTH: Final = 255  # OpenID Connect Core 1.0 §2
+MAX_SUBJECT_LENGTH: Final = 255  # A subject has at most this many characters (OpenID Connect Core 1.0 §2).
 
 
 class ProviderFailed(Exception):

@@ -19,20 +19,21 @@ from bunbase.pkg.oidc.openid import STANDARD, Dialect, person_of
 from bunbase.pkg.oidc.person import Person, ProviderFailed
 from bunbase.pkg.oidc.settings import APPLE_URL, GOOGLE_URL, MICROSOFT_URL, ProviderSettings
 
-MAX_SECRET: Final = 1000  # characters; Apple's file has 260, and the import of a much larger key would take long
-SECRET_SECONDS: Final = 300  # Apple allows up to six months
-PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the tenant of personal accounts
+# A secret has at most this many characters. Apple's file has 260, and the import of a much larger key would take long.
+MAX_SECRET: Final = 1000
+SECRET_SECONDS: Final = 300  # The client secret is valid for this time. Apple allows up to six months.
+PERSONAL_ACCOUNTS: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"  # Personal accounts have this tenant.
 MANY_TENANTS: Final = ("common", "organizations")
 
 
 def preset(settings: ProviderSettings, now: Callable[[], float]) -> tuple[ProviderSettings, Dialect]:
-    """Return the settings with the issuer, and the dialect of the service. `now`: returns Unix seconds."""
+    """Return the settings with the issuer, and the dialect of the service. `now`: a clock that returns Unix seconds."""
     match settings.kind:
         case "google":
             return _at(settings, GOOGLE_URL), STANDARD
         case "apple":
             secret = AppleSecret(settings, now)
-            # Apple sends the address only with form_post
+            # Apple sends the address only with form_post.
             asked = {"response_mode": "form_post"}
             return _at(settings, APPLE_URL), Dialect(asked, scopes=("email",), secret=secret)
         case "microsoft":
@@ -50,7 +51,7 @@ class AppleSecret:
         self.now = now
 
     def __call__(self) -> str:
-        """Raises: ProviderFailed, if the settings have no private key of the curve P-256."""
+        """Return the secret. Raises: ProviderFailed if the settings have no private key of the curve P-256."""
         issued, options = int(self.now()), self.settings.options
         claims = {
             "iss": options.get("team_id", ""),
@@ -76,7 +77,7 @@ def _microsoft(settings: ProviderSettings) -> tuple[ProviderSettings, Dialect]:
 
 
 def _person_of_microsoft(claims: dict[str, Any]) -> Person:
-    verified = claims.get("xms_edov") in (True, "1", "true")  # also 1, which is True in Python
+    verified = claims.get("xms_edov") in (True, "1", "true")  # The value may also be 1, which equals True in Python.
     return person_of(claims | {"email_verified": verified})
 
 

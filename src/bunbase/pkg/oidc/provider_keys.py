@@ -15,9 +15,9 @@ from joserfc.jwk import Key
 from bunbase.pkg.public_keys import read_public_jwk
 
 KINDS_OF_ALGORITHMS: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}  # RFC 7518 §3.4
+CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}  # See RFC 7518 §3.4.
 MAX_KEYS: Final = 100
-SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}  # RFC 9864 §2.2 has a second name for this algorithm
+SAME_ALGORITHM: Final = {"Ed25519": "EdDSA"}  # RFC 9864 §2.2 has a second name for this algorithm.
 
 Jwk = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Signed(Protocol):
 
 class ProviderKeys:
     def __init__(self, document: dict[str, Any]) -> None:
-        """`document`: a JWK set. Raises: ValueError."""
+        """Read the keys. `document`: a JWK set. Raises: ValueError."""
         keys = document.get("keys")
         if not isinstance(keys, list) or len(keys) > MAX_KEYS:
             raise ValueError(f"it is not a JWK set with at most {MAX_KEYS} keys")

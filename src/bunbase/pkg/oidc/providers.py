@@ -14,8 +14,8 @@ from bunbase.pkg.outgoing import Outgoing
 
 
 def open_provider(settings: ProviderSettings, now: Callable[[], float], outgoing: Outgoing | None = None) -> Provider:
-    """`now`: returns Unix seconds. `outgoing`: the client for requests. None makes a client that trusts the hosts of
-    the settings, which the operator has written.
+    """Return the client of a provider. `now`: a clock that returns Unix seconds. `outgoing`: the client for requests.
+    None makes a client that trusts the hosts of the settings, which the operator has written.
     """
     match settings.kind:
         case "github":

@@ -18,7 +18,7 @@ MICROSOFT_URL: Final = "https://login.microsoftonline.com"
 DISCORD_URL: Final = "https://discord.com"
 
 Kind = Literal["oidc", "apple", "discord", "github", "google", "microsoft"]
-# the options of each kind, and the forms that their values have
+# For each kind, these are its options and the forms that their values have.
 OPTIONS: Final[dict[str, dict[str, str]]] = {
     "oidc": {"response_mode": "query|form_post"},
     "apple": {"team_id": r"[A-Z0-9]{10}", "key_id": r"[A-Z0-9]{10}"},
@@ -28,11 +28,11 @@ NEEDED: Final = ("team_id", "key_id")
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`kind`: "oidc" needs `issuer`; "github" is GitHub, and `issuer` names a GitHub Enterprise server.
+    """One provider. `kind`: "oidc" needs `issuer`; "github" is GitHub, and `issuer` names a GitHub Enterprise server.
 
     `options`: `response_mode` for a provider that answers only with a form; `team_id` and `key_id` for Apple, with a
     private key as `client_secret`; `tenant` for Microsoft.
-    `hosts`: further hosts of the provider that have private addresses. The issuer's host may always have such an
+    `hosts`: further hosts of the provider that have private addresses. The issuer's host may always have a private
     address.
     `title`: the name that people see; the name of the setting by default.
     """
@@ -47,11 +47,12 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"ProviderSettings(kind={self.kind!r}, client_id={self.client_id!r})"  # never the secret
+        # The text never contains the secret.
+        return f"ProviderSettings(kind={self.kind!r}, client_id={self.client_id!r})"
 
 
 def check_provider(name: str, settings: ProviderSettings) -> None:
-    """Raises: CannotStart if sign-ins with these settings could never succeed."""
+    """Check the settings. Raises: CannotStart if sign-ins with these settings could never succeed."""
     fault = fault_of(settings)
     if fault is not None:
         raise CannotStart(f"{name}: {fault[0]} {fault[1]}")

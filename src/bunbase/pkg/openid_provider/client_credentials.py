@@ -14,8 +14,9 @@ class UnreadableCredentials(Exception): ...
 
 
 class ClientCredentials(msgspec.Struct, frozen=True):
-    """`secret`: empty for a public client. `basic`: true if the client used HTTP Basic; a refusal must then name this
-    scheme.
+    """The credentials of a client. `secret` is empty for a public client.
+
+    `basic`: true if the client used HTTP Basic, so that a refusal must name this scheme.
     """
 
     id: str

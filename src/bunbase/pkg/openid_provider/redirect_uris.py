@@ -12,9 +12,10 @@ from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 MAX_LENGTH: Final = 500
-PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]!$&()*+,;=%-]+")  # RFC 3986 without `#`, `@` and quotes
+# Matches the characters of RFC 3986 without `#`, `@` and quotes.
+PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?\[\]!$&()*+,;=%-]+")
 HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[::1\]")
-OWN_SCHEME: Final = re.compile(r"[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+")  # a reversed domain (RFC 8252 §7.1)
+OWN_SCHEME: Final = re.compile(r"[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+")  # Matches a reversed domain (RFC 8252 §7.1).
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 THIS_MACHINE: Final = LOOPBACK | {"localhost"}
 

@@ -20,12 +20,12 @@ VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 MAX_AGE: Final = re.compile(r"[0-9]{1,9}")
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 MAX_SUBJECT: Final = 255
-UNKNOWN: Final = "?"  # the subject of a hint that cannot be read: no person has this id
+UNKNOWN: Final = "?"  # A hint that cannot be read has this subject. No person has this id.
 LONGEST: Final = {"state": 2048, "nonce": 512, "login_hint": 254, "id_token_hint": 8192}
 
 
 class RefusedRequest(Exception):
-    """`error`: the code of RFC 6749 §4.1.2.1 or of OpenID Connect Core §3.1.2.6."""
+    """The request is refused. `error`: a code of RFC 6749 §4.1.2.1 or of OpenID Connect Core §3.1.2.6."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
@@ -37,9 +37,9 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     """`scopes`: the scopes that the server knows, in its order. `prompts`: the questions that the page must ask in
     every case.
 
-    `max_age`: seconds; the person must have signed in within this time. None: at any time. `hinted_subject`: the person
-    whom an id_token of the client names; its signature is not checked, because the only effect of a hint can be one
-    more page.
+    `max_age`: the person must have signed in within this number of seconds; None means at any time. `hinted_subject`:
+    the person whom an id_token of the client names; its signature is not checked, because the only effect of a hint can
+    be one more page.
     """
 
     scopes: tuple[str, ...]

@@ -22,7 +22,7 @@ FORM: Final = re.compile(
     r"(\$argon2id?\$(?:v=(?:16|19)\$)?)m=([0-9]{1,9}),t=([0-9]{1,9}),p=([0-9]{1,9})"
     r"\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 )
-MIN_SALT: Final = 8  # bytes; the library refuses less
+MIN_SALT: Final = 8  # A salt has at least this many bytes. The library refuses less.
 CHECKER: Final = PasswordHasher()
 
 
@@ -37,7 +37,7 @@ class Argon2Hash(msgspec.Struct, frozen=True):
 
 
 def read_argon2(text: str) -> Argon2Hash:
-    """Raises: UnusableHash."""
+    """Read a hash. Raises: UnusableHash."""
     found = FORM.fullmatch(text)
     if found is None:
         raise UnusableHash("An argon2 hash has the form $argon2id$v=19$m=19456,t=2,p=1$salt$hash.")
@@ -58,7 +58,10 @@ def read_argon2(text: str) -> Argon2Hash:
 
 
 def work(memory: int, rounds: int, lanes: int) -> int:
-    """Return the work of a check in KiB: the memory that it fills, or more, if starting its threads takes longer."""
+    """Return the work of a check in KiB.
+
+    This is the memory that the check fills, or more if starting its threads takes longer.
+    """
     return rounds * (memory if lanes == 1 else max(memory, MIN_ARGON2_LANE * lanes))
 
 

@@ -7,7 +7,7 @@ import binascii
 
 from bunbase.pkg.password_hashes.limits import MAX_HASH, MAX_SALT, MIN_HASH, UnusableHash
 
-# accepts the URL-safe alphabet, and passlib's alphabet, which has a dot for the plus
+# This table accepts the URL-safe alphabet, and passlib's alphabet, which has a dot for the plus.
 STANDARD = str.maketrans("-_.", "+/+")
 
 
@@ -25,7 +25,7 @@ def encoded(value: bytes) -> str:
 
 
 def salt_of(text: str) -> bytes:
-    """Raises: UnusableHash."""
+    """Return the salt in a text. Raises: UnusableHash."""
     salt = decoded("salt", text)
     if len(salt) > MAX_SALT:
         raise UnusableHash(f"A salt has at most {MAX_SALT} bytes.")
@@ -33,7 +33,7 @@ def salt_of(text: str) -> bytes:
 
 
 def hash_of(text: str) -> bytes:
-    """Raises: UnusableHash."""
+    """Return the hash in a text. Raises: UnusableHash."""
     hash = decoded("hash", text)
     if not MIN_HASH <= len(hash) <= MAX_HASH:
         raise UnusableHash(f"A hash has {MIN_HASH} to {MAX_HASH} bytes.")

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from typing import Final
 
-MAX_TEXT: Final = 1024  # characters of a whole hash; the longest known hash, from Firebase, has 250
-MAX_SALT: Final = 256  # bytes
-MIN_HASH: Final = 16  # bytes; a shorter hash has other passwords that match it
+MAX_TEXT: Final = 1024  # A whole hash has at most this many characters. The longest known hash, from Firebase, has 250.
+MAX_SALT: Final = 256  # A salt has at most this many bytes.
+MIN_HASH: Final = 16  # A hash has at least this many bytes, because other passwords match a shorter hash.
 MAX_HASH: Final = 64
 MIN_BCRYPT_COST: Final = 4
-MAX_BCRYPT_COST: Final = 14  # 0.9 s
-MAX_PBKDF2_ITERATIONS: Final = 2_000_000  # 1.1 s with SHA-512, 0.5 s with SHA-256
-MIN_SCRYPT_LOG_N: Final = 4  # with a smaller N, most of the time goes to the PBKDF2, which N·r·p does not count
-MAX_SCRYPT_MEMORY: Final = (128 << 20) + (4 << 10)  # bytes; N = 2^17 with r = 8, as OWASP recommends
-MAX_SCRYPT_WORK: Final = 1 << 20  # N·r·p: 1 s
-MAX_ARGON2_MEMORY: Final = 128 << 10  # KiB
-MAX_ARGON2_WORK: Final = 1 << 19  # KiB of memory times iterations: 1.6 s
-MIN_ARGON2_LANE: Final = 1 << 10  # the minimum cost of a lane, because every round starts four threads for each lane
+MAX_BCRYPT_COST: Final = 14  # A check takes 0.9 s.
+MAX_PBKDF2_ITERATIONS: Final = 2_000_000  # A check takes 1.1 s with SHA-512, and 0.5 s with SHA-256.
+MIN_SCRYPT_LOG_N: Final = 4  # With a smaller N, most of the time goes to the PBKDF2, which N·r·p does not count.
+# This is the memory in bytes for N = 2^17 with r = 8, as OWASP recommends.
+MAX_SCRYPT_MEMORY: Final = (128 << 20) + (4 << 10)
+MAX_SCRYPT_WORK: Final = 1 << 20  # This limits N·r·p. A check takes 1 s.
+MAX_ARGON2_MEMORY: Final = 128 << 10  # This limit is in KiB.
+MAX_ARGON2_WORK: Final = 1 << 19  # This limits KiB of memory times iterations. A check takes 1.6 s.
+# A lane costs at least this much, because every round starts four threads for each lane.
+MIN_ARGON2_LANE: Final = 1 << 10
 MAX_ARGON2_LANES: Final = 8
 
 

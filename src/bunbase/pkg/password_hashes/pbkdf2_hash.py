@@ -12,7 +12,7 @@ import msgspec
 from bunbase.pkg.password_hashes.base64_forms import encoded, hash_of, salt_of
 from bunbase.pkg.password_hashes.limits import MAX_PBKDF2_ITERATIONS, UnusableHash
 
-# `i=` and `l=` belong to the PHC format; passlib writes only the number, and no digest for SHA-1
+# `i=` and `l=` belong to the PHC format. passlib writes only the number, and no digest for SHA-1.
 FORM: Final = re.compile(r"\$pbkdf2(?:-(sha1|sha256|sha512))?\$(?:i=)?([0-9]{1,9})(?:,l=[0-9]{1,3})?\$([^$]*)\$([^$]+)")
 
 
@@ -34,7 +34,7 @@ class Pbkdf2Hash(msgspec.Struct, frozen=True):
 
 
 def read_pbkdf2(text: str) -> Pbkdf2Hash:
-    """Raises: UnusableHash."""
+    """Read a hash. Raises: UnusableHash."""
     found = FORM.fullmatch(text)
     if found is None:
         raise UnusableHash(
@@ -44,8 +44,8 @@ def read_pbkdf2(text: str) -> Pbkdf2Hash:
 
 
 def checked_pbkdf2(hash: Pbkdf2Hash) -> Pbkdf2Hash:
-    """Raises: UnusableHash."""
-    blocks = -(-len(hash.hash) // hashlib.new(hash.digest).digest_size)  # each block takes all iterations
+    """Return the hash after a check of its cost. Raises: UnusableHash."""
+    blocks = -(-len(hash.hash) // hashlib.new(hash.digest).digest_size)  # Each block takes all iterations.
     if hash.iterations < 1 or hash.iterations * blocks > MAX_PBKDF2_ITERATIONS:
         raise UnusableHash(
             f"PBKDF2 has at most {MAX_PBKDF2_ITERATIONS} iterations, for all blocks of its hash together."

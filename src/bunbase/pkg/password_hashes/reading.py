@@ -12,18 +12,21 @@ from bunbase.pkg.password_hashes.scrypt_hash import read_firebase, read_scrypt
 
 
 class PasswordHash(Protocol):
-    """`text`: the form in which it is stored."""
+    """A hash of any scheme. `text`: the form in which the hash is stored."""
 
     @property
     def text(self) -> str: ...
 
     def matches(self, password: str) -> bool:
-        """True if the password has this hash. Takes up to a second of processor time: call it in a thread."""
+        """True if the password has this hash.
+
+        A check takes up to a second of processor time, so call it in a thread.
+        """
         ...
 
 
 def read_hash(text: str) -> PasswordHash:
-    """Return the hash that a text names, if a check of it takes no longer than `limits.py` allows.
+    """Return the hash in a text, if the check of a password takes no longer than `limits.py` allows.
 
     Raises: UnusableHash.
     """

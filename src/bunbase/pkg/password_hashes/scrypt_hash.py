@@ -26,9 +26,9 @@ FORM: Final = re.compile(r"\$scrypt\$ln=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9
 FIREBASE_FORM: Final = re.compile(
     r"\$fbscrypt\$v=1,n=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9}),ss=([^,$]*),sk=([^,$]+)\$([^$]+)\$([^$]+)"
 )
-SPARE_MEMORY: Final = 1 << 10  # OpenSSL needs a limit above the memory that it takes
+SPARE_MEMORY: Final = 1 << 10  # OpenSSL needs a limit above the memory that it takes.
 AES_KEY_BYTES: Final = 32
-NO_NONCE: Final = bytes(16)  # each key encrypts only one text, because the salt is part of the key
+NO_NONCE: Final = bytes(16)  # Each key encrypts only one text, because the salt is part of the key.
 
 
 class ScryptCost(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class ScryptCost(msgspec.Struct, frozen=True):
     p: int
 
     def check(self) -> None:
-        """Raises: UnusableHash."""
+        """Check the cost. Raises: UnusableHash."""
         if self.log_n < MIN_SCRYPT_LOG_N or self.r < 1 or self.p < 1:
             raise UnusableHash(
                 f"r and p of scrypt are whole numbers from 1, and N is at least {1 << MIN_SCRYPT_LOG_N}."
@@ -80,7 +80,9 @@ class ScryptHash(msgspec.Struct, frozen=True):
 
 
 class FirebaseHash(msgspec.Struct, frozen=True):
-    """The key that scrypt derives encrypts the signer key of the Firebase project; the result is the hash.
+    """The key that scrypt derives encrypts the signer key of the Firebase project.
+
+    The encrypted signer key is the hash.
 
     Source: https://github.com/firebase/scrypt
     """
@@ -104,7 +106,7 @@ class FirebaseHash(msgspec.Struct, frozen=True):
 
 
 def read_scrypt(text: str) -> ScryptHash:
-    """Raises: UnusableHash."""
+    """Read a hash of scrypt. Raises: UnusableHash."""
     found = FORM.fullmatch(text)
     if found is None:
         raise UnusableHash("A scrypt hash has the form $scrypt$ln=14,r=8,p=1$salt$hash, with N = 2^ln.")
@@ -112,7 +114,7 @@ def read_scrypt(text: str) -> ScryptHash:
 
 
 def read_firebase(text: str) -> FirebaseHash:
-    """Raises: UnusableHash."""
+    """Read a hash of Firebase. Raises: UnusableHash."""
     found = FIREBASE_FORM.fullmatch(text)
     if found is None:
         raise UnusableHash("A hash of Firebase has the form $fbscrypt$v=1,n=14,r=8,p=1,ss=…,sk=…$salt$hash.")
@@ -121,7 +123,7 @@ def read_firebase(text: str) -> FirebaseHash:
 
 
 def checked_firebase(hash: FirebaseHash) -> FirebaseHash:
-    """Raises: UnusableHash."""
+    """Return the hash after a check of its cost. Raises: UnusableHash."""
     if len(hash.salt_separator) > MAX_SALT:
         raise UnusableHash(f"A salt separator has at most {MAX_SALT} bytes.")
     if len(hash.signer_key) != len(hash.hash) or len(hash.hash) > MAX_HASH:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bunbase.pkg.postgres.errors import PostgresUnavailable
 
-UNPRIVILEGED: Final = ("postgres", "nobody")  # tried in this order if BunBase runs as root
+UNPRIVILEGED: Final = ("postgres", "nobody")  # If BunBase runs as root, these users are tried in this order.
 
 
 @dataclass(frozen=True)

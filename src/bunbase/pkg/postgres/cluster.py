@@ -35,17 +35,18 @@ from bunbase.pkg.postgres.place import SHARED, Place, hold_home, place_for, sock
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE, POLL_SECONDS, spawn, until
 
 DATABASE: Final = "bunbase"
-READY_SECONDS: Final = 30.0  # the longest wait without a new log line
-RECOVERY_SECONDS: Final = 600.0  # the longest wait in total; at most 256 MB of write-ahead log must be recovered
+READY_SECONDS: Final = 30.0  # A start waits at most this long without a new log line.
+# A start waits at most this long in total. At most 256 MB of write-ahead log must be recovered.
+RECOVERY_SECONDS: Final = 600.0
 CONNECT_SECONDS: Final = 5.0
 LOGIN_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 KILL_SECONDS: Final = 5.0
 LEFTOVER_SECONDS: Final = 10.0
-# The message of PostgreSQL if sessions of a killed server have not ended yet and still use its shared memory.
+# PostgreSQL reports this if sessions of a killed server have not ended yet and still use its shared memory.
 LEFTOVER: Final = "is still in use"
 MAX_LOG_BYTES: Final = 10 << 20
-STATUS_LINE: Final = 7  # in postmaster.pid, counted from 0
+STATUS_LINE: Final = 7  # The status is in this line of postmaster.pid, counted from 0.
 
 
 class Cluster:
@@ -118,7 +119,7 @@ def _started(place: Place, binaries: Binaries, durable: bool) -> Cluster:
         configuration = configure(place, binaries.major, socket, durable)
         cluster = _launched(place, binaries, socket, [f"--config-file={configuration}"], lock)
     finally:
-        os.close(lock)  # from now on only PostgreSQL holds the lock
+        os.close(lock)  # From now on, only PostgreSQL holds the lock.
     try:
         _make_database(cluster)
     except BaseException as error:
@@ -195,7 +196,7 @@ def _ready(place: Place, pid: int) -> bool:
 
 def _make_database(cluster: Cluster) -> None:
     """Connect in the same way as the rooms. At the first start, create the database."""
-    loop = asyncio.new_event_loop()  # asyncio.run would remove the event loop of the caller's thread
+    loop = asyncio.new_event_loop()  # asyncio.run would remove the event loop of the caller's thread.
     try:
         loop.run_until_complete(_ensure_database(cluster))
     finally:
@@ -210,7 +211,7 @@ async def _ensure_database(cluster: Cluster) -> None:
         except asyncpg.InvalidCatalogNameError:
             connection = await asyncpg.connect(cluster.url_of("postgres"), timeout=CONNECT_SECONDS)
             await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # the server is busy after a recovery
+        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # The server is busy after a recovery.
             if time.monotonic() > end or not cluster.running:
                 raise
             await asyncio.sleep(POLL_SECONDS)

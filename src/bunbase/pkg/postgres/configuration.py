@@ -40,9 +40,10 @@ SETTINGS: Final[dict[str, str]] = {
     "log_error_verbosity": "terse",
     "log_checkpoints": "off",
 }
-SINCE_18: Final[dict[str, str]] = {"io_method": "sync"}  # the default needs three more processes
+SINCE_18: Final[dict[str, str]] = {"io_method": "sync"}  # The default needs three more processes.
 DURABLE: Final[dict[str, str]] = {"fsync": "on", "synchronous_commit": "on"}
-NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}  # a power cut loses data
+# With these settings, a power cut loses data.
+NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}
 
 
 def configure(place: Place, major: int, socket_directory: Path, durable: bool) -> Path:

@@ -2,7 +2,7 @@
 
 Symptom: after kill -9, the next start fails with `lock file "postmaster.pid" already exists`. Cause: PostgreSQL refuses
 to start while any process has the id in `postmaster.pid`. After kill -9, this process can be a zombie for which no
-parent waits. It can also be another program that got the same id, which is frequent in containers.
+parent waits. This process can also be another program that got the same id, which is frequent in containers.
 
 Decision: check in two ways whether a process still works on the data, and remove the files if there is none.
 
@@ -12,7 +12,7 @@ Decision: check in two ways whether a process still works on the data, and remov
 2. /proc shows the processes whose working directory is the data directory. This check also finds processes without the
    lock, such as those of an older BunBase, or of a PostgreSQL that a person started.
 
-As long as a check finds a process, wait. The kernel signals a postmaster when its owner ends, and the children of a
+While a check finds a process, wait. The kernel signals a postmaster when its owner ends, and the children of a
 postmaster soon notice its end. If these processes do not end in time, end them. For rejected alternatives see
 docs/decisions/0038-it-always-comes-back.md.
 """
@@ -36,11 +36,13 @@ from bunbase.pkg.postgres.place import SOCKET, TEMPORARY, Place
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE
 from bunbase.pkg.processes import MAX_PID, Process, process
 
-ORPHAN_SECONDS: Final = 5.0  # the timeout for a postmaster to end, after the kernel's signal and after a fast shutdown
-IMMEDIATE_SECONDS: Final = 10.0  # the timeout after an immediate shutdown; PostgreSQL kills its children after 5 s
-CHILDREN_SECONDS: Final = 2.0  # the time that children without a postmaster have to end, before they are killed
+# A postmaster must end within this time, after the kernel's signal and after a fast shutdown.
+ORPHAN_SECONDS: Final = 5.0
+# A postmaster must end within this time after an immediate shutdown. PostgreSQL kills its children after 5 s.
+IMMEDIATE_SECONDS: Final = 10.0
+CHILDREN_SECONDS: Final = 2.0  # Children without a postmaster have this time to end, before they are killed.
 POLL_SECONDS: Final = 0.02
-SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
+SOCKET_LINE: Final = 4  # The socket is in this line of postmaster.pid, counted from 0.
 
 
 def take_over(place: Place) -> int:
@@ -86,7 +88,8 @@ def postmaster_of(data: Path, account: Account | None = None) -> int | None:
 
     The id in `postmaster.pid` may belong to another program now.
     """
-    pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # after a crash the file may hold anything
+    # After a crash, the file may hold anything.
+    pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)
     found = process(pid) if pid is not None else None
     return found.pid if found is not None and _works_on(found, (data,), account) else None
 
@@ -113,7 +116,8 @@ def _outlive(place: Place, lock: int) -> None:
             left = working_on(place)
             if killed or postmaster_of(place.data, place.account) is not None:
                 raise _left(place, left)
-            for pid in left:  # no data is lost: commits are in the write-ahead log, and recovery undoes the rest
+            # No data is lost, because commits are in the write-ahead log, and recovery undoes the rest.
+            for pid in left:
                 _send(pid, signal.SIGKILL)
             end, killed = time.monotonic() + IMMEDIATE_SECONDS, True
         time.sleep(POLL_SECONDS)
@@ -157,7 +161,10 @@ def _forget(place: Place) -> None:
 
 
 def _remove_socket(directory: Path, account: Account) -> None:
-    """Remove the temporary directory of a socket. It was created because the path in the home was too long."""
+    """Remove the temporary directory of a socket.
+
+    The directory was created because the path in the home was too long.
+    """
     if directory.parent == TEMPORARY[0] and directory.name.startswith(TEMPORARY[1]):
         try:
             own = directory.lstat().st_uid == account.uid
@@ -188,14 +195,14 @@ def _works_on(found: Process, directories: tuple[Path, ...], account: Account | 
     try:
         where = _working_directory(found.pid, account)
     except OSError:
-        return False  # the process has ended, or belongs to another user
+        return False  # The process has ended, or belongs to another user.
     return any(_is_same(directory, where) for directory in directories)
 
 
 def _working_directory(pid: int, account: Account | None) -> tuple[int, int]:
     try:
         status = os.stat(f"/proc/{pid}/cwd")
-    except PermissionError:  # in a container, root may not inspect processes of other users, but their owner may
+    except PermissionError:  # In a container, root may not inspect processes of other users, but their owner may.
         if account is None or not account.drops_root:
             raise
         with account.acting():

@@ -21,7 +21,7 @@ def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> No
     """Run initdb in a draft directory, and rename it when it is complete. Raises: PostgresUnavailable."""
     draft = place.draft
     if draft.exists():
-        shutil.rmtree(draft)  # an earlier attempt was killed and left it
+        shutil.rmtree(draft)  # An earlier attempt was killed and left this draft.
     hand_over(draft, place.account)
     with tempfile.TemporaryFile() as output:
         process = spawn(_initdb(binaries, draft, durable), place.account, draft, output, lock)

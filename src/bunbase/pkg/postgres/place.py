@@ -1,4 +1,4 @@
-"""The directories and files of the embedded PostgreSQL. They are all below one directory, the home.
+"""The directories and files of the embedded PostgreSQL. All of these are below one directory, the home.
 
     <home>/data              the data; initdb creates it, and PostgreSQL writes it
     <home>/socket            the socket, unless its path would be too long for the kernel
@@ -32,10 +32,11 @@ NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
 SOCKET: Final = "socket"
 HOLDER: Final = "holder.lock"
-# The parent of temporary directories for sockets, and the prefix of their names. Both are short, because the kernel
-# limits the length of a socket's path.
+# The parent of temporary directories for sockets, and the prefix of their names, are short, because the kernel limits
+# the length of a socket's path.
 TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, with names that cannot be guessed
-MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, and `/.s.PGSQL.5432.lock` must fit too
+# The limit is in bytes. sockaddr_un holds 108, and `/.s.PGSQL.5432.lock` must fit too.
+MAX_SOCKET_DIRECTORY: Final = 85
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ def hold_home(home: Path, data_dir: Path) -> int:
 
 
 def socket_directory(place: Place) -> Path:
-    """Return a directory for the socket. Its path is short, and only PostgreSQL's user and root can enter it."""
+    """Return a directory for the socket.
+
+    The path of the directory is short, and only PostgreSQL's user and root can enter it.
+    """
     near = place.home / SOCKET
     if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
         near.mkdir(mode=0o700, exist_ok=True)
@@ -107,7 +111,7 @@ def socket_directory(place: Place) -> Path:
     else:
         directory = Path(
             tempfile.mkdtemp(prefix=TEMPORARY[1], dir=TEMPORARY[0])
-        )  # a new directory with mode 0700 and a short path
+        )  # this is a new directory with mode 0700 and a short path
     if place.account.drops_root:
         os.chown(directory, place.account.uid, place.account.gid, follow_symlinks=False)
     status = directory.lstat()
@@ -124,7 +128,7 @@ def hand_over(directory: Path, account: Account) -> None:
 
 
 def _opened_to(account: Account, home: Path) -> Path:
-    """Allow the account's group to pass through the home, and return the home. It still belongs to root."""
+    """Allow the account's group to pass through the home, and return the home, which still belongs to root."""
     if home.stat().st_uid == 0:
         os.chown(home, 0, account.gid)
         home.chmod(0o750)
@@ -134,7 +138,7 @@ def _opened_to(account: Account, home: Path) -> Path:
 def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
     """Create a home below `shared`, and return it.
 
-    Its name is random, so that a new data directory at the path of an old one gets a new home.
+    The name of the home is random, so that a new data directory at the path of an old one gets a new home.
     """
     try:
         shared.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -172,7 +176,7 @@ def _noted(data_dir: Path) -> Path:
             f"{note}"
         )
     if owner != data_dir:
-        os.close(hold_home(home, data_dir))  # this succeeds only if no server runs, so the data directory was renamed
+        os.close(hold_home(home, data_dir))  # This succeeds only if no server runs, so the data directory was renamed.
         replace_secret_file(home / OWNER, f"{data_dir}\n")
     return home
 

@@ -1,12 +1,12 @@
-"""Start PostgreSQL's programs. They end together with this process, even after kill -9.
+"""Start PostgreSQL's programs. The programs end together with this process, even after kill -9.
 
 Concern: after kill -9 of BunBase, none of its code runs any more, and PostgreSQL would continue alone. Decision: the
 kernel sends PostgreSQL the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends,
 so only the main thread may start programs.
 
 Concern: the handlers of Ctrl-C and SIGTERM raise an exception. In the middle of a fork, Python drops the exception, or
-loses the process that was just started. Decision: these signals wait until the program runs. Then they end the program
-first.
+loses the process that was just started. Decision: these signals wait until the program runs. After that, the signals
+end the program first.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from bunbase.pkg.postgres.account import Account
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.01
 HELD: Final = (signal.SIGINT, signal.SIGTERM)
-FAST: Final = signal.SIGINT  # fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits
-IMMEDIATE: Final = signal.SIGQUIT  # immediate shutdown: PostgreSQL exits without a checkpoint
+FAST: Final = signal.SIGINT  # This is a fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits.
+IMMEDIATE: Final = signal.SIGQUIT  # This is an immediate shutdown: PostgreSQL exits without a checkpoint.
 
 
 def spawn(
     arguments: list[str | Path], account: Account, directory: Path, output: IO[Any], lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start a program of PostgreSQL. It gets SIGINT when this process ends, and holds `lock` until it ends itself.
+    """Start a program of PostgreSQL.
+
+    The program gets SIGINT when this process ends, and holds `lock` until the program ends.
 
     Call this from the main thread only.
     """
@@ -40,9 +42,9 @@ def spawn(
 
     def die_with_us() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, unheld)
-        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting; preexec_fn runs after that change
+        prctl(PR_SET_PDEATHSIG, FAST)  # A change of user clears this setting, and preexec_fn runs after that change.
         if os.getppid() != ourselves:
-            os._exit(1)  # the parent ended before prctl was called
+            os._exit(1)  # The parent ended before prctl was called.
 
     process = None
     unheld = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
@@ -66,14 +68,15 @@ def spawn(
 
 
 def _release(mask: set[int], process: subprocess.Popen[bytes] | None) -> None:
-    """Let signals arrive again. If a signal has waited, its handler raises here. Then end the process, and raise the
-    exception.
+    """Let signals arrive again. If a signal has waited, its handler raises here.
+
+    In this case, end the process, and raise the exception.
     """
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     except BaseException:
         if process is not None:
-            process.kill()  # it has just begun, so there is nothing to save
+            process.kill()  # The process has just begun, so there is nothing to save.
             process.wait()
         raise
 

@@ -13,10 +13,10 @@ from bunbase.pkg.rpc.tokens import Passport
 Admit = Callable[[Passport, str, Mapping[str, Any]], None]
 Scope = Callable[[str, str, Mapping[str, Any]], None]
 
-Table = Mapping[str, Mapping[str, frozenset[str]]]  # room → caller → names of methods
+Table = Mapping[str, Mapping[str, frozenset[str]]]  # The levels are the room, the caller, and the names of methods.
 
-# The entry in the table for programs outside of BunBase. Their tokens are signed by a room, but they may not call the
-# methods of that room's own entry.
+# The table has this entry for programs outside of BunBase. A room signs their tokens, but they may not call the methods
+# of that room's own entry.
 CLIENTS = "clients"
 
 

@@ -1,4 +1,6 @@
-"""The proxy for a room in another process. It has the room's contract, and sends every call to the internal port.
+"""The proxy for a room in another process.
+
+The proxy has the room's contract, and sends every call to the internal port.
 
 The life of one call:
 
@@ -38,9 +40,9 @@ T = TypeVar("T")
 
 log = logger("rpc")
 
-CALL_SECONDS = 35.0  # long polling takes up to 30 s, and the answer needs some time too
+CALL_SECONDS = 35.0  # Long polling takes up to 30 s, and the answer needs some time too.
 CONNECT_SECONDS = 2.0
-STREAM_IDLE_SECONDS = 330.0  # longer than the longest timeout of a function, which may send nothing until then
+STREAM_IDLE_SECONDS = 330.0  # This is longer than the longest timeout of a function, which may send nothing until then.
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
 
 
@@ -105,7 +107,7 @@ class Remote:
 def remote(room: str, contract: type[T], line: RpcConnections, caller: str) -> T:
     """Return a proxy with the methods of `contract`, for the room `caller`.
 
-    Its methods raise the Problems of the contract, Unreachable, or DeadlineExceeded.
+    The methods of the proxy raise the Problems of the contract, Unreachable, or DeadlineExceeded.
     """
     make = {True: _streaming, False: _posting}
     calls = wire.calls_of(contract)
@@ -222,7 +224,7 @@ def _refused(status: int, body: bytes) -> Problem:
         problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
-    if isinstance(problem, Unauthenticated):  # the user's own token is valid, so the user must not get this 401
+    if isinstance(problem, Unauthenticated):  # The user's own token is valid, so the user must not get this 401.
         log.error("another process refuses this one's service token", reason=problem.detail)
         return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
     return problem

@@ -58,7 +58,7 @@ class CallFailed(Exception):
 class Dispatcher:
     """Answers single calls, batches and notifications. The server calls `stream` first, to find streaming methods.
 
-    `admit`: refuses calls, also inside a batch. If it is None, every caller may call every method.
+    `admit`: a function that refuses calls, also inside a batch. If it is None, every caller may call every method.
     """
 
     def __init__(self, methods: Mapping[str, Method], admit: Admit | None = None) -> None:

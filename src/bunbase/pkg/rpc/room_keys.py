@@ -2,7 +2,7 @@
 
 There are two ways to set the keys. The simple way is one service secret that all processes share: all keys are derived
 from this secret. The strict way is that each process has the secrets of its own rooms and the public keys of all rooms.
-Then an attacker who takes over a process can only act as the rooms of that process.
+With this setting, an attacker who takes over a process can only act as the rooms of that process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from joserfc.jwk import OKPKey
 
 KEY_BYTES: Final = 32
 PURPOSE: Final = b"bunbase room key v1/"
-ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room during a change of keys
+ID_CHARACTERS: Final = 12  # This is enough to distinguish two keys of one room during a change of keys.
 
 
 class BadKey(ValueError):

@@ -1,4 +1,4 @@
-"""The ASGI app of the internal port. It answers `POST /rpc` for callers with a service token.
+"""The ASGI app of the internal port. The app answers `POST /rpc` for callers with a service token.
 
 The life of one call:
 
@@ -43,10 +43,10 @@ from bunbase.pkg.rpc.tokens import Passport, ServiceTokens
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Told = tuple[int, str, bytes]  # status, content type, body
+Told = tuple[int, str, bytes]  # The status, the content type and the body.
 
 DEFAULT_DEADLINE_SECONDS = 60.0
-MAX_DEADLINE_MS = 1_000_000_000  # eleven days; no caller waits longer
+MAX_DEADLINE_MS = 1_000_000_000  # This is eleven days. No caller waits longer.
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class ReceivedCall:
 class RpcApp:
     """The app of the internal port.
 
-    `plain`: functions that answer requests without a token, by path, such as /metrics and /api/health.
-    `checked`: functions that answer requests, by path. Each gets the Passport of the request's token, or None if the
-    request has no token. A request with an invalid token is refused.
+    `plain`: functions by path, such as /metrics and /api/health, that answer requests without a token.
+    `checked`: functions by path that get the Passport of the request's token, or None if the request has no token. A
+    request with an invalid token is refused.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ async def _answer_in_parts(
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    with suppress(Stopping):  # without a last envelope, the caller sees that the stream is incomplete
+    with suppress(Stopping):  # Without a last envelope, the caller sees that the stream is incomplete.
         await while_connected(receive, parts, ends)
     await send({"type": "http.response.body", "body": b""})
 

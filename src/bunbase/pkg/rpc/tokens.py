@@ -22,10 +22,11 @@ from bunbase.pkg.rpc.room_keys import PublicKey, RoomKeys
 
 ALGORITHM: Final = "Ed25519"
 LIFETIME_SECONDS: Final = 300
-RENEW_SECONDS: Final = 60  # a token is replaced this long before it expires, so that no token expires on its way
-SKEW_SECONDS: Final = 60  # allowed difference between the clocks of two machines
+RENEW_SECONDS: Final = 60  # A token is replaced this long before it expires, so that no token expires on its way.
+SKEW_SECONDS: Final = 60  # The clocks of two machines may differ by this much.
 MAX_LENGTH: Final = 1024
-MAX_REMEMBERED: Final = 1000  # checked tokens; a calling room has one token for each called room
+# At most this many checked tokens are remembered. A calling room has one token for each called room.
+MAX_REMEMBERED: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ServiceTokens:
     def current(self, room: str, audience: str) -> str:
         """Return a token with which `room` can call `audience`. The token is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
-        # more seconds are left if the clock was set back
+        # More seconds are left if the clock was set back.
         if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:
             token = self.mint(room, audience)
             self._minted[room, audience] = (token, self.now() + LIFETIME_SECONDS)

@@ -25,10 +25,10 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-PROBLEM = -32000  # `data` holds the problem+json body
+PROBLEM = -32000  # The `data` of such an error holds the problem+json body.
 
 REQUEST_ID_HEADER = "x-request-id"
-DEADLINE_HEADER = "x-deadline-ms"  # milliseconds left when the call was sent
+DEADLINE_HEADER = "x-deadline-ms"  # This header has the milliseconds that were left when the call was sent.
 
 MAX_BODY_BYTES = 32 << 20
 MAX_BATCH = 100

@@ -34,7 +34,7 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed, type_name
 from bunbase.pkg.rules.zones import zone, zone_names
 
-ANY: Final = "any"  # the type depends on the document
+ANY: Final = "any"  # A value of this type depends on the document.
 NUMBERS: Final = frozenset({"int", "double"})
 COMPARABLE: Final = frozenset({"int", "double", "string", "bool", "timestamp", "duration"})
 
@@ -56,7 +56,7 @@ VARIABLES: Final = {
 }
 TYPES: Final = {"auth": ANY, "doc": "map", "next": "map", "now": "timestamp", "request": "map"}
 CHANNEL_TYPES: Final = {"auth": ANY, "channel": "string", "params": "map", "message": ANY, "now": "timestamp"}
-OBJECT: Final = "object."  # the beginning of the operations of files
+OBJECT: Final = "object."  # The operations of files begin with this text.
 OBJECT_TYPES: Final = {"auth": ANY, "object": "map", "next": "map", "now": "timestamp", "request": "map"}
 OBJECT_FIELDS: Final = {
     "key": "string",
@@ -111,7 +111,8 @@ FUNCTIONS: Final = {
     **dict.fromkeys(("affectedKeys", "addedKeys", "removedKeys", "changedKeys", "unchangedKeys"), (("diff",), "list")),
     **dict.fromkeys(("hasOnly", "hasAny", "hasAll"), (("list", "list"), "bool")),
 }
-# the types that the first argument of a function may have; a function that is missing here takes any type
+# For each function, these are the types that its first argument may have. A function that is missing here accepts any
+# type.
 ACCEPTED: Final = {
     "timestamp": ("string", "timestamp"),
     "duration": ("string", "duration"),
@@ -308,7 +309,7 @@ class _Checker:
         if node.name not in FUNCTIONS:
             self.refuse(node, f"There is no function {node.name}; the functions are has, {', '.join(FUNCTIONS)}.")
         parameters, result = FUNCTIONS[node.name]
-        fewest = len(parameters) - (node.name in PARTS)  # the time zone is optional
+        fewest = len(parameters) - (node.name in PARTS)  # The time zone is optional.
         if not fewest <= len(node.of) <= len(parameters):
             takes = str(fewest) if fewest == len(parameters) else f"{fewest} or {len(parameters)}"
             self.refuse(node, f"{node.name} takes {takes} arguments; this call has {len(node.of)}.")
@@ -332,7 +333,7 @@ class _Checker:
             self.refuse(node, f"{function} takes {' or '.join(accepted)}; this is {found}.")
 
     def zone(self, node: Node) -> None:
-        zone_names()  # read the database now, and not while a request is answered
+        zone_names()  # The database is read now, and not while a request is answered.
         if isinstance(node, Literal):
             try:
                 zone(node.value)

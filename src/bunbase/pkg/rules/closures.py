@@ -9,8 +9,9 @@ The life of one rule:
 4. An error of CEL is raised as `Failed`. `&&` and `||` ignore the error if another part decides the result. Otherwise
    the rule denies access.
 
-Rejected: an interpreter that visits the tree for every document. It would be simpler, but slower, because it would
-select the code for each node again for every document (docs/decisions/0011-our-own-parser-for-rules.md).
+An interpreter that visits the tree for every document was rejected. Such an interpreter would be simpler, but slower,
+because it would select the code for each node again for every document
+(docs/decisions/0011-our-own-parser-for-rules.md).
 """
 
 from __future__ import annotations
@@ -68,17 +69,20 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "contains": operator.contains,
 }
 CHANGED: Final = {"doc", "next"}
-MISSING: Final = object()  # the value of a missing field on one side of `next.field == doc.field`
+MISSING: Final = object()  # A missing field on one side of `next.field == doc.field` has this value.
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
-STEPS_FOR_A_TURN: Final = 10  # for each element of a loop, in addition to one step for each node of its body
-STEPS_FOR_A_TIME: Final = 30  # reading a timestamp or duration takes 3 µs
-INSTRUCTIONS_FOR_A_STEP: Final = 32  # instructions of a pattern's program, counted for every byte of the text
+# Each element of a loop takes this many steps, in addition to one step for each node of its body.
+STEPS_FOR_A_TURN: Final = 10
+STEPS_FOR_A_TIME: Final = 30  # Reading a timestamp or duration takes 3 µs.
+# This many instructions of a pattern's program take one step, for every byte of the text.
+INSTRUCTIONS_FOR_A_STEP: Final = 32
 
 
 def closure(node: Node, watch: Watch | None = None) -> Evaluate:
     """Return the function that evaluates the node. This function raises Failed for an error of CEL.
 
-    `watch`: gets every node and its closure, and returns the closure to use instead. Traces and coverage use it.
+    `watch`: a function that gets every node and its closure, and returns the closure to use instead. Traces and
+    coverage use it.
     """
     evaluate = _closure(node, watch)
     return evaluate if watch is None else watch(node, evaluate)
@@ -222,8 +226,8 @@ def _operation(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
 def _unchanged(sign: str, left: Evaluate, right: Evaluate) -> Evaluate:
     """Return the closure of `next.field == doc.field`. A field that is missing in both equals itself.
 
-    In CEL, a missing field is an error, and an error denies access. Then `next.plan == doc.plan` would refuse each
-    update of a document without a plan. A field that only one of the two documents has is a difference.
+    In CEL, a missing field is an error, and an error denies access. By this rule of CEL, `next.plan == doc.plan` would
+    refuse each update of a document without a plan. A field that only one of the two documents has is a difference.
     """
 
     def equal(inputs: Inputs) -> bool:
@@ -272,7 +276,7 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
             return _get(first, arguments[1])
         case "exists":
             second = arguments[1]
-            return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
+            return lambda inputs: inputs.finds(first(inputs), second(inputs))
         case "matches":
             return _matches(first, arguments[1])
         case _ if name in TESTS:
@@ -309,7 +313,7 @@ def _timestamp(of: Evaluate) -> Evaluate:
 def _duration(of: Evaluate) -> Evaluate:
     def duration(inputs: Inputs) -> Any:
         text = of(inputs)
-        long = len(text) if text.__class__ is str else 0  # a longer text can have more parts to read
+        long = len(text) if text.__class__ is str else 0  # A longer text can have more parts to read.
         inputs.spend(STEPS_FOR_A_TIME + min(long, values.MAX_DURATION))
         return values.duration(text)
 
@@ -365,7 +369,10 @@ def _loop(node: Loop, watch: Watch | None) -> Evaluate:
     steps = STEPS_FOR_A_TURN + counted(node.body) + (counted(node.keep) if node.keep is not None else 0)
 
     def turns(inputs: Inputs, evaluate: Evaluate) -> list[Evaluate]:
-        """Return one closure for each element. It calls `evaluate` with the loop's name bound to the element."""
+        """Return one closure for each element.
+
+        The closure calls `evaluate`, with the loop's name bound to the element.
+        """
         elements = over(inputs)
         if elements.__class__ not in (list, dict):
             raise Failed(f"{node.macro} goes through a list or the keys of a map, not {type_name(elements)}")

@@ -13,7 +13,7 @@ from bunbase.pkg.rules.refusal import place
 from bunbase.pkg.rules.syntax import Both, Choice, Either, Literal, Loop, Node, Not, children, counted
 from bunbase.pkg.rules.values import Failed
 
-DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops whose body is a condition
+DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # The body of these loops is a condition.
 
 
 class Uncovered(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ class Coverage:
 def _conditions(node: Node, deciding: bool = False) -> Iterator[Node]:
     """Yield the conditions below a node.
 
-    Conditions are the parts of && and || and !, the part before ?, and the bodies of loops. Literals are skipped.
+    Conditions are the parts of &&, || and !, the part before ?, and the bodies of loops. Literals do not count.
     """
     match node:
         case Both(of=parts) | Either(of=parts):

@@ -29,8 +29,8 @@ from bunbase.pkg.rules.zones import zone
 Spend = Callable[[int], None]
 
 STEPS_FOR_A_CONVERSION: Final = 10
-STEPS_FOR_A_PART: Final = 20  # the steps for a part of a time; a conversion to a zone takes 2 µs
-MAX_CHARACTERS: Final = 64  # the maximum length of a text that is converted to a number
+STEPS_FOR_A_PART: Final = 20  # A part of a time takes this many steps, because a conversion to a zone takes 2 µs.
+MAX_CHARACTERS: Final = 64  # A text that is converted to a number has at most this many characters.
 
 INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}")
 DOUBLE: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -121,7 +121,8 @@ def upper_ascii(spend: Spend, text: Any) -> str:
 def part(read: Callable[[datetime], int], of_duration: Callable[[int], int] | None) -> Callable[..., int]:
     """Return the function that reads one part of a time.
 
-    `of_duration`: reads the same part of a duration in microseconds; None if durations have no such part.
+    `of_duration`: a function that reads the same part of a duration in microseconds; None if durations have no such
+    part.
     """
 
     def get(spend: Spend, value: Any, name: Any = "UTC") -> int:
@@ -178,7 +179,7 @@ def _in_ascii(spend: Spend, text: Any, table: dict[int, int]) -> str:
     spend(1 + len(text) // CHARACTERS_FOR_A_STEP)
     if text.isascii():
         return text.lower() if table is LOWER else text.upper()
-    spend(len(text) // 8)  # translate takes a Python step for each character
+    spend(len(text) // 8)  # translate takes a Python step for each character.
     return text.translate(table)
 
 

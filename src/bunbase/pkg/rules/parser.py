@@ -1,4 +1,4 @@
-"""A Pratt parser for rules in CEL (https://github.com/google/cel-spec). It returns the syntax tree of a rule.
+"""A Pratt parser for rules in CEL (https://github.com/google/cel-spec). The parser returns the syntax tree of a rule.
 
 The parser does not support messages, bytes and unsigned numbers, because JSON does not have them.
 """
@@ -33,7 +33,8 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.tokens import LARGEST_INT, Token, tokens
 
 MAX_BYTES: Final = 4096
-MAX_LEVELS: Final = 48  # depth of brackets and of the tree; closures have the same depth, far below Python's limit
+# Brackets and the tree have at most this depth. Closures have the same depth, far below Python's limit.
+MAX_LEVELS: Final = 48
 
 OR, AND, RELATION, SUM, PRODUCT = 1, 2, 3, 4, 5
 BINDS: Final = {
@@ -76,7 +77,7 @@ class _Parser:
         return tree
 
     def expression(self) -> Node:
-        """Return the node of an expression. Its grammar is `or`, or `or ? or : expression`."""
+        """Return the node of an expression. The grammar of an expression is `or`, or `or ? or : expression`."""
         self.level += 1
         if self.level > MAX_LEVELS:
             raise refused(self.source, self.next.start, f"A rule is nested at most {MAX_LEVELS} levels deep.")

@@ -12,7 +12,7 @@ from bunbase.pkg.patterns import KEPT, InvalidPattern, pattern
 from bunbase.pkg.rules.refusal import refused
 from bunbase.pkg.rules.syntax import Call, Literal, Node, children
 
-MAX_INSTRUCTIONS: Final = 20_000  # 8 ms
+MAX_INSTRUCTIONS: Final = 20_000  # This many instructions compile in 8 ms.
 MAX_PATTERNS: Final = KEPT // 2
 
 
@@ -24,7 +24,7 @@ class PatternTotal:
         self.instructions = 0
 
     def add(self, source: str, node: Node) -> None:
-        """Raises: InvalidRule if there are too many patterns, or if they are too large."""
+        """Add the patterns of a rule. Raises: InvalidRule if the patterns are too many or too large."""
         match node:
             case Call(name="matches", of=(_, Literal(value=str(text)))) if text not in self.found:
                 self._count(source, node, text)
@@ -35,7 +35,7 @@ class PatternTotal:
         try:
             self.instructions += pattern(text).size
         except InvalidPattern:
-            return  # the check of the rule reports the fault
+            return  # The check of the rule reports the fault.
         self.found.add(text)
         if len(self.found) > MAX_PATTERNS:
             raise refused(source, node.start, f"All rules together may have {MAX_PATTERNS} different patterns.")

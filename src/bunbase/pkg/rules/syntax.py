@@ -81,7 +81,7 @@ class Choice(Node, frozen=True):
 
 
 class Call(Node, frozen=True):
-    """`name(of…)`, or the same call in the form of a method: then the value before the dot is the first argument."""
+    """`name(of…)`, or the same call in the form of a method, where the value before the dot is the first argument."""
 
     name: str
     of: tuple[Node, ...]

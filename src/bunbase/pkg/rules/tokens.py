@@ -1,4 +1,4 @@
-"""The lexer for rules. It follows the CEL specification, but has no bytes and no unsigned numbers."""
+"""The lexer for rules. The lexer follows the CEL specification, but has no bytes and no unsigned numbers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def _token(source: str, kind: str, text: str, at: int) -> Token:
 def _number(source: str, text: str, at: int) -> int | float:
     """Return the value of a number.
 
-    It may be 2^63, which is too large for an integer, because the parser may negate it: the smallest integer is -2^63.
+    The value may be 2^63, which is too large for an integer, because the parser may negate it to -2^63, the smallest
+    integer.
     """
     after = source[at + len(text) : at + len(text) + 1]
     if after.isalnum() or after == "_":

@@ -16,13 +16,14 @@ from bunbase.pkg.rules.syntax import Literal, Node
 from bunbase.pkg.rules.values import Diff, Failed
 
 MAX_STEPS: Final = 200
-MAX_CHARACTERS: Final = 200  # a longer expression, or a value with longer JSON, is shortened
+MAX_CHARACTERS: Final = 200  # An expression or value with more characters of JSON is shortened.
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value of one part of a rule.
 
-    `value`: shortened if it is long. `error`: the reason why there is no value. `line` and `column` count from 1.
+    `value`: the value, which is shortened if it is long. `error`: the reason why there is no value. `line` and `column`
+    count from 1.
     """
 
     expr: str

@@ -20,9 +20,9 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 SMALLEST_INT: Final = -(1 << 63)
 LARGEST_INT: Final = (1 << 63) - 1
 CHARACTERS_FOR_A_STEP: Final = 64
-MAX_LENGTH: Final = 1 << 20  # the longest string or list that a rule can create with +
+MAX_LENGTH: Final = 1 << 20  # The longest string or list that a rule can create with + has this length.
 
-MAX_DURATION: Final = 64  # characters
+MAX_DURATION: Final = 64  # A duration has at most this many characters.
 DURATION: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|ns|m|s))+")
 DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")
 MICROSECONDS: Final = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000, "us": 1, "ns": 0.001}
@@ -190,7 +190,7 @@ def _integer(sign: str, a: int, b: int) -> int:
         case _:
             if b == 0:
                 raise Failed("division by zero")
-            quotient = abs(a) // abs(b) if (a < 0) == (b < 0) else -(abs(a) // abs(b))  # CEL rounds towards zero
+            quotient = abs(a) // abs(b) if (a < 0) == (b < 0) else -(abs(a) // abs(b))  # CEL rounds towards zero.
             result = quotient if sign == "/" else a - b * quotient
     if not SMALLEST_INT <= result <= LARGEST_INT:
         raise Failed("the result does not fit in 64 bits")

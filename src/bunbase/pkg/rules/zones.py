@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from bunbase.pkg.rules.values import Failed
 
 OFFSET: Final = re.compile(r"([+-]?)([01][0-9]|2[0-3]):([0-5][0-9])")
-KEPT: Final = 700  # zones in the cache; there are 600 names of zones
+KEPT: Final = 700  # The cache holds this many zones. There are 600 names of zones.
 MAX_CHARACTERS: Final = 64
 
 

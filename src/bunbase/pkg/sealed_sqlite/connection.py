@@ -10,9 +10,9 @@ from typing import Final
 import apsw
 
 DATABASE: Final = "data.db"
-BUSY_MS: Final = 1000  # the wait for another connection of this process that is recovering the log
-STEPS_BETWEEN_LOOKS: Final = 10_000  # a statement runs for about 1 ms between two checks of the time
-MAX_LOG_BYTES: Final = 64 << 20  # a longer log is cut to this length when SQLite starts to overwrite it
+BUSY_MS: Final = 1000  # A connection waits this long for another connection of this process that is recovering the log.
+STEPS_BETWEEN_LOOKS: Final = 10_000  # A statement runs for about 1 ms between two checks of the time.
+MAX_LOG_BYTES: Final = 64 << 20  # A longer log is cut to this length when SQLite starts to overwrite it.
 
 SETUP: Final = {
     "journal_mode": "wal",
@@ -45,8 +45,8 @@ def connect(path: Path, key: bytes, create: bool = False) -> apsw.Connection:
 def key_connection(connection: apsw.Connection, key: bytes) -> None:
     """Set the key, and check it by a read. Raises: apsw.NotADBError if the file is not encrypted with this key."""
     connection.pragma("cipher", "chacha20")
-    connection.pragma("key", f"raw:{key.hex()}")  # raw: no key derivation, which saves 25 ms
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # SQLite checks the key at the first read
+    connection.pragma("key", f"raw:{key.hex()}")  # `raw` means that there is no key derivation, which saves 25 ms.
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # SQLite checks the key at the first read.
 
 
 def holds_nothing(connection: apsw.Connection) -> bool:
@@ -77,7 +77,7 @@ class TimeBound:
 
 
 def cache_share(total_mib: int, most_mib: int, files: int) -> int:
-    """Return the MiB of page cache for each of `files` files: a power of two, so that the result rarely changes."""
+    """Return the MiB of page cache for each of `files` files. The result is a power of two, so it rarely changes."""
     share = max(1, total_mib // max(1, files))
     return int(min(most_mib, 1 << (share.bit_length() - 1)))
 

@@ -18,10 +18,11 @@ from bunbase.pkg.sealed_sqlite.connection import connect
 from bunbase.pkg.sealed_sqlite.files import sync_file
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
-PAGES: Final = 256  # pages between two calls of `on_progress`: 1 MiB, which takes about 5 ms
+PAGES: Final = 256  # `on_progress` is called after this many pages (1 MiB), which take about 5 ms.
 PIECE: Final = 1 << 20
 
-OnProgress = Callable[[int, int], None]  # arguments: copied bytes, total bytes; it may raise to stop the copy
+# The arguments are the copied bytes and the total bytes. The function may raise an error to stop the copy.
+OnProgress = Callable[[int, int], None]
 
 
 def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_progress: OnProgress) -> None:
@@ -29,7 +30,7 @@ def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_pr
     source = connect(path, key)
     try:
         source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first read fixes the snapshot
+        source.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # The first read fixes the snapshot.
         copy_pages(source, target, target_key, on_progress)
     finally:
         source.close()
@@ -54,7 +55,7 @@ def copy_pages(source: apsw.Connection, path: Path, key: bytes, on_progress: OnP
 
 
 def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
-    """Copy a database byte for byte, so the copy has the same key. The database must be closed."""
+    """Copy a closed database byte for byte, so that the copy has the same key."""
     total = path.stat().st_size
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     with path.open("rb") as source, open(descriptor, "wb") as copy:
@@ -78,7 +79,7 @@ def _open(path: str, key: bytes, flags: int) -> apsw.Connection:
     try:
         connection.pragma("cipher", "chacha20")
         connection.pragma("key", f"raw:{key.hex()}")
-        connection.pragma("temp_store", "memory")  # a check must not write plaintext to the disk
+        connection.pragma("temp_store", "memory")  # A check must not write plaintext to the disk.
     except BaseException:
         connection.close()
         raise

@@ -12,7 +12,7 @@ from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.pkg.sealed_sqlite.key_file import KeyFile, begin_key_file, change_key_file, read_key_file
 from bunbase.pkg.sealed_sqlite.rekeying import DRAFT, opens
 
-InThread = Callable[..., Awaitable[Any]]  # runs a function with its arguments in a thread
+InThread = Callable[..., Awaitable[Any]]  # The function runs another function with its arguments in a thread.
 
 
 class NewKey(Protocol):

@@ -1,4 +1,4 @@
-"""The check that a data directory belongs to this installation.
+"""Checks that a data directory belongs to this installation.
 
 If a room started on an empty or wrong directory, all projects would appear empty: reads would answer 404, and the first
 write would get revision 1. So the directory contains an id, and BunKMS stores the same id together with the keys
@@ -23,7 +23,8 @@ FILE: Final = "directory.id"
 ID: Final = re.compile(r"dir_[0-9a-z]{26}")
 MAX_BYTES: Final = 256
 
-Bind = Callable[[str, str], Awaitable[str]]  # arguments: own id, the id that it replaces; returns the bound id
+# The arguments are the own id and the id that it replaces. The result is the bound id.
+Bind = Callable[[str, str], Awaitable[str]]
 
 
 class WrongDirectory(CannotStart):

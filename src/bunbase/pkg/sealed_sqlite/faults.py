@@ -6,7 +6,7 @@ from typing import Final
 
 import apsw
 
-DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # the key is wrong, or pages are changed
+DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # After such an error, the key is wrong, or pages are changed.
 DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.ProtocolError)
 
 
@@ -15,7 +15,7 @@ class FileUnreadable(Exception):
 
 
 def is_damage(error: apsw.Error) -> bool:
-    """True if the file is damaged: opening it again gives the same error."""
+    """True if the file is damaged, so that opening it again would give the same error."""
     return isinstance(error, DAMAGE)
 
 

@@ -15,14 +15,14 @@ from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
 LOG: Final = f"{DATABASE}-wal"
 SHARED_INDEX: Final = f"{DATABASE}-shm"
-SMALLEST_BYTES: Final = 4096  # one page
+SMALLEST_BYTES: Final = 4096  # A database has at least one page.
 
 
 def create_database(directory: Path, key: bytes, create_tables: Callable[[apsw.Connection], None]) -> None:
     """Create an empty database, and sync it to disk. Delete the files of an unfinished attempt first."""
     delete_database(directory)
     path = directory / DATABASE
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))  # SQLite gives its log the same mode
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))  # SQLite gives its log the same mode.
     connection = connect(path, key, create=True)
     try:
         create_tables(connection)

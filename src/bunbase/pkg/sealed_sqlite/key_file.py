@@ -20,7 +20,7 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `wrapped`: the data key, wrapped by BunKMS.
     `complete`: True as soon as the database was created and synced. After that, a missing or empty database means that
     data is lost. Before that, no write was acknowledged, so an unfinished database may be deleted.
-    `next`: during a rotation, the wrapped new key. Then one of the two keys opens the database.
+    `next`: during a rotation, the wrapped new key. During a rotation, one of the two keys opens the database.
     `since`: the time at which this data key came into use; "" for the first key.
     """
 
@@ -45,7 +45,8 @@ def read_key_file(directory: Path) -> KeyFile | None:
 def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
     """Store the key of a new project, and sync it to disk.
 
-    Raises: FileUnreadable if there is already a database. Its key file is then lost, and a new key cannot open it.
+    Raises: FileUnreadable if there is already a database. The key file of such a database is lost, and a new key cannot
+    open the database.
     """
     if (directory / DATABASE).exists():
         raise FileUnreadable("The project's key file is missing: restore it from a backup.")

@@ -3,7 +3,7 @@
 SQLite's online backup runs on the connection that writes. If a page changes after it was copied, the same commit also
 copies it again, so even many writes do not delay the copy. The last pages are copied while the file is not in use.
 
-Rejected: a backup on a separate connection, because it would start again after every commit.
+A backup on a separate connection was rejected, because it would start again after every commit.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from bunbase.pkg.sealed_sqlite.files import LOG, sync_file
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
 DRAFT: Final = f"{DATABASE}.next"
-PAGES_AT_ONCE: Final = 256  # 1 MB; writes wait for about 4 ms
-PAGES_AT_LAST: Final = 1024  # 4 MB; all requests to the project wait while these are copied
+PAGES_AT_ONCE: Final = 256  # This is 1 MB. Writes wait for about 4 ms.
+PAGES_AT_LAST: Final = 1024  # This is 4 MB. All requests to the project wait while these pages are copied.
 
 
 class Rekeying:
@@ -39,7 +39,8 @@ class Rekeying:
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         self.target = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         key_connection(self.target, self.key)
-        self.target.pragma("journal_mode", "off")  # a crash may destroy the copy; the old file is still used then
+        # A crash may destroy the copy, because the old file is still used then.
+        self.target.pragma("journal_mode", "off")
         self.target.pragma("synchronous", "off")
         self.backup = self.target.backup("main", connection, "main")
         self.backup.step(0)
@@ -85,7 +86,7 @@ class Rekeying:
         sync_directory(self.path.parent)
 
     def abandon(self) -> None:
-        """Delete the copy. Idempotent; has no effect after `take_place`."""
+        """Delete the copy. The call has no effect after `take_place`. Idempotent."""
         self._close()
         self.path.unlink(missing_ok=True)
 

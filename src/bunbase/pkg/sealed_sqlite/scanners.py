@@ -18,7 +18,7 @@ log = logger("sealed_sqlite")
 
 T = TypeVar("T")
 
-KEPT: Final = 1  # idle connections that a database keeps; opening a new connection takes 0.1 ms
+KEPT: Final = 1  # A database keeps this many idle connections. Opening a new connection takes 0.1 ms.
 
 
 class Scan:
@@ -77,7 +77,10 @@ def scan_seconds_left() -> float:
 
 
 class Scanner:
-    """A connection that one scan uses at a time. Its statements raise apsw.InterruptError when that scan is over."""
+    """A connection that one scan uses at a time.
+
+    The statements of the scan raise apsw.InterruptError when the scan is over.
+    """
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
@@ -90,7 +93,7 @@ class Scanner:
 
 
 class Scanners:
-    """The scanners of one database. `connect`: returns a connection with all SQL functions that the scans need.
+    """The scanners of one database. `connect` returns a connection with all SQL functions that the scans need.
 
     A connection is reused only if it has no open transaction and no snapshot. An unfinished cursor would keep its
     snapshot, and all later scans on this connection would read the old state of the database.
@@ -98,7 +101,8 @@ class Scanners:
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self.connect = connect
-        self.thrown_away = 0  # connections that were closed because a scan left something open; each such case is a bug
+        # These connections were closed because a scan left something open. Each such case is a bug.
+        self.thrown_away = 0
         self.kept: list[Scanner] = []
         self.lock = threading.Lock()
 
@@ -117,9 +121,9 @@ class Scanners:
             try:
                 return work(scanner.connection)
             finally:
-                scanner.scan = None  # otherwise the ROLLBACK would be interrupted too
+                scanner.scan = None  # Otherwise the ROLLBACK would be interrupted too.
                 if scanner.connection.in_transaction:
-                    scanner.connection.execute("ROLLBACK")  # no data is lost, because the transaction only read
+                    scanner.connection.execute("ROLLBACK")  # No data is lost, because the transaction only read.
         finally:
             self._give_back(scanner)
 

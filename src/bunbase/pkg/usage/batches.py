@@ -8,13 +8,13 @@ from typing import Annotated, Final, Generic, TypeVar
 
 import msgspec
 
-USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute the last bill
+USAGE_KEPT: Final = timedelta(days=400)  # This is a year of bills, and time to dispute the last bill.
 
 Row = TypeVar("Row")
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """The usage of a project in one dimension and one hour. `hour`: the first moment of the hour."""
+    """The usage of a project in one dimension and one hour. `hour`: the start of the hour."""
 
     project: str
     dimension: int
@@ -47,7 +47,10 @@ def hour_of(time: datetime) -> datetime:
 
 
 def summed(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
-    """Return one amount for each project, dimension and hour. They are sorted, so that two writers cannot deadlock."""
+    """Return one amount for each project, dimension and hour.
+
+    The amounts are sorted, so that two writers cannot deadlock.
+    """
     total: dict[tuple[str, int, datetime], int] = {}
     for one in amounts:
         key = (one.project, one.dimension, one.hour)

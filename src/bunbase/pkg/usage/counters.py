@@ -13,9 +13,11 @@ from bunbase.pkg.usage.dimensions import Dimension
 log = logger("usage")
 
 MAX_COUNTERS: Final = (
-    60_000  # about 10 MB; enough for 20,000 projects that call functions while the store is unreachable
+    # These counters take about 10 MB. These counters are enough for 20,000 projects that call functions while the store
+    # is unreachable.
+    60_000
 )
-MAX_AMOUNT: Final = 1 << 62  # numbers in the store must stay below 2^63
+MAX_AMOUNT: Final = 1 << 62  # Numbers in the store must stay below 2^63.
 HOUR: Final = timedelta(hours=1)
 DIMENSIONS: Final = max(Dimension) + 1
 
@@ -33,14 +35,17 @@ class Usage:
         self.earlier: list[tuple[datetime, list[_Amounts]]] = []
 
     def add(self, project: str, dimension: int, amount: int = 1) -> None:
-        """Count `amount` of a dimension. If there are MAX_COUNTERS already, drop it and count it in a metric."""
+        """Count `amount` of a dimension.
+
+        If there are MAX_COUNTERS already, drop the amount and count the loss in a metric.
+        """
         try:
             self.amounts[dimension][project] += amount
         except _NoRoom:
             _drop(dimension, amount)
 
     def turn_to(self, now: datetime) -> None:
-        """Let `add` count in the hour of `now` from now on."""
+        """From now on, let `add` count in the hour of `now`."""
         if self.hour <= now < self.hour + HOUR:
             return
         self.earlier.append((self.hour, self.amounts))

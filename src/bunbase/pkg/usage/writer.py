@@ -1,8 +1,8 @@
 """The writer freezes counters into batches, and sends each batch until the store has acknowledged it.
 
-Symptom: calls and processor time were counted twice. Cause: after any exception, the counts were put back into memory,
-even if COMMIT had succeeded and only its answer was lost. Decision: a batch is frozen once and gets a number. The
-writer sends it unchanged until the store acknowledges it, and the store adds each number once. See
+Before, calls and processor time could be counted twice. After any exception, the counts were put back into memory, even
+if COMMIT had succeeded and only its answer was lost. Now a batch is frozen once and gets a number. The writer sends it
+unchanged until the store acknowledges it, and the store adds each number once. See
 docs/decisions/0039-usage-counts-once.md.
 
 The life of one count:
@@ -35,14 +35,17 @@ from bunbase.pkg.usage.counters import Usage
 
 log = logger("usage")
 
-FREEZE_SECONDS: Final = 5.0  # a room calls `flush` this often, so kill -9 loses at most this much usage
-MAX_AMOUNTS: Final = 1_000  # the maximum number of amounts in one batch, because its transaction must not take long
-MAX_UNSENT: Final = 8  # while this many batches wait, the counters are not frozen
-MAX_REFUSALS: Final = 20  # after this many refusals by a reachable store, a batch is dropped
+FREEZE_SECONDS: Final = 5.0  # A room calls `flush` at this interval, so kill -9 loses at most this much usage.
+MAX_AMOUNTS: Final = 1_000  # One batch has at most this many amounts, because its transaction must not take long.
+MAX_UNSENT: Final = 8  # While this many batches wait, the counters are not frozen.
+MAX_REFUSALS: Final = 20  # After this many refusals by a reachable store, a batch is dropped.
 OFF: Final = timedelta(seconds=60)
 
 Deliver = Callable[[Batch[Row], datetime], Awaitable[Receipt]]
-"""Adds a batch once. The second argument is the time of the writer's clock, so that the store can check this clock."""
+"""A function that adds a batch once.
+
+The second argument is the time of the writer's clock, so that the store can check this clock.
+"""
 
 Item = TypeVar("Item")
 
@@ -58,7 +61,8 @@ class Writer(Generic[Row]):
         self.rows = rows
         self.name = new_id("wrt")
         self.seq = 0
-        self.offset = timedelta()  # difference between the store's clock and this clock, from the store's last answer
+        # This is the difference between the store's clock and this clock, from the store's last answer.
+        self.offset = timedelta()
         self.usage = Usage(clock.now())
         self.unsent: dict[int, Batch[Row]] = {}
         self.refusals: dict[int, int] = {}
@@ -74,7 +78,7 @@ class Writer(Generic[Row]):
         Raises: the exceptions of the store.
         """
         async with self.sending:
-            while not self._freeze():  # too many batches wait: send them first
+            while not self._freeze():  # Too many batches wait, so they are sent first.
                 await self._send_all()
             await self._send_all()
 
@@ -84,7 +88,7 @@ class Writer(Generic[Row]):
             await self.flush()
         except Problem as problem:
             log.warning("the usage of the last seconds was lost", batches=len(self.unsent), error=problem.detail)
-        except Exception:  # even if the store never accepts a batch, the room must be able to close
+        except Exception:  # Even if the store never accepts a batch, the room must be able to close.
             log.exception("usage that the store does not take was lost", batches=len(self.unsent))
 
     def _freeze(self) -> bool:
@@ -92,7 +96,7 @@ class Writer(Generic[Row]):
         self.usage.turn_to(self.now())
         if len(self.unsent) >= MAX_UNSENT:
             return False
-        rows = self.rows()  # call this before `take`, because this call may add amounts
+        rows = self.rows()  # This call comes before `take`, because it may add amounts.
         for amounts, along in zip_longest(_parts(self.usage.take()), _parts(rows), fillvalue=()):
             self.seq += 1
             self.unsent[self.seq] = Batch(self.name, self.seq, tuple(amounts), tuple(along))

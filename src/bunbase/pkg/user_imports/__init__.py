@@ -1,4 +1,5 @@
-"""Readers of the user files of other systems: each turns a record into a line of `POST /v1/auth/users/import`.
+"""Read the user files of other systems.
 
-They are pure functions of one record. `files` reads the records of JSON, CSV, SQL and SQLite files.
+Each reader is a pure function that turns one record into a line of `POST /v1/auth/users/import`. `files` reads the
+records of JSON, CSV, SQL and SQLite files.
 """

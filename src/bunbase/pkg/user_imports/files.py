@@ -17,7 +17,7 @@ from bunbase.pkg.user_imports.lines import CannotRead, Record
 
 SQLITE: Final = b"SQLite format 3\0"
 ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-LISTS: Final = ("users", "items", "records")  # the names under which systems write the list of users
+LISTS: Final = ("users", "items", "records")  # Systems write the list of users under these names.
 
 Groups = Mapping[str, list[Record]]
 
@@ -144,7 +144,7 @@ def _unescaped(value: str) -> str | None:
     text = parts[0]
     waiting = False
     for part in parts[1:]:
-        if waiting:  # the part follows an escaped backslash
+        if waiting:  # The part follows an escaped backslash.
             text, waiting = text + part, False
         elif not part:
             text, waiting = text + "\\", True

@@ -11,7 +11,7 @@ import msgspec
 Record = Mapping[str, Any]
 Line = dict[str, Any]
 
-# the names of services in BunBase, by the names in other systems
+# The names of services in BunBase, by the names in other systems.
 PROVIDERS: Final = {
     "google.com": "google",
     "github.com": "github",

@@ -16,7 +16,8 @@ from bunbase.pkg.user_imports.lines import Line, Record, identity, line_of, mome
 
 OWN_NAMES: Final = ("full_name", "name", "user_name", "preferred_username")
 NO_SERVICE: Final = ("email", "phone", "anonymous")
-NO_CLAIMS: Final = ("provider", "providers")  # Supabase stores the sign-in methods together with the developer's claims
+# Supabase stores the sign-in methods together with the developer's claims.
+NO_CLAIMS: Final = ("provider", "providers")
 
 
 def from_row(row: Record, identities: Sequence[Record] = ()) -> Line | None:
@@ -55,7 +56,7 @@ def _is_service(row: Record) -> bool:
 
 
 def _identity(row: Record) -> Line:
-    """Older versions of Supabase have the subject in `id`, newer versions in `provider_id`."""
+    """Return an identity. Older versions of Supabase have the subject in `id`, newer versions in `provider_id`."""
     data: dict[str, Any] = object_in(row.get("identity_data"))
     subject = row.get("provider_id") or data.get("sub") or row.get("id")
     return identity(str(row["provider"]), subject, row.get("email") or data.get("email"))

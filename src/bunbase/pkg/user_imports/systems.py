@@ -21,8 +21,8 @@ class System(StrEnum):
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`hash_config`: the parameters of hashes of Firebase. `identities`: the second file of an export from Supabase.
-    `collection`: the collection of PocketBase.
+    """Options of some systems. `hash_config`: the parameters of hashes of Firebase. `identities`: the second file of an
+    export from Supabase. `collection`: the collection of PocketBase.
     """
 
     hash_config: firebase.HashConfig | None = None
@@ -33,7 +33,7 @@ class Options(msgspec.Struct, frozen=True):
 def read_users(system: System, file: Path, options: Options) -> Iterator[Line | CannotRead]:
     """Yield a line for each user of a file, or the reason why a record cannot be read.
 
-    Users that were deleted in the other system are left out. Raises: CannotRead, if the file itself cannot be read;
+    Users that were deleted in the other system are left out. Raises: CannotRead if the file itself cannot be read;
     OSError.
     """
     match system:

@@ -20,8 +20,9 @@ from bunbase.pkg.web_pages.layout import allow
 
 
 class Widget(msgspec.Struct, frozen=True):
-    """`script`: the URL of the script, in which `{language}` is the language of the page. `css`: the class of its place
-    on the page.
+    """The widget of one service. `script`: the URL of the script, in which `{language}` is the language of the page.
+
+    `css`: the class of the widget's place on the page.
 
     `answer`: the field of the form that gets the token. `allowed`: directives of the policy and their sources.
     """

@@ -37,7 +37,7 @@ SCRIPT_TAG: Final = f"<script>{SCRIPT}</script>"
 
 
 class KeepTexts(msgspec.Struct, frozen=True):
-    """`copied`, `failed`: the texts that are shown after a click on the button `copy`."""
+    """The texts of the list. `copied`, `failed`: the texts that are shown after a click on the button `copy`."""
 
     download: str
     copy: str
@@ -46,7 +46,10 @@ class KeepTexts(msgspec.Struct, frozen=True):
 
 
 def kept_list(texts: Sequence[str], title: str, filename: str, labels: KeepTexts) -> str:
-    """Return a list with a link and a button to keep it. `title`: the first line of the file. Use it once on a page."""
+    """Return a list with a link and a button to keep it. `title`: the first line of the file.
+
+    Use this function once on a page.
+    """
     text = "\n".join((title, "", *texts, ""))
     file = f'download="{escape(filename)}" href="data:text/plain;charset=utf-8,{quote(text)}"'
     answers = f'data-done="{escape(labels.copied)}" data-failed="{escape(labels.failed)}"'

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from bunbase.pkg.errors import Malformed, UnsupportedMedia
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
-ALERT: Final = "alert"  # the id of the text that describes the mistake
+ALERT: Final = "alert"  # The text that describes the mistake has this id.
 MAX_FIELDS: Final = 20
 MAX_FORM_BYTES: Final = 16 << 10
 

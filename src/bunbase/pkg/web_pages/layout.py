@@ -68,7 +68,7 @@ form p:empty { margin: 0; }
 dt { color: var(--small); font-size: 14px; }
 dd { margin: 0 0 8px; }
 """
-CARDS: Final = {"light": "#ffffff", "dark": "#1f2229"}  # the background of links, as in the style
+CARDS: Final = {"light": "#ffffff", "dark": "#1f2229"}  # Links have this background, as in the style.
 
 
 def script_hash(text: str) -> str:

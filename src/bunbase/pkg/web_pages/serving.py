@@ -25,10 +25,12 @@ from bunbase.pkg.web_pages.layout import HEADERS, with_accent
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
-Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
+# The arguments are the title, the text and the path of the request. The result is the page of an error.
+Failed = Callable[[str, str, str], str]
 
 THIS_MACHINE: Final = frozenset(["localhost", "127.0.0.1", "::1"])
-SAME_ORIGIN: Final = "same-origin"  # a value of Sec-Fetch-Site; browsers send this header to https and to this machine
+# This is a value of Sec-Fetch-Site. Browsers send this header to https and to this machine.
+SAME_ORIGIN: Final = "same-origin"
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
@@ -45,11 +47,12 @@ def show_page(_request: AnyRequest, shown: ShownAsPage) -> Html:
     return shown.page
 
 
-SHOWS_PAGES: Final[dict[str, Any]] = {"exception_handlers": {ShownAsPage: show_page}}  # options of such a route
+# A route that shows pages has these options.
+SHOWS_PAGES: Final[dict[str, Any]] = {"exception_handlers": {ShownAsPage: show_page}}
 
 
 class PageRoutes:
-    """Makes the routes of the pages of a room. They are not part of the OpenAPI document.
+    """Makes the routes of the pages of a room. These routes are not part of the OpenAPI document.
 
     `advice`: the advice for a person whose request could not be read.
     """
@@ -70,7 +73,7 @@ class PageRoutes:
     def shown_to_browsers(self, request: AnyRequest) -> Iterator[None]:
         """Show a Problem as a page if a person opened the address in a browser. Other clients get the Problem itself.
 
-        For a route of the OpenAPI document to which another site sends the browsers of people.
+        This is for a route of the OpenAPI document to which another site sends the browsers of people.
         """
         try:
             yield
@@ -95,8 +98,9 @@ def is_opened_in_browser(request: AnyRequest) -> bool:
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    """Return a page. Its policy allows our scripts and the colour of buttons only if the page has them; all other texts
-    are escaped."""
+    """Return a page. The policy of the page allows our scripts and the colour of buttons only if the page has them; all
+    other texts are escaped.
+    """
     sent = HEADERS | (headers or {})
     sent["content-security-policy"] = with_accent(sent["content-security-policy"], text)
     for part in (passkeys, copying):
@@ -142,7 +146,7 @@ def at_public_host(request: AnyRequest, site: Site) -> Redirect | None:
         host = urlsplit(f"//{request.headers.get('host', '')}")
         same = (host.hostname, host.port or 80) == (public.hostname, public.port or 80)
         known = {host.hostname, public.hostname} <= THIS_MACHINE and (host.port or 80) == (public.port or 80)
-    except ValueError:  # there is no host, or the port is not a number
+    except ValueError:  # There is no host, or the port is not a number.
         return None
     if same or not known or public.scheme != "http":
         return None

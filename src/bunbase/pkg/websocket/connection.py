@@ -27,8 +27,8 @@ from bunbase.pkg.pieces import pieces_of
 from bunbase.pkg.websocket.frames import CloseCode, close_frame, text_frame
 
 SLICE_BYTES: Final = 4 << 10
-CLOSE_SECONDS: Final = 5.0  # the time for a client to answer a close frame, and to read earlier data
-MAX_WAITING_BYTES: Final = 64 << 10  # high-water mark of the write buffer
+CLOSE_SECONDS: Final = 5.0  # A client has this time to answer a close frame, and to read earlier data.
+MAX_WAITING_BYTES: Final = 64 << 10  # This is the high-water mark of the write buffer.
 PIECE_BYTES: Final = 64 << 10
 
 
@@ -40,20 +40,20 @@ class Receiver(Protocol):
     def on_frames(self, frames: int) -> None: ...
 
     def on_pause(self) -> None:
-        """The client reads too slowly, so more data would have to wait in the memory of the server."""
+        """Notice that the client reads too slowly, so more data would have to wait in the memory of the server."""
 
     def on_resume(self) -> None: ...
 
     def on_shutdown(self) -> None:
-        """The server stops. The owner must close the WebSocket."""
+        """Notice that the server stops. The owner must close the WebSocket."""
 
     def on_lost(self) -> None:
-        """The connection has ended. No other method is called after that."""
+        """Notice that the connection has ended. No other method is called afterwards."""
 
 
 class Phase(IntEnum):
     OPEN = 0
-    CLOSING = 1  # a close frame was sent or received, so nothing more is sent
+    CLOSING = 1  # A close frame was sent or received, so nothing more is sent.
     CLOSED = 2
 
 
@@ -62,12 +62,14 @@ class Parser(LibraryParser):
 
     def recv_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            self.current_size = None  # the rest of the message never comes; the library calls that an error
+            self.current_size = None  # The rest of the message never comes, and the library calls this an error.
         super().recv_frame(frame)
 
 
 class WebSocket(SwitchedProtocol):
-    """`max_bytes`: the largest size of a message. `opened`: called after the handshake; returns the owner.
+    """One WebSocket. `max_bytes`: the largest size of a message.
+
+    `opened`: a function that is called after the handshake, and returns the owner.
 
     `unacknowledged_seconds`: the time for which sent data may wait for an acknowledgement of the client's machine; 0
     for no limit.
@@ -84,16 +86,16 @@ class WebSocket(SwitchedProtocol):
         self.parser = Parser(Side.SERVER, max_size=max_bytes)
         self.phase = Phase.OPEN
         self.reads_slowly = False
-        self.full = False  # the transport has no room
-        self.backlog: deque[bytes] | None = None  # waiting pieces; None saves the 600 bytes of an empty deque
+        self.full = False  # True while the transport can take no more data.
+        self.backlog: deque[bytes] | None = None  # These pieces wait. None saves the 600 bytes of an empty deque.
         self.backlog_bytes = 0
-        self.ends = False  # the connection ends when the backlog is written
+        self.ends = False  # The connection ends when the backlog is written.
         self.fragments: list[bytes] = []
         self.unparsed = bytearray()
         self.next_slice: asyncio.Handle | None = None
         self.end: asyncio.TimerHandle | None = None
 
-    # for the owner
+    # The owner calls these methods.
 
     def send(self, frame: bytes) -> None:
         """Send a frame that `text_frame` has made. If the connection is closing, send nothing."""
@@ -121,15 +123,15 @@ class WebSocket(SwitchedProtocol):
         self._drop_backlog()
         self.transport.abort()
 
-    # called by the event loop
+    # The event loop calls these methods.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass of this type
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is not a subclass of this type.
         self.transport.set_write_buffer_limits(high=MAX_WAITING_BYTES)
         limit_kernel_buffer(transport, MAX_WAITING_BYTES)
         self._limit_unacknowledged(self.unacknowledged_seconds)
         self.receiver = self.opened(self)
-        del self.opened  # a connection may last for days, so free memory that it does not need
+        del self.opened  # A connection may last for days, so this frees memory that it does not need.
         self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -138,15 +140,15 @@ class WebSocket(SwitchedProtocol):
             self._parse_slice()
 
     def eof_received(self) -> bool:
-        return False  # the transport closes itself
+        return False  # The transport closes itself.
 
     def pause_writing(self) -> None:
         self.full = True
         if self.reads_slowly:
             return
         self.reads_slowly = True
-        self._limit_unacknowledged(0)  # the owner limits the time of a slow reader
-        self.transport.pause_reading()  # further messages would cause answers, and there is no room for them
+        self._limit_unacknowledged(0)  # The owner limits the time of a slow reader.
+        self.transport.pause_reading()  # Further messages would cause answers, which the client does not read.
         self.receiver.on_pause()
 
     def resume_writing(self) -> None:
@@ -238,7 +240,7 @@ class WebSocket(SwitchedProtocol):
                     message, self.fragments = b"".join(self.fragments), []
                     self._pass_on(message)
             case _:
-                pass  # a pong, or a close frame, which the parser has answered
+                pass  # This is a pong, or a close frame, which the parser has answered.
 
     def _pass_on(self, message: bytes) -> None:
         try:
@@ -260,7 +262,7 @@ class WebSocket(SwitchedProtocol):
                 self._end_soon()
             self.ends = True
             if self.backlog is None:
-                self.transport.close()  # a server closes first (RFC 6455 §7.1.1); written data is still sent
+                self.transport.close()  # A server closes first (RFC 6455 §7.1.1). Written data is still sent.
 
     def _end_soon(self) -> None:
         self.end = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.abort)

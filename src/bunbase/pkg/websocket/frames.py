@@ -6,11 +6,11 @@ import struct
 from enum import IntEnum
 from typing import Final
 
-TEXT: Final = 0x81  # FIN, opcode 1
+TEXT: Final = 0x81  # This byte means FIN and opcode 1.
 CLOSE: Final = 0x88
 SHORT: Final = 125
 MEDIUM: Final = 0xFFFF
-MAX_REASON: Final = 123  # bytes of the reason in a close frame, in addition to the code
+MAX_REASON: Final = 123  # The reason in a close frame has at most this many bytes, in addition to the code.
 LONG_HEADER: Final = struct.Struct("!BBQ")
 MEDIUM_HEADER: Final = struct.Struct("!BBH")
 

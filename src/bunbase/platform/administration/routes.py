@@ -43,7 +43,9 @@ async def get_installation_project(
 
 @post("/api/admin/projects/{ref:str}/suspend", summary="Suspend a project", tags=TAGS, status_code=200)
 async def suspend_project(developer: Injected[Caller], platform: Injected[Platform], ref: ProjectRef) -> ManagedProject:
-    """Within a second, its keys and functions answer 403 `project_suspended`. Its members may still read and export."""
+    """Within a second, the project's keys and functions answer 403 `project_suspended`. The members may still read and
+    export.
+    """
     return await platform.suspend_project(developer, ref)
 
 

@@ -1,9 +1,9 @@
 """Copy the activity of accounts that administrators need into the audit log of the installation.
 
 The gateway stores no entries for acts without credentials: a reset of the password with a link, the approval of a
-device on a page, the sign-in of an administrator. BunAuth stores them as activity, in the transaction of the act, and
-the job of this file copies them. An entry keeps its id, so a job that is killed between the two steps copies nothing
-twice.
+device on a page, the sign-in of an administrator. BunAuth stores such acts as activity, in the transaction of the act,
+and the job of this file copies the activity. An entry keeps its id, so a job that is killed between the two steps
+copies nothing twice.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def _row(one: UnauditedActivity, clock: Clock, addresses: Mapping[str, str]) -> 
     If the target is an account, the entry has its address too. `addresses`: the addresses of accounts that have
     invited, by their id.
 
-    A refused attempt gets the time of the copy. BunAuth counts refused attempts for an hour before it stores them. An
-    entry with an earlier time would be missed by a reader that follows the log.
+    The entry of a refused attempt gets the time at which this function copies the attempt. BunAuth counts refused
+    attempts for an hour before it stores them. A reader that follows the log would miss an entry with an earlier time.
     """
     entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
     target = entry.target if done else one.user

@@ -25,9 +25,10 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
 
-ADDRESS_SECONDS: Final = 1.0  # the gateway waits no longer for an address; then the entry has no address
+# the gateway waits for an address for at most this time, and then stores the entry without the address
+ADDRESS_SECONDS: Final = 1.0
 
-# acts on a project that are also in the log of its organisation
+# the log of the project's organisation also has these acts on a project
 SEEN_BY_ORG: Final = frozenset(
     act.value
     for act in (

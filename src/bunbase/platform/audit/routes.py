@@ -67,7 +67,7 @@ async def list_audit(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> AuditPage:
-    """Returns the acts of members and keys, newest first. Needs the role admin.
+    """Returns the acts of members and keys, newest first. The caller needs the role admin.
 
     An entry with the outcome `unknown` belongs to an act that is under way, or during which the server stopped.
     """
@@ -84,7 +84,7 @@ async def list_audit(
 async def export_audit(
     member: Injected[Caller], platform: Injected[Platform], audited: Injected[AuditFilter]
 ) -> Stream:
-    """Streams all entries that match, newest first. Needs the role admin."""
+    """Streams all entries that match, newest first. The caller needs the role admin."""
     return await _exported(platform.export_audit(member, audited))
 
 
@@ -98,7 +98,7 @@ async def list_org_audit(
     cursor: Cursor = None,
 ) -> AuditPage:
     """Returns the acts on the organisation, its members and invitations, and the projects that were created, renamed,
-    deleted, restored, transferred or suspended, newest first. Needs the role admin in the organisation.
+    deleted, restored, transferred or suspended, newest first. The caller needs the role admin in the organisation.
     """
     return await platform.audit(developer, audited, limit, cursor, org)
 
@@ -113,7 +113,7 @@ async def list_org_audit(
 async def export_org_audit(
     developer: Injected[Caller], platform: Injected[Platform], audited: Injected[AuditFilter], org: OrgRef
 ) -> Stream:
-    """Streams all entries that match, newest first. Needs the role admin in the organisation."""
+    """Streams all entries that match, newest first. The caller needs the role admin in the organisation."""
     return await _exported(platform.export_audit(developer, audited, org))
 
 

@@ -18,11 +18,12 @@ from bunbase.platform.audit.store import AuditRow, AuditStore, Log, Position
 from bunbase.platform.store.groups import Group, GroupKind
 
 PREFIX: Final = "aud"
-MAX_TEXT: Final = 256  # characters of a target, a request id or an address; longer texts are cut
-MAX_VALUES_BYTES: Final = 8 << 10  # the size of `after`; larger values are left out
+# a target, a request id and an address each have at most this number of characters; longer texts are cut
+MAX_TEXT: Final = 256
+MAX_VALUES_BYTES: Final = 8 << 10  # an entry has `after` only if it has at most this size
 TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
-FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
+FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # the type of `Groups.find`
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before this position
 

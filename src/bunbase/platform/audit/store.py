@@ -150,7 +150,8 @@ def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -
 def outcome_of(status: int | None, actor: ActorKind) -> AuditOutcome:
     """Return the outcome of an act.
 
-    The status 401 has two meanings: a known caller needs a fresh proof, and for an unknown caller, a sign-in failed.
+    The status 401 has two meanings: for a known caller, the act needs a fresh proof; for an unknown caller, a sign-in
+    failed.
     """
     if status is None:
         return AuditOutcome.UNKNOWN

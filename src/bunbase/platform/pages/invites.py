@@ -16,11 +16,11 @@ from bunbase.pkg.web_pages.sign_in import code_form, service_links
 from bunbase.platform.pages.app import page
 
 PATH: Final = "/invite"
-CONTINUE: Final = "/invite/continue"  # continues after a sign-in at another service, with a pass (a token in a cookie)
+CONTINUE: Final = "/invite/continue"  # the page after a sign-in at another service; the cookie has a pass
 SECOND_FACTOR: Final = "/invite/code"
-OPEN: Final = "/invite/open"  # opens an account with a password
-OPEN_WITH_PASS: Final = "/invite/open-with-service"  # opens an account after a sign-in at another service
-SEND: Final = "/invite/send"  # sends the mail again, to a person to whom somebody passed the link on
+OPEN: Final = "/invite/open"  # the form that opens an account with a password
+OPEN_WITH_PASS: Final = "/invite/open-with-service"  # the form that opens an account after a sign-in at another service
+SEND: Final = "/invite/send"  # the form that sends the mail, for a person to whom somebody passed the link on
 SIGN_IN: Final = "sign-in"  # the value of the parameter `way`
 NO_ACCOUNT: Final = (
     "No account yet? This invitation cannot open one: ask an administrator of this server for a link that opens an "

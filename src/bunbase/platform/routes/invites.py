@@ -51,7 +51,8 @@ async def create_invite(member: Injected[Caller], platform: Injected[Platform], 
 
     The answer is the same whether or not an account has the address. With the link in the mail, the person may also
     open an account for the invited address; if this installation does not allow new accounts, `admits_newcomers` is
-    false. An earlier invitation of the same address ends. Needs the role admin. Nobody can give a role above their own.
+    false. An earlier invitation of the same address ends. The caller needs the role admin. Nobody can give a role above
+    their own.
     """
     return await platform.create_invite(member, None, data.email, data.role)
 
@@ -65,7 +66,7 @@ async def list_invites(
 
 @post(f"{P}/{{invite_id:str}}/resend", summary="Send an invitation again", tags=TAGS, cache_control=NO_STORE)
 async def resend_invite(member: Injected[Caller], platform: Injected[Platform], invite_id: InviteId) -> Invite:
-    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
+    """Sends a mail with a new link, and shows another new link. The new links work for 7 days. The old links end."""
     return await platform.resend_invite(member, None, invite_id)
 
 
@@ -97,7 +98,7 @@ async def list_org_invites(
 async def resend_org_invite(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, invite_id: InviteId
 ) -> Invite:
-    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
+    """Sends a mail with a new link, and shows another new link. The new links work for 7 days. The old links end."""
     return await platform.resend_invite(developer, org, invite_id)
 
 

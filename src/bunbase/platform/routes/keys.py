@@ -53,7 +53,7 @@ async def create_key(member: Injected[Caller], platform: Injected[Platform], dat
 
 @patch("/api/projects/{project:str}/keys/{key_id:str}", summary="Change a key", tags=TAGS)
 async def update_key(member: Injected[Caller], platform: Injected[Platform], key_id: KeyId, data: KeyChanges) -> Key:
-    """The value of the key stays. Its scopes can only become narrower. The change works everywhere within a second."""
+    """The value of the key stays. The scopes can only become narrower. The change works everywhere within a second."""
     return await platform.update_key(member, key_id, data)
 
 

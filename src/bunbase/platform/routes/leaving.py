@@ -13,8 +13,8 @@ TAGS = ["Developers"]
 
 @delete("/api/auth/me", summary="Delete your account", tags=TAGS)
 async def delete_account(developer: Injected[Caller], platform: Injected[Platform]) -> None:
-    """Needs recent reauthentication. The account's sessions, tokens and memberships end within a second; this cannot be
-    undone.
+    """The caller needs recent reauthentication. The account's sessions, tokens and memberships end within a second;
+    this cannot be undone.
 
     If the account is the only owner of a project, the answer is 409 `account_owns_projects`. If the account is the last
     owner of an organisation that has other members, the answer is 409 `last_owner`.

@@ -50,7 +50,7 @@ async def add_member(member: Injected[Caller], platform: Injected[Platform], dat
 
     To add people who are not in the organisation, invite them.
 
-    Needs the role admin. Nobody can give a role above their own.
+    The caller needs the role admin. Nobody can give a role above their own.
     """
     return await platform.add_member(member, data.user, data.role)
 
@@ -59,7 +59,7 @@ async def add_member(member: Injected[Caller], platform: Injected[Platform], dat
 async def change_member(
     member: Injected[Caller], platform: Injected[Platform], user: UserId, data: ChangeMember
 ) -> Member:
-    """Needs the role admin, and a role that is at least as strong as the old role and the new one."""
+    """The caller needs the role admin, and a role that is at least as strong as the old role and the new one."""
     return await platform.change_member(member, None, user, data.role)
 
 
@@ -86,7 +86,7 @@ async def change_org_member(
 ) -> Member:
     """The role counts in all projects of the organisation. An organisation keeps at least one owner.
 
-    Needs the role admin, and a role that is at least as strong as the old role and the new one.
+    The caller needs the role admin, and a role that is at least as strong as the old role and the new one.
     """
     return await platform.change_member(developer, org, user, data.role)
 

@@ -57,14 +57,14 @@ async def get_org(developer: Injected[Caller], platform: Injected[Platform], org
 async def rename_org(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, data: NameOrg
 ) -> Organisation:
-    """The slug does not change. Needs the role admin."""
+    """The slug does not change. The caller needs the role admin."""
     return await platform.rename_org(developer, org, data.name)
 
 
 @delete(ORG, summary="Delete an organisation", tags=TAGS)
 async def delete_org(developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, data: DeleteOrg) -> None:
-    """Transfer or destroy the projects of the organisation first. A personal organisation cannot be deleted. Needs the
-    role owner.
+    """Transfer or destroy the projects of the organisation first. A personal organisation cannot be deleted. The caller
+    needs the role owner.
     """
     await platform.delete_org(developer, org, data.confirm)
 

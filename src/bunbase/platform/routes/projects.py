@@ -68,7 +68,10 @@ async def get_project(member: Injected[Caller], platform: Injected[Platform]) ->
 
 @patch(P, summary="Change a project's settings", tags=TAGS)
 async def update_project(member: Injected[Caller], platform: Injected[Platform], data: ProjectChanges) -> Project:
-    """Changes the name. The slug does not change, so existing URLs continue to work. Needs the role admin."""
+    """Changes the name.
+
+    The slug does not change, so existing URLs continue to work. The caller needs the role admin.
+    """
     return await platform.update_project(member, data)
 
 
@@ -77,22 +80,25 @@ async def delete_project(custodian: Injected[Caller], platform: Injected[Platfor
     """Stops the project at once: its keys and members are refused, and its functions do not run. The project can be
     restored for 7 days.
 
-    After that, or at once with `"now": true`, its encryption key is destroyed. Then its data cannot be read any more,
-    not even from backups. For a project that is already deleted, the request can be repeated with `"now": true`. Needs
-    the role owner.
+    After that, or at once with `"now": true`, its encryption key is destroyed. Then nobody can read the data of the
+    project any more, not even from backups. For a project that is already deleted, the request can be repeated with
+    `"now": true`. Needs the role owner.
     """
     await platform.delete_project(custodian, data.confirm, data.now)
 
 
 @post(f"{P}/restore", summary="Restore a deleted project", tags=TAGS, status_code=200)
 async def restore_project(custodian: Injected[Caller], platform: Injected[Platform]) -> Project:
-    """Restores a project within 7 days of its deletion, with data, keys and members. Needs the role owner."""
+    """Restores a project within 7 days of its deletion, with data, keys and members.
+
+    The caller needs the role owner.
+    """
     return await platform.restore_project(custodian)
 
 
 @post(f"{P}/transfer", summary="Move a project to another organisation", tags=TAGS, status_code=200)
 async def transfer_project(member: Injected[Caller], platform: Injected[Platform], data: TransferProject) -> Project:
-    """Needs the role owner in the project, and at least the role admin in the other organisation.
+    """The caller needs the role owner in the project, and at least the role admin in the other organisation.
 
     People who had access only through the old organisation lose this access. Members of the project itself keep their
     roles.

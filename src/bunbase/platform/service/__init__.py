@@ -1,6 +1,7 @@
 """The service of Platform. Each file has one part: projects, keys, organisations, members or invitations.
 
-The audit log, service accounts and the administration of the installation have folders of their own.
+The audit log, service accounts, credentials for S3 and the administration of the installation have folders
+of their own.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ from bunbase.platform.administration.store import ProjectAdministrationStore
 from bunbase.platform.audit.before import BeforeActs
 from bunbase.platform.audit.service import Audit
 from bunbase.platform.audit.store import AuditStore
+from bunbase.platform.s3_credentials.methods import S3CredentialCalls
+from bunbase.platform.s3_credentials.service import S3CredentialService
+from bunbase.platform.s3_credentials.store import S3CredentialStore
 from bunbase.platform.service.deletion import Deletion
 from bunbase.platform.service.groups import Groups
 from bunbase.platform.service.invite_acceptance import InviteAcceptance
@@ -82,7 +86,7 @@ class Surroundings(NamedTuple):
     sends_mail: bool
 
 
-class PlatformService(InviteMethods):
+class PlatformService(InviteMethods, S3CredentialCalls):
     """Implements the contract: every method calls the part that does the work."""
 
     def __init__(self, stores: Stores, around: Surroundings, settings: PlatformSettings) -> None:
@@ -108,6 +112,7 @@ class PlatformService(InviteMethods):
             self.key_holder,
             clock,
         )
+        self.s3 = S3CredentialService(S3CredentialStore(stores.db, stores.feed), around.kms, clock)
 
     async def create_project(self, caller: Caller, name: str, org: str | None = None) -> NewProject:
         return await self.owned.create(caller, name, org)
@@ -176,6 +181,7 @@ class PlatformService(InviteMethods):
     async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
         await self.stores.keys.used(used)
         await self.accounts.store.used(used)
+        await self.s3.store.used(used)
 
     async def revoke_key(self, caller: Caller, id: str) -> None:
         await self.project_keys.revoke(caller, id)

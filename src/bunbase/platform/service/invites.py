@@ -225,15 +225,18 @@ class Invitations:
         raise LinkExpired(ASK_AGAIN)
 
     async def _with_inviters(self, group: Group, page: Sequence[Invite]) -> tuple[Invite, ...]:
-        """Return invitations with the addresses of their senders if these are still members. A person who has left may
-        have a new address, which the members must not see.
+        """Return invitations, each with the address of its sender if the sender is still a member. A person who has
+        left may have a new address, which the members must not see.
         """
         senders = tuple(await self.stores.members.among(group, tuple({one.invited_by for one in page})))
         addresses = {one.id: one.email for one in await self.mail.bunauth.accounts(senders)} if senders else {}
         return tuple(msgspec.structs.replace(one, inviter=addresses.get(one.invited_by, "")) for one in page)
 
     async def _check_inviter(self, sent: SentInvite) -> None:
-        """Call BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
+        """Ask BunAuth about the inviter's account. Call this outside of a transaction.
+
+        Raises: LinkExpired if the account is suspended or deleted.
+        """
         if not await self.mail.bunauth.acts(sent.invited_by):
             raise LinkExpired(ASK_AGAIN)
 

@@ -22,8 +22,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.platform.service.rules import forget_at
 from bunbase.platform.store import Stores
 
-MOST_NAMED: Final = 20  # the largest number of projects that the refusal names
-JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request lasts that began before the deletion
+MOST_NAMED: Final = 20  # the error names at most this number of projects
+JOINS_NOTHING: Final = timedelta(minutes=5)  # every request that began before the deletion ends within this time
 REFUSALS: Final = (AccountOwnsProjects, LastOwner, LastAdministrator, ReauthenticationRequired)
 
 

@@ -53,8 +53,11 @@ from bunbase.platform.service.invite_mail import shown_name
 from bunbase.platform.service.invites import ASK_AGAIN, HOUR_SECONDS, Invitations, link_with
 from bunbase.platform.store.invites import SentInvite
 
-MAX_MAILS: Final = 5  # the mails of one invitation in an hour to people who have only the link that was passed on
-AT_ONCE: Final = 3  # accounts opened at the same time; each needs a connection until BunAuth has answered
+# one invitation sends at most this number of mails in an hour to people who have only the link that was passed on
+MAX_MAILS: Final = 5
+# at most this number of accounts are opened at the same time, because each needs a connection until BunAuth has
+# answered
+AT_ONCE: Final = 3
 NOT_ADMITTED: Final = (
     "This invitation opens no account here: ask an administrator of this server for an invitation, open the account "
     "with it, and then accept this invitation."
@@ -72,7 +75,8 @@ class NewcomerAcceptance:
         self.audit = audit
         self.sends_mail = sends_mail
         self.clock = invitations.clock
-        self.opening_in: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # requests keep locks alive
+        # a lock lives as long as a request uses it
+        self.opening_in: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def opening(self, sent: SentInvite) -> Opening:
@@ -162,7 +166,7 @@ class NewcomerAcceptance:
     async def _note(
         self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite, inviter: str
     ) -> None:
-        """Store the entry of the audit log, in the transaction of the act. BunAuth stores its own entry for the
+        """Store the entry of the audit log, in the transaction of the act. BunAuth stores another entry for the
         account.
         """
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())

@@ -48,9 +48,9 @@ class ProjectsOfPeople:
         caller.check(Act.PROJECT_CREATE)
         developer, name = caller.signed_in(), checked_name(name, A_NAME)
         owner = await self._org(caller, org)
-        await self._check_room(owner)  # check before making keys; _add checks again
+        await self._check_room(owner)  # check the limit before the keys are made; `_add` checks it again
         id, now = new_id("prj"), self.clock.now()
-        await self.kms.create_keys(id)  # keys first, so that no project exists without an encryption key
+        await self.kms.create_keys(id)  # make the keys first, so that no project exists without an encryption key
         rows, keys = new_keys(now)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):

@@ -11,7 +11,7 @@ from bunbase.pkg.errors import Forbidden, InvalidInput
 MAX_NAME_LENGTH: Final = 100
 SLUG_ATTEMPTS: Final = 5
 SUSPENDED: Final = "Its members may read and export it. Ask an administrator of this installation to resume it."
-REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of keys and memberships
+REMEMBER_SECONDS: Final = 3600  # no cache keeps a key or a membership for longer than this
 
 
 def checked_name(name: str, what: str) -> str:

@@ -40,7 +40,7 @@ KEY_PREFIX: Final = "sk_"
 NOBODY: Final = fingerprint("")
 GRANT: Final = "client_credentials"
 ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache, and of any token
+REMEMBER_SECONDS: Final = 3600  # no cache keeps an account, and no token lives, for longer than this
 MAX_NAME_LENGTH: Final = 100
 
 

@@ -16,9 +16,9 @@ from bunbase.pkg.jwt import compact, signing_input
 
 HEADER: Final = "at+jwt"  # RFC 9068 §2.1; the tokens of end users have another type
 LIFETIME_SECONDS: Final = 600
-KEYS_CACHED: Final = 10_000  # the number of projects whose keys are cached
+KEYS_CACHED: Final = 10_000  # the keys of at most this number of projects are cached
 KEYS_TTL_SECONDS: Final = 60.0
-ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
+ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two attempts in a row
 
 
 class TokenSigner:
@@ -47,7 +47,8 @@ class TokenSigner:
             "type": TOKEN_TYPE,
             "scope": scope,
         }
-        for _ in range(ATTEMPTS):  # the header names a key before BunKMS signs
+        # the header names a key before BunKMS signs, and BunKMS may then sign with a newer key
+        for _ in range(ATTEMPTS):
             key = await self._key(project)
             unsigned = signing_input(key.kid, claims, HEADER, key.alg)
             signature = await self.kms.sign(project, unsigned)

@@ -1,9 +1,9 @@
 """SQL of an account that leaves the installation: its organisations, projects and memberships.
 
-An account that is being deleted must not become the only member of an organisation or project, because that would have
-no members after the deletion. So `begin` marks the account first, and every transaction that adds a member calls
-`check_stays`. The lock makes `begin` wait for transactions that have passed this check; all later transactions see the
-mark.
+An account that is being deleted must not become the only member of an organisation or project, because the organisation
+or project would have no members after the deletion. So `begin` marks the account first, and every transaction that adds
+a member calls `check_stays`. The lock makes `begin` wait for transactions that have passed this check; all later
+transactions see the mark.
 """
 
 from __future__ import annotations

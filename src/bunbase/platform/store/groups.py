@@ -1,4 +1,4 @@
-"""Groups: a project and an organisation both have members and invitations, and share the code for these."""
+"""Groups: a project and an organisation both have members and invitations, and share the code for them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ class OrgStore:
             slug = f"personal-{id[-RANDOM_CHARACTERS:]}"
             if await self.db.execute(ADD, id, PERSONAL_NAME, slug, now, developer):
                 await self.db.execute(ADD_OWNER, id, developer, now)
-        made: str = await self.db.value(PERSONAL, developer)  # this request or a concurrent one has made it
+        # this request or a concurrent request has made the organisation
+        made: str = await self.db.value(PERSONAL, developer)
         return made
 
     async def find(self, ref: str, developer: str) -> Organisation | None:

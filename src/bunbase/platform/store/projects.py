@@ -58,7 +58,8 @@ DESTROY = """
 UPDATE projects SET destroyed_at = $2, deleted_at = coalesce(deleted_at, $2), org = NULL
 WHERE id = $1 AND destroyed_at IS NULL"""
 FORGET = tuple(
-    f"DELETE FROM {table} WHERE project = $1" for table in ("keys", "service_accounts", "members", "invites")
+    f"DELETE FROM {table} WHERE project = $1"
+    for table in ("keys", "service_accounts", "s3_credentials", "members", "invites")
 )
 OVERDUE = """
 SELECT id FROM projects WHERE deleted_at <= $1 AND destroyed_at IS NULL

@@ -76,7 +76,7 @@ class BucketActs:
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None:
                 raise no_bucket(name)
-            await file.write(lambda connection: delete_bucket(connection, name))
+            await file.write(lambda connection: delete_bucket(connection, name, self.holdings.now_ms()))
             file.forget_buckets()
 
 

@@ -8,10 +8,14 @@ import apsw
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.object_extras import ObjectExtras
 from bunbase.contracts.storage import (
+    PLAIN_COPY,
     Conditions,
+    CopyExtras,
     Copying,
     NewObject,
+    ObjectChanged,
     ObjectConflict,
     ObjectTooLarge,
     WrittenObject,
@@ -20,13 +24,14 @@ from bunbase.pkg import metrics
 from bunbase.storage.acts.access import Access, no_object, owner_of
 from bunbase.storage.acts.downloads import Downloads, Found
 from bunbase.storage.acts.sweeping import Sweeping
-from bunbase.storage.acts.uploads import check_headers, check_metadata, refused_type
+from bunbase.storage.acts.upload import check_extras, check_headers, check_metadata, encoded_extras, refused_type
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
 from bunbase.storage.rules import OpenBucket, open_bucket, time_of
-from bunbase.storage.serving.conditions import check_write
+from bunbase.storage.serving.conditions import STALE, check_write, is_unchanged
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, valid_type
+from bunbase.storage.store.blobs import Moved, parts_of
 from bunbase.storage.store.file import ProjectFile
-from bunbase.storage.store.objects import Moved, ObjectRow, Properties, find, move, parts_of, put
+from bunbase.storage.store.objects import ObjectRow, Properties, find, move, put
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -46,16 +51,18 @@ class CopyActs:
         self.downloads = downloads
         self.sweeping = sweeping
 
-    async def copy(self, caller: Caller, copying: Copying, moves: bool) -> WrittenObject:
+    async def copy(self, caller: Caller, copying: Copying, moves: bool, more: CopyExtras = PLAIN_COPY) -> WrittenObject:
         keys = checked_key(copying.source.key), checked_key(copying.to.key)
         check_headers(NewObject(copying.content_type or "", None, copying.cache_control or ""))
         check_metadata(copying.metadata or {}, "/metadata")
+        check_extras(ObjectExtras(more.headers or {}, more.tags or {}))
         ruled = self.access.is_ruled(caller, Act.OBJECT_WRITE)
         self.access.is_ruled(caller, Act.OBJECT_READ)
         for number in range(ATTEMPTS):
             of_bucket = self.holdings.bucket_of(caller.project, copying.source.bucket)
             async with of_bucket as (file, source_bucket), file.attempt(number):
                 plan = await self._planned(caller, ruled, file, source_bucket, copying, keys)
+                plan = _with_extras(plan, more)
                 await self._check(caller, ruled, file, plan, copying, moves)
                 task = asyncio.ensure_future(self._written(caller, file, plan, keys[1], moves))
                 try:
@@ -91,7 +98,7 @@ class CopyActs:
         cached = source.cache_control if copying.cache_control is None else copying.cache_control
         kept = copying.metadata is None
         metadata = source.metadata if kept else msgspec.json.encode(copying.metadata).decode()
-        new = Properties(source.size, source.etag, content_type, cached, metadata)
+        new = Properties(source.size, source.etag, content_type, cached, metadata, source.extras)
         return _Plan(source_bucket, source, bucket, target, new)
 
     async def _check(
@@ -146,3 +153,18 @@ class CopyActs:
             return put(connection, place, before, plan.new, parts, owner_of(caller), now, quota)
 
         return await file.write(write)
+
+
+def _with_extras(plan: _Plan, more: CopyExtras) -> _Plan:
+    """Check the conditions of a copy, and return the plan with the extras of the new object. Raises: ObjectChanged."""
+    source, target = plan.source, plan.target
+    if is_unchanged(more.source, source.etag, time_of(source.updated)):
+        raise ObjectChanged(STALE)
+    check_write(
+        more.target, None if target is None else target.etag, None if target is None else time_of(target.updated)
+    )
+    extras = msgspec.json.decode(source.extras, type=ObjectExtras)
+    headers = extras.headers if more.headers is None else more.headers
+    tags = extras.tags if more.tags is None else more.tags
+    new = encoded_extras(ObjectExtras(headers, tags, extras.checksum))
+    return msgspec.structs.replace(plan, new=msgspec.structs.replace(plan.new, extras=new))

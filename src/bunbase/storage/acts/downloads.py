@@ -10,8 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 import apsw
+import msgspec
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.multipart import InvalidPart
+from bunbase.contracts.object_extras import ObjectExtras
 from bunbase.contracts.storage import (
     BucketNotFound,
     InvalidLink,
@@ -39,7 +42,8 @@ from bunbase.storage.links import REFUSED
 from bunbase.storage.rules import time_of
 from bunbase.storage.serving.conditions import is_same, is_unchanged
 from bunbase.storage.serving.ranges import asked_range
-from bunbase.storage.store.objects import BlobPart, ObjectRow, find, parts_of
+from bunbase.storage.store.blobs import BlobPart, parts_of
+from bunbase.storage.store.objects import ObjectRow, find
 from bunbase.storage.usage import FileMeter
 
 log = logger("storage")
@@ -48,13 +52,21 @@ PIECE_CHUNKS: Final = 8  # 512 KiB of content in memory, and as much of the seal
 INLINE_BYTES: Final = 64 << 10  # decrypting this much takes 5 µs to 50 µs; more is done in a thread
 
 
-class Found:
+class Stored:
+    """The bytes of an object, or of parts that may become one."""
+
+    def __init__(self, parts: list[BlobPart], roots: dict[int, bytes]) -> None:
+        self.parts = parts
+        self.roots = roots
+        self.size = sum([part.size for part in parts])
+
+
+class Found(Stored):
     """An object that may be read."""
 
     def __init__(self, row: ObjectRow, parts: list[BlobPart], roots: dict[int, bytes]) -> None:
+        super().__init__(parts, roots)
         self.row = row
-        self.parts = parts
-        self.roots = roots
 
 
 class Downloads:
@@ -80,7 +92,7 @@ class Downloads:
         finally:
             await pieces.aclose()
 
-    async def pieces(self, project: str, found: Found, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    async def pieces(self, project: str, found: Stored, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of an object from `start` to before `end`. Raises: ObjectDamaged, StorageUnreachable."""
         for part in found.parts:
             begin, stop = max(start, part.position), min(end, part.position + part.size)
@@ -99,9 +111,9 @@ class Downloads:
                 metrics.storage_bytes.labels("out").inc(len(piece))
                 yield piece
 
-    async def beginning(self, project: str, found: Found, size: int) -> bytes:
+    async def beginning(self, project: str, found: Stored, size: int) -> bytes:
         """Return the first bytes of an object. Raises: ObjectDamaged, StorageUnreachable."""
-        pieces = self.pieces(project, found, 0, min(size, found.row.size))
+        pieces = self.pieces(project, found, 0, min(size, found.size))
         try:
             return await anext(pieces, b"")
         finally:
@@ -135,8 +147,13 @@ class Downloads:
         if found is None:
             raise no_object(place.key)
         cached = found.row.cache_control or bucket.spec.cache_control
-        start, end, status = _answered(found.row, reading)
-        return found, Opened(status, described(found.row, bucket.name), start, end, public, cached, until)
+        start, end, status = _answered(found, reading)
+        extras = msgspec.json.decode(found.row.extras, type=ObjectExtras)
+        parts_count = sum([part.number > 0 for part in parts])
+        of_part = next((part.checksum for part in parts if reading.part and part.number == reading.part), "")
+        described_row = described(found.row, bucket.name)
+        opened = Opened(status, described_row, start, end, public, cached, until, extras, parts_count, of_part)
+        return found, opened
 
 
 class _Blob:
@@ -182,14 +199,25 @@ class _Blob:
         return open_header(root, self.project, self.part.blob, header)
 
 
-def _answered(row: ObjectRow, reading: Reading) -> tuple[int, int, int]:
+def _answered(found: Found, reading: Reading) -> tuple[int, int, int]:
     """Return the first byte, the byte after the last byte, and the status.
 
-    Raises: ObjectChanged, RangeNotSatisfiable.
+    Raises: ObjectChanged, RangeNotSatisfiable, InvalidPart.
     """
+    row = found.row
     updated = time_of(row.updated)
     if is_unchanged(reading.conditions, row.etag, updated):
         return 0, 0, 304
+    if reading.part:
+        return _part_of(found, reading.part)
     ranged = not reading.head and is_same(reading.if_range, row.etag, updated)  # ranges are only for GET
     asked = asked_range(reading.range, row.size) if ranged else None
     return (0, row.size, 200) if asked is None else (*asked, 206)
+
+
+def _part_of(found: Found, number: int) -> tuple[int, int, int]:
+    """Return the place of a part. An object that was not uploaded in parts has one part. Raises: InvalidPart."""
+    for part in found.parts:
+        if part.number == number or (number == 1 and part.number == 0):
+            return part.position, part.position + part.size, 206
+    raise InvalidPart(f"The object has no part {number}.", number=number)

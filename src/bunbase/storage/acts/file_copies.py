@@ -17,6 +17,7 @@ from bunbase.contracts.storage_copies import (
     CopiedBytes,
     CopiedList,
     FilesState,
+    NamedBlob,
     NamedBlobs,
 )
 from bunbase.pkg.ids import new_id
@@ -28,7 +29,8 @@ from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.blobs.format import sealed_size
 from bunbase.storage.blobs.store import BLOB, BlobMissing
 from bunbase.storage.holdings import Holdings
-from bunbase.storage.store.copies import DRAFTS, blob_totals, delete_draft, named_blobs
+from bunbase.storage.store.blobs import named_blobs
+from bunbase.storage.store.copies import DRAFTS, copy_totals, delete_draft
 from bunbase.storage.store.file import problem_of
 
 T = TypeVar("T")
@@ -65,15 +67,15 @@ class FileCopying:
                 await self._in_thread(_snapshot, self.holdings.files.directory / project, draft, key)
             connection = await self._in_thread(open_copy, draft / DATABASE, key)
             try:
-                held, blobs, size = await self._in_thread(blob_totals, connection, sealed_size)
-                yield CopiedList(wrapped, held.objects, held.bytes, blobs, size, taken_at, changed_at)
+                found = await self._in_thread(copy_totals, connection, sealed_size)
+                yield CopiedList(wrapped, *found, taken_at, changed_at)
                 async for piece in self._bytes(draft / DATABASE):
                     yield piece
                 after = ""
-                while named := await self._in_thread(named_blobs, connection, sealed_size, after, NAMED_AT_ONCE):
+                while named := await self._in_thread(named_blobs, connection, after, NAMED_AT_ONCE):
                     self.sweeping.renew_copy(project)
-                    yield NamedBlobs(named)
-                    after = named[-1].id
+                    yield NamedBlobs(tuple([NamedBlob(id, sealed_size(content)) for id, content in named]))
+                    after = named[-1][0]
             finally:
                 connection.close()
         finally:

@@ -14,7 +14,7 @@ from bunbase.pkg.shares import Turns
 from bunbase.storage.acts.access import Access
 from bunbase.storage.cursors import opened_cursor, sealed_cursor
 from bunbase.storage.holdings import Holdings, described
-from bunbase.storage.store.listing import Everything, PageRequest, Visible, read_page
+from bunbase.storage.store.listing import Everything, PageRequest, Visible, after_all, read_page
 
 RULED_BUDGET: Final = 10_000  # objects that a page examines for a caller bound by rules
 MAX_DELIMITER: Final = 32
@@ -36,6 +36,8 @@ class ListActs:
         query = f"objects\n{name}\n{listing.prefix}\n{listing.delimiter}"
         async with self.holdings.bucket_of(caller.project, name) as (file, bucket):
             start = opened_cursor(file.roots, caller.project, query, listing.cursor)
+            if listing.cursor is None and listing.after:
+                start = _after(_bytes("after", listing.after), prefix, delimiter)
             visible: Visible = self.holdings.deciding.visible(caller, bucket) if ruled else Everything()
             budget = RULED_BUDGET if ruled else 1 << 60
             asked = PageRequest(bucket.id, prefix, delimiter, start, listing.limit, budget)
@@ -59,6 +61,13 @@ class ListActs:
             except TimeoutError:
                 raise _busy() from None
             yield
+
+
+def _after(key: bytes, prefix: bytes, delimiter: bytes) -> bytes:
+    """Return the start of a list that begins after a key, or after a whole group."""
+    found = key.find(delimiter, len(prefix)) if delimiter and key.startswith(prefix) else -1
+    is_group = found >= 0 and found + len(delimiter) == len(key)
+    return after_all(key) if is_group else key + b"\0"
 
 
 def _busy() -> StorageBusy:

@@ -24,7 +24,8 @@ from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key
 from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
-from bunbase.storage.store.objects import Moved, ObjectRow, find, remove
+from bunbase.storage.store.blobs import Moved
+from bunbase.storage.store.objects import ObjectRow, find, remove
 
 DECIDE_SECONDS: Final = 10.0  # for the rules of all objects of one request
 

@@ -48,15 +48,14 @@ from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.blobs.format import Damaged, Opener, Sealer, sealed_size
 from bunbase.storage.blobs.store import BlobMissing, BlobWriter
 from bunbase.storage.holdings import Holdings
+from bunbase.storage.store.blobs import content_size, named_blobs
 from bunbase.storage.store.copies import (
     DRAFTS,
     SOURCE,
     OwnKey,
-    blob_totals,
-    content_size,
+    copy_totals,
     delete_draft,
     draft_list,
-    named_blobs,
     opened_copy,
     prepare,
     prepared_drafts,
@@ -161,15 +160,17 @@ class Restoring:
             await self._draft(one)
         if one.list is None:
             return CopiedList("", 0, 0, 0, 0, self.holdings.clock.now(), 0)
-        held, blobs, size = await self._in_thread(blob_totals, one.list, sealed_size)
-        return CopiedList(one.new.wrapped, held.objects, held.bytes, blobs, size, self.holdings.clock.now(), 0)
+        found = await self._in_thread(copy_totals, one.list, sealed_size)
+        return CopiedList(one.new.wrapped, *found, self.holdings.clock.now(), 0)
 
     async def lacking(self, project: str, id: str) -> AsyncIterator[NamedBlobs]:
         one = self._found(project, id)
         after = ""
-        while one.list is not None and (
-            named := await self._in_thread(named_blobs, one.list, sealed_size, after, NAMED_AT_ONCE)
-        ):
+        while one.list is not None:
+            found = await self._in_thread(named_blobs, one.list, after, NAMED_AT_ONCE)
+            if not found:
+                return
+            named = tuple([NamedBlob(id, sealed_size(content)) for id, content in found])
             after = named[-1].id
             lacking = named if one.new.only_check else await self._lacking(one, named)
             self._found(project, id)

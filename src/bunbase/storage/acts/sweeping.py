@@ -26,8 +26,9 @@ from bunbase.pkg.logger import logger
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.blobs.store import BlobMissing
 from bunbase.storage.holdings import Holdings
+from bunbase.storage.store.blobs import due_blobs, forget_blobs, totals, unknown_blobs
 from bunbase.storage.store.file import ProjectFile
-from bunbase.storage.store.objects import due_blobs, forget_blobs, totals, unknown_blobs
+from bunbase.storage.store.multipart import end_multipart, expired_multiparts
 
 log = logger("storage")
 
@@ -117,11 +118,22 @@ class Sweeping:
                 if file is None:
                     self.noted.discard(project)
                     return
+                if orphans:
+                    await self._end_expired(file)
                 await self._delete_due(project, file)
                 if orphans:
                     await self._delete_orphans(project, file)
         except (Problem, BlobMissing, OSError) as fault:  # files may vanish at any time, for example drafts that end
             log.warning("a project could not be swept", project=project, reason=repr(fault)[:300])
+
+    async def _end_expired(self, file: ProjectFile) -> None:
+        """Delete the uploads in parts that were begun too long ago."""
+        now = self.holdings.now_ms()
+        before = now - self.holdings.settings.multipart_seconds * 1000
+        while expired := await file.read(partial(expired_multiparts, before=before, limit=BATCH)):
+            for upload in expired:
+                await file.write(partial(end_multipart, upload=upload, now=now))
+            metrics.storage_swept.labels("multipart").inc(len(expired))
 
     async def _delete_due(self, project: str, file: ProjectFile) -> None:
         settings = self.holdings.settings

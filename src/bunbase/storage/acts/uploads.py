@@ -14,26 +14,21 @@ A crash at any time leaves at most a blob without a row, which the sweeper delet
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import apsw
-import msgspec
 
 from bunbase.contracts.bundoc.problems import DiskFull, RuleDenied
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
-    MAX_HEADER,
-    MAX_METADATA_BYTES,
+    MAX_UPLOAD_BYTES,
     PIECE_BYTES,
     BucketNotFound,
     ContentDigestMismatch,
-    ContentTypeRefused,
     InvalidLink,
     NewObject,
     ObjectConflict,
@@ -42,65 +37,39 @@ from bunbase.contracts.storage import (
     StorageBusy,
     StorageQuotaExceeded,
     StorageUnreadable,
-    TooManyUploads,
     UploadNotFound,
     WrittenObject,
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput, Problem
-from bunbase.pkg.ids import ID
 from bunbase.pkg.logger import logger
-from bunbase.storage.acts.access import Access, holder_of, owner_of
+from bunbase.storage.acts.access import Access, owner_of
+from bunbase.storage.acts.upload import (
+    Upload,
+    check_headers,
+    check_replaced,
+    check_root,
+    check_type,
+    refused_type,
+    too_many,
+)
 from bunbase.storage.blobs.format import Sealer
-from bunbase.storage.blobs.store import BlobWriter, new_blob_id
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
 from bunbase.storage.links import REFUSED
-from bunbase.storage.rules import HEADER_TEXT, OpenBucket, time_of
+from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
-from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, sniffed, valid_type
-from bunbase.storage.store.objects import BlobPart, Moved, ObjectRow, Properties, add_blob, find, put, totals
+from bunbase.storage.serving.media_types import SNIFFED_BYTES, matches
+from bunbase.storage.store.blobs import BlobPart, Moved, Totals, add_blob, totals
+from bunbase.storage.store.file import ProjectFile
+from bunbase.storage.store.objects import ObjectRow, find, put
 
 log = logger("storage")
 
-OWNER: Final = re.compile(ID)
+T = TypeVar("T")
+
 INLINE_BYTES: Final = 32 << 10  # sealing and hashing this much takes 0.06 ms; more is done in a thread
 MIN_RATE: Final = 1 << 10  # bytes a second on average; a slower upload holds a place of the project for too long
 UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a transaction may have been committed
-
-
-class Upload:
-    """One upload. `room`: the bytes that the project still has for it. `ruled`: rules decide about the caller."""
-
-    def __init__(self, caller: Caller, place: Place, key: bytes, new: NewObject, ruled: bool) -> None:
-        self.id = secrets.token_urlsafe(16)
-        self.caller = caller
-        self.place = place
-        self.key = key
-        self.new = new
-        self.ruled = ruled
-        self.content_type = valid_type(new.content_type)
-        self.metadata = msgspec.json.encode(new.metadata).decode()
-        self.blob = new_blob_id()
-        self.md5 = hashlib.md5(usedforsecurity=False)
-        self.size = 0
-        self.limit = 0
-        self.room = 0
-        self.beginning = b""
-        self.types: tuple[str, ...] = ()
-        self.turn = asyncio.Lock()
-        self.bucket = 0  # the number of the bucket; another bucket may get its name
-        self.holder = holder_of(caller)
-        self.began_at = self.touched_at = 0.0
-        self.root: tuple[int, bytes]
-        self.sealer: Sealer
-        self.writer: BlobWriter
-
-    def properties(self, size: int, etag: str) -> Properties:
-        return Properties(size, etag, self.content_type, self.new.cache_control, self.metadata)
-
-    def sealed(self, data: bytes) -> bytes:
-        self.md5.update(data)
-        return self.sealer.seal(data)
 
 
 class Uploads:
@@ -112,7 +81,7 @@ class Uploads:
         self.holdings = holdings
         self.access = Access(holdings)
         self.running: dict[str, Upload] = {}
-        self.finishing: set[asyncio.Task[WrittenObject]] = set()
+        self.finishing: set[asyncio.Task[Any]] = set()
 
     async def begin(self, caller: Caller, place: Place, new: NewObject) -> str:
         key = checked_key(place.key)
@@ -120,10 +89,13 @@ class Uploads:
         ruled = False if place.link else self.access.is_ruled(caller, Act.OBJECT_WRITE)
         if new.owner and (ruled or place.link):
             raise RuleDenied("Only the secret key and members of the project set the owner of an object.")
-        one = Upload(caller, place, key, new, ruled)
+        return await self.begun(Upload(caller, place, key, new, ruled), self._prepare)
+
+    async def begun(self, one: Upload, prepare: Callable[[Upload], Awaitable[None]]) -> str:
+        """Return the id of an upload, after `prepare` has checked it and set its writer."""
         self._enter(one)
         try:
-            await self._prepare(one)
+            await prepare(one)
         except BaseException:
             self._leave(one)
             raise
@@ -140,10 +112,18 @@ class Uploads:
                 self._end(one)
                 raise
 
-    async def finish(self, caller: Caller, upload: str) -> WrittenObject:
+    async def finish(self, caller: Caller, upload: str, checksum: Checksum | None) -> WrittenObject:
+        written = await self.finished(caller, upload, False, partial(self._swap, checksum=checksum))
+        metrics.storage_writes.labels("upload").inc()
+        return written
+
+    async def finished(self, caller: Caller, upload: str, part: bool, store: Callable[[Upload], Awaitable[T]]) -> T:
+        """Return the result of `store`, which stores a whole upload in a transaction. `part`: true for a part."""
         one = self._found(caller, upload)
+        if (one.part is not None) is not part:
+            raise UploadNotFound("This upload is of another kind.")
         # in a task of its own: if the client leaves now, the transaction must still be known to have ended
-        task = asyncio.create_task(self._finish(one))
+        task = asyncio.create_task(self._finish(one, store))
         self.finishing.add(task)
         task.add_done_callback(self._finished)
         return await asyncio.shield(task)
@@ -179,14 +159,14 @@ class Uploads:
     async def _prepare(self, one: Upload) -> None:
         try:
             async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, bucket):
-                one.bucket, one.limit, one.types = bucket.id, bucket.spec.max_bytes, bucket.spec.mime
+                one.bucket, one.types = bucket.id, bucket.spec.mime
+                one.limit = min(bucket.spec.max_bytes, MAX_UPLOAD_BYTES)
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
                 row, held = await file.read(
                     lambda connection: (find(connection, bucket.id, one.key), totals(connection))
                 )
-                one.root = file.root
-                one.sealer = Sealer(one.root[1], one.root[0], one.caller.project, one.blob)
+                self.seal_for(one, file)
         except BucketNotFound:
             if one.place.link:
                 raise InvalidLink(REFUSED) from None
@@ -194,8 +174,18 @@ class Uploads:
         await self._decide(one, bucket, row, one.new.length or 0, "")
         if not matches(one.content_type, one.types):
             raise refused_type(one.content_type, one.types)
+        await self.open_blob(one, held, 0 if row is None else row.size)
+
+    def seal_for(self, one: Upload, file: ProjectFile) -> None:
+        one.root = file.root
+        one.sealer = Sealer(one.root[1], one.root[0], one.caller.project, one.blob)
+
+    async def open_blob(self, one: Upload, held: Totals, replaced: int) -> None:
+        """Check that there is room, and begin the blob. `held`: the present size of the project. `replaced`: the bytes
+        that the upload replaces. Raises: ObjectTooLarge, StorageQuotaExceeded, DiskFull, StorageUnreachable.
+        """
         taken = sum([other.size for other in self.running.values() if other.caller.project == one.caller.project])
-        one.room = self.holdings.quota.bytes - held.bytes - taken + (0 if row is None else row.size)
+        one.room = self.holdings.quota.bytes - held.taken_bytes - taken + replaced
         self._check_size(one, one.new.length or 0)
         self._check_disk(one.new.length or 0)
         one.writer = self.holdings.blobs.writer(one.caller.project, one.blob)
@@ -226,7 +216,7 @@ class Uploads:
         if before < SNIFFED_BYTES:
             one.beginning += data[: SNIFFED_BYTES - before]
             if len(one.beginning) == SNIFFED_BYTES:
-                _check_type(one)
+                check_type(one)
         self._check_disk(len(data))
         one.size += len(data)
         sealed = one.sealed(data) if len(data) <= INLINE_BYTES else await self._in_thread(one.sealed, data)
@@ -234,7 +224,7 @@ class Uploads:
             await one.writer.write(sealed)
         metrics.storage_bytes.labels("in").inc(len(data))
 
-    async def _finish(self, one: Upload) -> WrittenObject:
+    async def _finish(self, one: Upload, store: Callable[[Upload], Awaitable[T]]) -> T:
         async with one.turn:
             if self.running.get(one.id) is not one:
                 raise UploadNotFound("This upload has ended.")
@@ -244,34 +234,32 @@ class Uploads:
                 await one.writer.write(one.sealer.finish())
                 await one.writer.close()
                 closed = True
-                written = await self._swap(one)
+                written = await store(one)
             except BaseException as failure:
                 self._end(one)
                 if closed and isinstance(failure, Problem) and not isinstance(failure, UNCLEAR):
                     await self._delete_blob(one)
                 raise
             self._leave(one)
-            metrics.storage_writes.labels("upload").inc()
             return written
 
     def _check_whole(self, one: Upload) -> None:
         """Raises: ContentTypeRefused, ContentDigestMismatch, InvalidInput."""
         if len(one.beginning) < SNIFFED_BYTES:
-            _check_type(one)
+            check_type(one)
         if one.new.length is not None and one.size != one.new.length:
             raise InvalidInput.at("Content-Length", f"{one.size} of {one.new.length} bytes arrived.")
         if one.new.md5 and one.new.md5 != one.md5.hexdigest():
             raise ContentDigestMismatch("The bytes changed on the way, or the digest is wrong: send them again.")
 
-    async def _swap(self, one: Upload) -> WrittenObject:
+    async def _swap(self, one: Upload, checksum: Checksum | None) -> WrittenObject:
         etag = one.md5.hexdigest()
-        new, parts = one.properties(one.size, etag), [BlobPart(0, one.blob, one.size)]
+        new, parts = one.properties(one.size, etag, checksum), [BlobPart(0, one.blob, one.size)]
         for number in range(ATTEMPTS):
             of_bucket = self.holdings.bucket_of(one.caller.project, one.place.bucket)
             async with of_bucket as (file, bucket), file.attempt(number):
-                if file.roots.get(one.root[0]) != one.root[1]:  # a restore has replaced the keys of blobs meanwhile
-                    raise UploadNotFound("The project was restored meanwhile: begin again.")
-                _check_replaced(one, bucket)
+                check_root(one, file.roots)
+                check_replaced(one, bucket)
                 place = (bucket.id, one.key)
                 row = await file.read(partial(find, bucket=bucket.id, key=one.key))
                 await self._decide(one, bucket, row, one.size, etag)
@@ -318,9 +306,9 @@ class Uploads:
         others = [other.holder for other in self.running.values() if other.caller.project == one.caller.project]
         share = max(1, limit // 4)
         if one.holder and others.count(one.holder) >= share:
-            raise _too_many(f"A user, or an address, may have {share} uploads at the same time; try again.", share)
+            raise too_many(f"A user, or an address, may have {share} uploads at the same time; try again.", share)
         if len(others) >= limit or (one.holder and len(others) - others.count("") >= limit - limit // 4):
-            raise _too_many(f"A project may have {limit} uploads at the same time; try again.", limit)
+            raise too_many(f"A project may have {limit} uploads at the same time; try again.", limit)
         one.began_at = one.touched_at = self.monotonic()
         self.running[one.id] = one
         metrics.storage_uploads.set(len(self.running))
@@ -348,58 +336,10 @@ class Uploads:
         except Problem as problem:
             log.warning("the sweeper will delete a blob", project=one.caller.project, reason=problem.detail)
 
-    def _finished(self, task: asyncio.Task[WrittenObject]) -> None:
+    def _finished(self, task: asyncio.Task[Any]) -> None:
         self.finishing.discard(task)
         if not task.cancelled():
             task.exception()
 
     async def _in_thread(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
         return await asyncio.get_running_loop().run_in_executor(self.holdings.pool, work, data)
-
-
-def check_headers(new: NewObject) -> None:
-    """Raises: InvalidInput."""
-    for name, value in (("Content-Type", new.content_type), ("Cache-Control", new.cache_control)):
-        if len(value) > MAX_HEADER or not HEADER_TEXT.fullmatch(value):
-            raise InvalidInput.at(name, f"This header has at most {MAX_HEADER} printable ASCII characters.")
-    check_metadata(new.metadata, "X-Bunbase-Metadata")
-    if new.owner and not OWNER.fullmatch(new.owner):
-        raise InvalidInput.at("X-Bunbase-Owner", "This is not the id of a user.")
-
-
-def check_metadata(metadata: dict[str, str], path: str) -> None:
-    """Raises: InvalidInput."""
-    if len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
-        raise InvalidInput.at(path, f"Metadata may have {MAX_METADATA_BYTES} bytes of JSON.")
-
-
-def _check_type(one: Upload) -> None:
-    """Raises: ContentTypeRefused if the first bytes contradict the declared type, in a bucket that limits types."""
-    if one.types and not fits(one.content_type, one.beginning):
-        raise refused_type(sniffed(one.beginning) or one.content_type, one.types)
-
-
-def _check_replaced(one: Upload, bucket: OpenBucket) -> None:
-    """Check an upload again if its bucket was deleted meanwhile, and another one has the name: a link is only for the
-    old bucket, and the limits of the new one hold. Raises: InvalidLink, ObjectTooLarge, ContentTypeRefused.
-    """
-    if bucket.id == one.bucket:
-        return
-    if one.place.link:
-        raise InvalidLink(REFUSED)
-    if one.size > bucket.spec.max_bytes:
-        limit = bucket.spec.max_bytes
-        raise ObjectTooLarge(f"An object of this bucket has at most {limit} bytes.", limit=limit)
-    if not matches(one.content_type, bucket.spec.mime):
-        raise refused_type(one.content_type, bucket.spec.mime)
-    one.types = bucket.spec.mime
-    _check_type(one)
-
-
-def _too_many(detail: str, limit: int) -> TooManyUploads:
-    return TooManyUploads(detail, limit=limit, retry_after_seconds=1)
-
-
-def refused_type(found: str, types: tuple[str, ...]) -> ContentTypeRefused:
-    accepted = ", ".join(types)
-    return ContentTypeRefused(f"This is {found}; the bucket accepts {accepted}.", content_type=found)

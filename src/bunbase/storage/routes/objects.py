@@ -200,7 +200,7 @@ def new_object(request: AnyRequest) -> NewObject:
         _metadata(headers.get(METADATA.lower())),
         sent_conditions(request),
         _md5(headers.get("content-md5", "")),
-        headers.get(OWNER.lower(), ""),
+        owner=headers.get(OWNER.lower(), ""),
     )
 
 

@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from bunbase.contracts.storage import MAX_BUCKETS, BucketExists, BucketNotEmpty, BucketNotFound, TooManyBuckets
+from bunbase.storage.store.multipart import end_multiparts_of
 
 COLUMNS: Final = "id, name, spec, created"
 
@@ -50,9 +51,10 @@ def update_bucket(connection: apsw.Connection, id: int, spec: str) -> None:
     connection.execute("UPDATE buckets SET spec = ? WHERE id = ?", (spec, id))
 
 
-def delete_bucket(connection: apsw.Connection, name: str) -> None:
-    """Raises: BucketNotFound, BucketNotEmpty."""
+def delete_bucket(connection: apsw.Connection, name: str, now: int) -> None:
+    """Delete an empty bucket, and the uploads to it that were not completed. Raises: BucketNotFound, BucketNotEmpty."""
     bucket = bucket_named(connection, name)
     if connection.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket.id,)).fetchone():
         raise BucketNotEmpty("Delete its objects first.")
+    end_multiparts_of(connection, bucket.id, now)
     connection.execute("DELETE FROM buckets WHERE id = ?", (bucket.id,))

@@ -19,7 +19,7 @@ from typing import Final
 import apsw
 import msgspec
 
-from bunbase.contracts.storage_copies import CopyDamaged, CopyTooNew, NamedBlob, PreparedRestore
+from bunbase.contracts.storage_copies import CopyDamaged, CopyTooNew, PreparedRestore
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.connection import DATABASE, connect
@@ -28,8 +28,8 @@ from bunbase.pkg.sealed_sqlite.faults import is_lasting
 from bunbase.pkg.sealed_sqlite.files import LOG, SHARED_INDEX, is_missing, sync_file
 from bunbase.pkg.sealed_sqlite.key_file import complete_key_file, read_key_file
 from bunbase.pkg.secret_files import replace_secret_file, sync_directory
-from bunbase.storage.store.objects import Totals, totals
-from bunbase.storage.store.tables import FORMAT, create_tables
+from bunbase.storage.store.blobs import named_blobs
+from bunbase.storage.store.tables import FORMAT, create_tables, upgrade_tables
 
 log = logger("storage")
 
@@ -51,28 +51,18 @@ class OwnKey(msgspec.Struct, frozen=True):
     settled: bool
 
 
-def blob_totals(connection: apsw.Connection, on_disk: OnDisk) -> tuple[Totals, int, int]:
-    """Return the totals of the objects, the number of blobs, and their bytes on the disk.
-
-    `on_disk`: returns the size of a blob on the disk, for the size of its content.
+def copy_totals(connection: apsw.Connection, on_disk: OnDisk) -> tuple[int, int, int, int]:
+    """Return the number and the size of the objects in a copy of any format, the number of its blobs, and their size on
+    the disk. `on_disk`: returns the size of a blob on the disk, for the size of its content.
     """
     blobs = size = 0
-    for (content,) in connection.execute("SELECT size FROM blobs"):
-        blobs += 1
-        size += on_disk(content)
-    return totals(connection), blobs, size
-
-
-def named_blobs(connection: apsw.Connection, on_disk: OnDisk, after: str, limit: int) -> tuple[NamedBlob, ...]:
-    """Return the blobs that the list of objects needs, in the order of their ids, after the id `after`."""
-    query = "SELECT id, size FROM blobs WHERE id > ? ORDER BY id LIMIT ?"
-    return tuple([NamedBlob(id, on_disk(size)) for id, size in connection.execute(query, (after, limit))])
-
-
-def content_size(connection: apsw.Connection, blob: str) -> int | None:
-    """Return the size of the content of a named blob; None for another blob."""
-    found: int | None = connection.execute("SELECT size FROM blobs WHERE id = ?", (blob,)).get
-    return found
+    after = ""
+    while named := named_blobs(connection, after):
+        blobs += len(named)
+        size += sum(on_disk(content) for _, content in named)
+        after = named[-1][0]
+    objects, content = connection.execute("SELECT objects, bytes FROM totals").get
+    return objects, content, blobs, size
 
 
 def roots_of(connection: apsw.Connection) -> dict[int, bytes]:
@@ -108,6 +98,7 @@ def draft_list(source: apsw.Connection | None, path: Path, key: bytes, roots: di
     try:
         if source is None:
             create_tables(connection)
+        upgrade_tables(connection)
         with connection:
             if roots is not None:
                 connection.execute("DELETE FROM roots")

@@ -23,7 +23,7 @@ from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_lasting
 from bunbase.pkg.sealed_sqlite.files import is_missing
 from bunbase.pkg.sealed_sqlite.scanners import Scan, Scanners
 from bunbase.storage.store.buckets import BucketRow, bucket_named
-from bunbase.storage.store.tables import FORMAT
+from bunbase.storage.store.tables import upgrade_tables
 
 T = TypeVar("T")
 
@@ -43,9 +43,7 @@ class ProjectFile:
         self.pool = pool
         self.writer = connect(path, key)
         try:
-            version = self.writer.pragma("user_version")
-            if version != FORMAT:
-                raise FileUnreadable(f"The file has the format {version}; this version of BunBase knows {FORMAT}.")
+            upgrade_tables(self.writer)
             self.writer.pragma("foreign_keys", True)
             self.bound = TimeBound(self.writer, STATEMENT_SECONDS)
             self.roots = {id: bytes(root) for id, root in self.writer.execute("SELECT id, key FROM roots")}

@@ -30,7 +30,7 @@ def chosen_texts(wanted: str, accept_language: str, project: Sequence[str] = ())
 def problem_text(texts: Texts, problem: Problem, least: int) -> str:
     """Return the text about a problem for the reader. `least`: the minimum length of a password in the project."""
     if isinstance(problem, SignupRefused):
-        return problem.detail  # the app's own hook has written this text
+        return problem.detail  # The app's own hook has written this text.
     if isinstance(problem, WeakPassword) and problem.extra.get("reason") in texts.weak_passwords:
         return texts.weak_passwords[WeakReason(problem.extra["reason"])]
     known = texts.problems.get(problem.code)

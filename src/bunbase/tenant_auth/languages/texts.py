@@ -20,7 +20,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 
     language: str
 
-    # words on many pages
+    # Words on many pages.
     your_account: str
     email: str
     password: str
@@ -31,7 +31,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     close_page: str
     password_hint: str
 
-    # sign in
+    # The page for signing in.
     sign_in: str
     forgot_password: str
     alternatives: str
@@ -43,7 +43,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     create_account: str
     have_account: str
 
-    # by mail or text message
+    # Codes and links by mail or text message.
     by_email_title: str
     by_email_text: str
     send_code: str
@@ -67,7 +67,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     sign_up_by_mail: str
     look_in_mail: str
 
-    # second factor
+    # The second factor.
     second_factor: str
     second_factor_text: str
     enrol_title: str
@@ -83,13 +83,13 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     copied: str
     copy_failed: str
 
-    # confirm an address
+    # The page that confirms an address.
     unverified_title: str
     unverified_text: str
     send_again: str
     verification_sent: str
 
-    # the pages of mails
+    # The pages to which mails link.
     verify_title: str
     verify_text: str
     confirm: str
@@ -112,7 +112,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     signed_up_text: str
     link_sign_in_text: str
 
-    # errors
+    # Errors.
     ask_again: str
     new_mail: str
     captcha_missing: str

@@ -1,1 +1,1 @@
-"""SQL migrations of tenant-auth. They are applied in the order of their numbers."""
+"""SQL migrations of tenant-auth. BunBase applies the migrations in the order of their numbers."""

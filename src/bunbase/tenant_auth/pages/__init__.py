@@ -1,1 +1,1 @@
-"""The pages for the users of projects, at `/v1/auth/ui`, as pure functions."""
+"""The pages for the users of projects, at `/v1/auth/ui`. Pure functions build them."""

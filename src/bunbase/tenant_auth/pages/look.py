@@ -37,7 +37,7 @@ class Look(msgspec.Struct, frozen=True):
         return layout.page(self.app, title, *parts, language=self.texts.language, accent=self.of.accent)
 
 
-NO_PROJECT: Final = UserPage("")  # used for a request that does not name its project
+NO_PROJECT: Final = UserPage("")  # This page is for a request that does not name its project.
 
 
 def failed(look: Look, detail: str, *more: str) -> str:

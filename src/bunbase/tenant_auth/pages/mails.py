@@ -18,7 +18,7 @@ SIGN_UP: Final = "/v1/auth/ui/sign-up"
 VERIFY: Final = "/v1/auth/ui/verify-email"
 MAX_EMAIL: Final = "254"
 NEW_MAIL: Final = "/v1/auth/ui/new-mail"
-SENT_AGAIN: Final = (RESET, VERIFY)  # the pages whose mails anybody may request, for any address
+SENT_AGAIN: Final = (RESET, VERIFY)  # Anybody may request the mails of these pages, for any address.
 
 
 def verify_email(look: Look, project: str, token: str) -> str:

@@ -41,7 +41,8 @@ SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
 MAX_PHONE: Final = "40"
-MAX_DRAWN: Final = 1000  # the limit of characters of a URL; a phone cannot read the QR code of a longer URL
+# A URL has at most this many characters, because a phone cannot read the QR code of a longer URL.
+MAX_DRAWN: Final = 1000
 RECOVERY_FILE: Final = "recovery-codes.txt"
 
 

@@ -22,7 +22,8 @@ from bunbase.pkg.web_pages.serving import SHOWS_PAGES, at_public_host, new_cooki
 from bunbase.tenant_auth.routes.pages import PAGES
 
 TAGS = ["End users"]
-# All projects share the cookie. It holds a secret of the browser. The project of a sign-in is stored with its state.
+# All projects share the cookie. The cookie holds a secret of the browser. The project of a sign-in is stored with its
+# state.
 COOKIE: Final = "oauth"
 COOKIE_SECONDS: Final = 600
 MAX_CODE: Final = 2048

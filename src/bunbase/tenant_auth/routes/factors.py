@@ -24,7 +24,7 @@ UserId = Annotated[str, PathParameter(pattern=USER_ID)]
 
 
 class EnrolmentChallenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The request to set up a second factor.
+    """The start of the set-up of a second factor during a sign-in.
 
     `challenge`: the challenge in the response `mfa_enrolment_required` to a sign-in.
     """

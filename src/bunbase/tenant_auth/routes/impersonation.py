@@ -15,10 +15,10 @@ from bunbase.tenant_auth.routes.users import TAGS, UserId
 async def create_user_link(
     operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: NewHandedLink
 ) -> HandedLink:
-    """Returns the link that BunBase would otherwise send by mail. BunBase sends no mail, so send the link yourself, for
-    example in your own mail. The link works once, and for as long as a mailed link. The user's earlier links of this
-    kind stop working. The person who opens the link confirms the address. If you use the session of a member, it needs
-    recent reauthentication.
+    """Returns the link that BunBase would otherwise send by mail. BunBase sends no mail here, so send the link
+    yourself, for example in your own mail. The link works once, and for as long as a mailed link. The user's earlier
+    links of this kind stop working. The person who opens the link confirms the address. If you use the session of a
+    member, it needs recent reauthentication.
     """
     return await tenant_auth.create_user_link(operator, user_id, data)
 

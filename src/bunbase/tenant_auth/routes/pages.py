@@ -25,17 +25,18 @@ from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages import mails
 from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed, leading_to
 
-MAX_TOKEN: Final = 200  # the limit of characters; the tokens of links are shorter
+MAX_TOKEN: Final = 200  # A token has at most this many characters. The tokens of links are shorter.
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-# texts by the code of a Problem, because the Problem's own detail describes the header that an app would send
+# These texts replace the Problem's own detail, by its code, because the detail describes the header that an app would
+# send.
 BAD_KEYS: Final = {
     Unauthenticated.code: "key: Send the publishable key of the project (pk_…) as this parameter.",
     InvalidKey.code: "key: This key is unknown, or it was revoked or has expired. Send a publishable key (pk_…).",
 }
-LOOK: Final = "look"  # the key in the state of a request
-MAX_LANGUAGE: Final = 35  # the limit of characters of a language tag (RFC 5646)
+LOOK: Final = "look"  # The state of a request has the look under this key.
+MAX_LANGUAGE: Final = 35  # A language tag has at most this many characters (RFC 5646).
 
 
 class UserPageRoutes(PageRoutes):
@@ -95,7 +96,7 @@ async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[Ten
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.reset_user_password(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # the password was not accepted, so show the form again
+    except InvalidInput as problem:  # The password was not accepted, so the form is shown again.
         return html(mails.reset_password(look, visitor.project, token, _wrong(look, problem)), problem.status)
     return html(mails.password_set(look, back))
 
@@ -122,7 +123,10 @@ async def act_on_user_email_change(
 async def show_user_link(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
-    """Opening the page signs nobody in, because programs that scan mails also open it."""
+    """Shows the page of a mailed link.
+
+    To open the page signs nobody in, because programs that scan mails also open it.
+    """
     look = await look_of(request, visitor, tenant_auth)
     target = await tenant_auth.user_link_target(visitor, given(token))
     return html(mails.sign_in(look, visitor.project, token), headers=mails.headers_of_link(target))
@@ -155,7 +159,7 @@ async def act_on_user_signup(
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
-    except InvalidInput as problem:  # another password may be accepted, so show the form again
+    except InvalidInput as problem:  # Another password may be accepted, so the form is shown again.
         target = await tenant_auth.mailed_target(visitor, token)
         again, headers = mails.sign_up(look, visitor.project, token, _wrong(look, problem)), leading_to(target)
         return html(again, problem.status, headers if target else None)

@@ -18,7 +18,7 @@ from bunbase.tenant_auth.routes.self_service import UserMe
 
 TAGS = ["End users"]
 
-# only the OpenAPI document uses this pattern: `pkg/phones.py` checks numbers, and its message shows an example
+# Only the OpenAPI document uses this pattern. `pkg/phones.py` checks numbers, and its message shows an example.
 Phone = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 7})]
 
 

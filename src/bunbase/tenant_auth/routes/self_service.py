@@ -50,7 +50,7 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`, `captcha`: these fields mean the same as in a sign-up."""
+    """A sign-in without an address. `data` and `captcha` mean the same as in a sign-up."""
 
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
@@ -82,7 +82,7 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: replaces the whole object.
+    """The changes of the user's own profile. `data` replaces the whole object.
 
     `language`: the language of the user's mails and text messages, such as `de`; empty for none.
     `name`: the name of the person, at most 200 characters. Members that you leave out stay unchanged.

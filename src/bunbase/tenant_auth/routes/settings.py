@@ -24,7 +24,7 @@ from bunbase.pkg.openapi import reads
 TAGS = ["End users: administration"]
 TAG: Final = ResponseHeader(
     name="ETag",
-    value='"3"',  # this value is never sent; OpenAPI 3.1 needs a type, and Litestar derives it from the value
+    value='"3"',  # this value is never sent; OpenAPI 3.1 needs a type, and Litestar derives the type from the value
     description="The `version` in quotation marks, for `If-Match`.",
     documentation_only=True,
 )
@@ -41,7 +41,7 @@ IfVersion = Annotated[
 
 
 class KeyRotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`now`: replace all keys at once."""
+    """`now`: true to replace all keys at once."""
 
     now: bool = False
 
@@ -63,7 +63,7 @@ class CaptchaPatch(Captcha, frozen=True, forbid_unknown_fields=True):
 
 WITH_SECRETS: Final = {"captcha": CaptchaPatch, "providers": dict[str, ProviderPatch]}
 
-# the body is a merge patch: `null` restores the default of a field
+# The body is a merge patch: `null` restores the default of a field.
 AuthPatch: Final = msgspec.defstruct(
     "AuthPatch",
     [

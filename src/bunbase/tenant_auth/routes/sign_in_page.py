@@ -156,7 +156,10 @@ async def act_on_user_phone_code(
 
 @PAGES.shows(BY_LINK)
 async def follow_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    """The button on the page of a mailed link leads here. So a program that only opens links signs nobody in."""
+    """The button on the page of a mailed link leads here.
+
+    A program that only opens links does not press the button, so it signs nobody in.
+    """
     visit = await visit_of(request, keyed, tenant_auth)
     shown = ByMailedLink(query_of(request).get("token", ""))
     return await sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
@@ -230,7 +233,7 @@ async def start_user_service(
     request: AnyRequest,
     provider: ProviderName,
 ) -> Next:
-    # only this route moves to the public host: the page itself may stay on localhost, because passkeys need this name
+    # Only this route moves to the public host. The page itself may stay on localhost, because passkeys need this name.
     if (moved := at_public_host(request, site)) is not None:
         return moved
     visit = await visit_of(request, keyed, tenant_auth)

@@ -27,7 +27,7 @@ from bunbase.tenant_auth.pages import sign_in as pages
 from bunbase.tenant_auth.pages.sign_in import Visit
 from bunbase.tenant_auth.routes.pages import kept_look
 
-# for each problem, the field of the form that has caused it
+# For each problem, this names the field of the form that has caused it.
 AT_FAULT: Final[dict[type[Problem], str]] = {
     EmailDomainNotAllowed: "email",
     EmailTaken: "email",
@@ -71,7 +71,7 @@ async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) ->
 async def sign_in(
     visit: Visit, keyed: Caller, tenant_auth: TenantAuth, shown: Shown, again: Page, captcha: bool = False
 ) -> Next:
-    """Sign in, and redirect the browser to the app; or show the next step, or the error."""
+    """Sign in, and redirect the browser to the app. Otherwise, show the next step or the error."""
     try:
         end = await tenant_auth.sign_in_on_page(keyed, visit.request, shown)
     except SecondFactorRequired as asked:

@@ -57,7 +57,8 @@ async def import_users(
     send the whole file again, or use `from_line` to import only the lines after `last_line`.
     """
     choices = ImportChoices(on_conflict, dry_run)
-    await tenant_auth.import_users(operator, choices, ())  # refuse a caller without permission before the body arrives
+    # This call refuses a caller without permission before the body arrives.
+    await tenant_auth.import_users(operator, choices, ())
     importing = ImportingUsers(lambda lines: tenant_auth.import_users(operator, choices, lines), from_line)
     try:
         await feed_body(request, importing.feed)

@@ -10,7 +10,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.tenant_auth.active_users import ActiveUsers, month_of
 from bunbase.tenant_auth.store import Stores
 
-# the time after the end of a month until all processes have stored the users of that month
+# This long after the end of a month, all processes have stored the users of that month.
 LATE: Final = timedelta(days=2)
 
 

@@ -27,13 +27,13 @@ class UserActivity:
         self.journal = pools.journal
 
     async def own(self, caller: Caller, limit: int, cursor: str | None) -> OwnActivity:
-        """Raises: InvalidCursor, Unauthenticated."""
+        """Return the entries of the signed-in user. Raises: InvalidCursor, Unauthenticated."""
         project, user = keyed_project(caller), caller.end_user(impersonated=True)
         found = await self._page(project, ActivityFilter(user=user.uid), limit, cursor)
         return OwnActivity(tuple(_for_user(entry) for entry in found.items), found.next)
 
     async def of_user(self, caller: Caller, id: str, limit: int, cursor: str | None) -> ManagedActivity:
-        """Raises: UserNotFound, InvalidCursor, Forbidden."""
+        """Return the entries of one user. Raises: UserNotFound, InvalidCursor, Forbidden."""
         project = managed_project(caller, Act.USER_READ)
         found = await self._page(project, ActivityFilter(user=id), limit, cursor)
         if not found.items and await self.stores.users.by_id(project, id) is None:
@@ -41,7 +41,7 @@ class UserActivity:
         return found
 
     async def of_project(self, caller: Caller, only: ActivityFilter, limit: int, cursor: str | None) -> ManagedActivity:
-        """Raises: InvalidCursor, Forbidden."""
+        """Return the entries of a project. Raises: InvalidCursor, Forbidden."""
         return await self._page(managed_project(caller, Act.USER_READ), only, limit, cursor)
 
     async def _page(self, project: str, only: ActivityFilter, limit: int, cursor: str | None) -> ManagedActivity:

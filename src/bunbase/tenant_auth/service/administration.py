@@ -70,7 +70,7 @@ class Administration:
         email = None if only.email is None else known_email(only.email)
         phone = None if only.phone is None else _sent_phone(only.phone)
         if (only.email is not None and email is None) or (only.phone is not None and phone is None):
-            return ManagedUsers(())  # no user can have this address or number
+            return ManagedUsers(())  # No user can have this address or number.
         number = _sent_phone(only.q or "") if only.phone is None else None
         if number is None:
             only = msgspec.structs.replace(only, email=email, phone=phone, q=_normal_beginning(only.q))
@@ -100,8 +100,8 @@ class Administration:
         async with self.places.reserve(project):
             pool = await self.pools.of(project)
             hash = None if new.password is None else await pool.new_passwords.hash(new.password, email or phone or "")
-            # check after hashing, which may wait in a queue: a project whose key was destroyed must not get another
-            # user
+            # This check comes after hashing, which may wait in a queue. A project whose key was destroyed must not get
+            # another user.
             await self.access.check_key(project)
             verified, now = new.email_verified and email is not None, self.clock.now()
             known = {"phone": phone, "phone_verified": new.phone_verified and phone is not None}

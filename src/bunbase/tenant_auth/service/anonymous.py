@@ -33,9 +33,9 @@ from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
 from bunbase.tenant_auth.sign_in_methods import ANONYMOUS, SignInMethod
 from bunbase.tenant_auth.store.users import Alter
 
-ROLE: Final = "user"  # the role of all users who sign up; only the project's server can set another role
+ROLE: Final = "user"  # All users who sign up have this role. Only the project's server can set another role.
 
-Become = Callable[[Person], Person]  # returns the user with an address, a phone number or an identity
+Become = Callable[[Person], Person]  # The function returns the user with an address, a phone number or an identity.
 
 
 class Anonymous:
@@ -68,8 +68,8 @@ class Anonymous:
 
         Do not call this inside a transaction.
 
-        `become`: a pure function that returns the changed user. `also`: runs in the transaction that stores the user
-        and the session. Raises: EmailTaken, InvalidToken, SignupRefused, HookFailed, Unauthenticated.
+        `become`: a pure function that returns the changed user. `also`: a function that runs in the transaction that
+        stores the user and the session. Raises: EmailTaken, InvalidToken, SignupRefused, HookFailed, Unauthenticated.
         """
         project, uid, until = keyed_project(caller), caller.end_user().uid, await self.pools.revoked_until()
         while True:

@@ -32,7 +32,7 @@ class Bulk:
         self.cascade = cascade
 
     async def change(self, caller: Caller, change: BulkChange) -> BulkResult:
-        """Raises: InvalidInput, InvalidCursor, Forbidden, Unauthenticated."""
+        """Change many users at once. Raises: InvalidInput, InvalidCursor, Forbidden, Unauthenticated."""
         project = managed_project(caller, Act.USER_BULK)
         ids, next = await self._named(caller, change)
         done: list[str] = []
@@ -40,7 +40,7 @@ class Bulk:
             done += await self._changed(project, change.action, ids[start : start + CHUNK], administrator(caller))
         if change.action is BulkAction.DELETE:
             self.administration.places.count_again(project)
-            self.cascade.nudge()  # wake the job once more, because the transactions are over now
+            self.cascade.nudge()  # This wakes the job once more, because the transactions are over now.
         failed = tuple(NotChanged(id, UserNotFound.code) for id in sorted(set(ids).difference(done)))
         return BulkResult(change.action, len(done), _digest(done), failed, next)
 

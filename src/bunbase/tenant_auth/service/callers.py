@@ -29,8 +29,8 @@ def linked_project(caller: Caller) -> str:
 def managed_project(caller: Caller, act: Act) -> str:
     """Return the project whose users the caller may manage.
 
-    The caller must be the secret key, or a member whose role permits the action. Its scopes must also permit the
-    action. Raises: Unauthenticated, Forbidden, InsufficientScope.
+    The caller must be the secret key, or a member whose role permits the action. The scopes of the caller must also
+    permit the action. Raises: Unauthenticated, Forbidden, InsufficientScope.
     """
     match caller.kind:
         case CallerKind.SECRET | CallerKind.DEVELOPER:

@@ -4,9 +4,9 @@ The life of one deletion:
 
     1. The user's row is deleted. If the settings of the project name collections or a function (`deletion`), the same
        transaction posts an event (`pkg/db/outbox.py`).
-    2. A job takes the event. It enqueues the function, with the user's id as key. It deletes documents in the name of
-       the project, BATCH documents in each commit. After ROUNDS commits, it posts the event again, so that no delivery
-       takes long.
+    2. A job takes the event. The job enqueues the function, with the user's id as key. The job also deletes documents
+       in the name of the project, BATCH documents in each commit. After ROUNDS commits, it posts the event again, so
+       that no delivery takes long.
     3. If the process dies, the event still exists. Deleted documents stay deleted, and the job continues with the rest.
 
 The job uses the settings at the time when it deletes the documents. A collection that does not exist counts as empty.
@@ -35,10 +35,10 @@ from bunbase.tenant_auth.pool import Pool, Pools
 
 log = logger("tenant_auth")
 
-USER_DELETED: Final = "user_deleted"  # payload: {"project", "user"}
-BATCH: Final = 500  # the limit of documents in one commit
-ROUNDS: Final = 4  # the limit of commits in one delivery
-OURS: Final = range(400, 500)  # a Problem with such a status would occur again in another attempt
+USER_DELETED: Final = "user_deleted"  # The payload is {"project", "user"}.
+BATCH: Final = 500  # One commit deletes at most this many documents.
+ROUNDS: Final = 4  # One delivery makes at most this many commits.
+OURS: Final = range(400, 500)  # A Problem with such a status would occur again in another attempt.
 
 
 class _Found(msgspec.Struct):
@@ -52,7 +52,7 @@ class _Page(msgspec.Struct):
 class Cascade:
     """Deletes users and their data.
 
-    `nudge`: wakes the job that delivers the events of the outbox (`jobs.relay_job`).
+    `nudge`: a function that wakes the job which delivers the events of the outbox (`jobs.relay_job`).
     """
 
     def __init__(self, pools: Pools, bundoc: Bundoc, functions: Functions) -> None:

@@ -30,7 +30,7 @@ from bunbase.tenant_auth.service.session_tokens import REFRESH
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.store.sessions import StoredToken
 
-EARLY_SECONDS: Final = 60  # a cookie is replaced this long before an access token of the same age expires
+EARLY_SECONDS: Final = 60  # A cookie is replaced this long before an access token of the same age expires.
 
 
 class Cookies:
@@ -62,7 +62,8 @@ class Cookies:
             found = await self._found(pool, cookie, token, now, anew)
             if found is not None:
                 return found
-            # otherwise a parallel request used the cookie, the session ended, or the user was changed: try again
+            # Otherwise a parallel request used the cookie, the session ended, or the user was changed, so the next
+            # attempt follows.
 
     async def _found(
         self, pool: Pool, cookie: str, token: StoredToken, now: datetime, anew: bool

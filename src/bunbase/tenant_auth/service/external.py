@@ -50,7 +50,7 @@ class NotAdmitted(Exception):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A person of another service who signs in or up. `until`: the same as in `PoolPeople`.
+    """A person of another service who signs in or up. `until` has the same meaning as in `PoolPeople`.
 
     `admitted`: the new user as the hook `before_signup` wants it. `asked`: the new user as it was sent to the hook.
     """
@@ -75,7 +75,10 @@ class ExternalAccounts:
         return (await self._pool(caller)).external.list()
 
     async def start(self, caller: Caller, provider: str, start: ExternalStart) -> ExternalRedirect:
-        """Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired."""
+        """Start a sign-in.
+
+        Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
+        """
         return await (await self._pool(caller)).external.start(provider, start)
 
     async def finish(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
@@ -110,16 +113,16 @@ class ExternalAccounts:
         while True:
             entry = Entry(pool, person, method)
             user = await not_overtaken(person, TAKEN, partial(self._admitted_user, caller, entry))
-            person = msgspec.structs.replace(person, link_session="")  # the identity belongs to the user now
+            person = msgspec.structs.replace(person, link_session="")  # The identity belongs to the user now.
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
-            # otherwise the user was changed meanwhile: check again to whom the identity belongs
+            # Otherwise the user was changed meanwhile, so the loop checks again to whom the identity belongs.
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
-        """Raises: ProviderNotFound, ReauthenticationRequired."""
+        """Return a ticket for a link. Raises: ProviderNotFound, ReauthenticationRequired."""
         user, pool = caller.end_user(), await self._pool(caller)
-        if not await self._is_anonymous(pool.project, user.uid):  # an anonymous user has nothing to prove
+        if not await self._is_anonymous(pool.project, user.uid):  # An anonymous user has nothing to prove.
             await self.proofs.need_fresh(caller)
         return await pool.external.ticket(provider, user.session)
 
@@ -128,7 +131,10 @@ class ExternalAccounts:
         return Identities(tuple(await pool.stores.identities.of_account(user.uid)))
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired."""
+        """Remove an identity of the user.
+
+        Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired.
+        """
         user = (await self.proofs.need_fresh(caller)).uid
         pool = await self._pool(caller)
         people = self._people(pool, await self.pools.revoked_until())
@@ -159,11 +165,13 @@ class ExternalAccounts:
         Raises: NotAdmitted.
         """
         pool, person = entry.pool, entry.person
-        await self.opening.tokens.access.check_key(pool.project)  # a project that is being destroyed gets no more users
+        # A project that is being destroyed gets no more users.
+        await self.opening.tokens.access.check_key(pool.project)
         entry = msgspec.structs.replace(entry, until=await self.pools.revoked_until())
         people = self._people(pool, entry.until)
         async with self.stores.db.transaction():
-            if person.link_session:  # lock the user before the identity, in the same order as a deletion of the user
+            # The user is locked before the identity, in the same order as in a deletion of the user.
+            if person.link_session:
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
             note = self.pools.journal.noted(pool.project, the_user(caller))
@@ -224,7 +232,7 @@ class ExternalAccounts:
         become = with_identity(user, email, person.name).person
         if entry.admitted is None or entry.asked != become:
             raise NotAdmitted(become)
-        # for the same reason as for every upgrade: see `anonymous.py`
+        # This has the same reason as in every upgrade (see `anonymous.py`).
         after = Change(entry.admitted, ends_sessions=True)
         changed = await self.stores.users.change(pool.project, user.id, lambda _: after, pool.clock.now(), entry.until)
         if changed is None:

@@ -52,7 +52,7 @@ from bunbase.tenant_auth.text_messages import TextMessage
 
 log = logger("tenant_auth")
 
-SIGNED_UP: Final = "signed_up"  # the topic of the events in the outbox
+SIGNED_UP: Final = "signed_up"  # The events in the outbox have this topic.
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -49,7 +49,7 @@ class Impersonation:
             made = await self.tokens.new_access(pool, subject, session.expires_at, session.created_at, IMPERSONATE)
             if await self._store(caller, pool, session, subject):
                 return Impersonated(person.user, made.access_token, made.expires_in, session.id, actor)
-            # otherwise the user was changed meanwhile: check again
+            # Otherwise the user was changed meanwhile, so the loop checks again.
 
     async def _store(self, caller: Caller, pool: Pool, session: Session, subject: Subject) -> bool:
         event = Event(UserAct.IMPERSONATE, session=session.id)
@@ -61,7 +61,7 @@ class Impersonation:
 
 
 def _session(caller: Caller, pool: Pool, id: str) -> Session:
-    """Return a new session. It ends with its only access token."""
+    """Return a new session. The session ends with its only access token."""
     seconds = min(pool.lifetimes.access_ttl_seconds, MAX_SECONDS)
     session = new_session(id, caller.ip, caller.agent, pool.clock.now(), pool.lifetimes)
     return msgspec.structs.replace(session, expires_at=session.created_at + timedelta(seconds=seconds))

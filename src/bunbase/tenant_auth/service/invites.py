@@ -25,11 +25,11 @@ from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
 
 LIFETIME: Final = timedelta(seconds=INVITE_SECONDS)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LATEST: Final = 10**17  # microseconds in the year 5138; every invitation expires earlier
+LATEST: Final = 10**17  # These microseconds mean the year 5138. Every invitation expires earlier.
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """A position in the list, as microseconds: with a time, a cursor could contain a value that PostgreSQL refuses."""
+    """A position in the list, in microseconds. If cursors contained a time, PostgreSQL could refuse its value."""
 
     expires_at: Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
     hash: Annotated[bytes, msgspec.Meta(max_length=HASH_BYTES)]
@@ -68,7 +68,7 @@ class UserInvites:
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
-            # lock the links before the mailbox, as explained in `MailLinks`
+            # The links are locked before the mailbox, as `MailLinks` explains.
             await pool.stores.mail_tokens.of_address_locked(email, MailKind.INVITE)
             mail = await pool.links.make(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
             [token] = tokens

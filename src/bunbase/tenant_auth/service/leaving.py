@@ -30,5 +30,5 @@ class Leaving:
         user = caller.end_user() if caller.end_user().anonymous else await self.proofs.need_fresh(caller)
         until = await self.pools.revoked_until()
         if not await self.cascade.delete_user(project, user.uid, until, the_user(caller)):
-            raise account_deleted()  # another request has deleted the user at the same moment
+            raise account_deleted()  # Another request has deleted the user at the same moment.
         self.places.count_again(project)

@@ -2,8 +2,8 @@
 
 The life of one sign-in:
 
-    1. A request for a mail is stored and answered. A job makes the code or the link. It sends the mail if the address
-       has a user or may have one (`mail_requests.py`).
+    1. A request for a mail is stored and answered. A job makes the code or the link. The job sends the mail if the
+       address has a user or may get a user (`mail_requests.py`).
     2. The code is compared, or the link is looked up. `shown_address.py` describes the remaining steps.
 """
 
@@ -38,7 +38,7 @@ from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_codes import guesser
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
-# uses up a code or link, or raises a Problem if another request was faster
+# A function of this type uses up a code or link, or raises a Problem if another request was faster.
 Take = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -50,12 +50,15 @@ class MailboxSignIn:
         self.pools = requests.pools
 
     async def request_code(self, caller: Caller, email: str, captcha: str = "") -> None:
-        """Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        """Request a mail with a code. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
         await self.captchas.check(caller, await self.pools.of(keyed_project(caller)), captcha)
         await self.requests.request(caller, MailKind.SIGN_IN_CODE, email)
 
     async def with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
-        """Sign in, or sign up. Raises: InvalidCode, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in or sign up with a code.
+
+        Raises: InvalidCode, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
         pool, normal = await self.pools.of(keyed_project(caller)), email_or_none(email)
         with metrics.counted(metrics.logins, POOL):
             right = normal and await pool.codes.check(MailKind.SIGN_IN_CODE, normal, code, guesser(caller))
@@ -95,7 +98,7 @@ class MailboxSignIn:
         """
         pool = await self.pools.of(linked_project(caller))
         found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
-        # otherwise the name is the whole URL of an app
+        # Otherwise the name is the whole URL of an app.
         of_page = found is not None and found.name.startswith(f"{BY_LINK}?")
         target = (found.name if of_page else pool.way_back(found.name)) if found else ""
         if not target:
@@ -103,7 +106,10 @@ class MailboxSignIn:
         return with_parameters(target, token=token)
 
     async def with_link(self, caller: Caller, token: str) -> UserSignedIn:
-        """Sign in, or sign up. Raises: LinkExpired, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in or sign up with a link.
+
+        Raises: LinkExpired, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
         pool = await self.pools.of(keyed_project(caller))
         with metrics.counted(metrics.logins, POOL):
             found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
@@ -118,7 +124,7 @@ class MailboxSignIn:
 
 
 class ShownMailbox:
-    """A mailbox that a person can read. `refused`: makes the answer to a wrong code or link."""
+    """A mailbox that a person can read. `refused`: a function that makes the answer to a wrong code or link."""
 
     def __init__(
         self, pool: Pool, email: str, method: SignInMethod, take: Take, refused: Callable[[], Problem]
@@ -151,7 +157,7 @@ class ShownMailbox:
         return True
 
     def is_released_by(self, owner: Person) -> bool:
-        return False  # the person who proves the address gets the user
+        return False  # The person who proves the address gets the user.
 
     async def release(self, owner: Person, note: Note) -> None:
         raise ValueError("an address stays with its user")

@@ -35,13 +35,14 @@ from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import NewSession
 
 Claims = dict[str, Any]
-# runs in the transaction that stores the session; a Problem makes the transaction fail
+# A function of this type runs in the transaction that stores the session. A Problem makes the transaction fail.
 Also = Callable[[], Awaitable[None]]
 
-# Runs outside of the transaction, and returns a function that stores its result inside of the transaction. The
-# parameters are the project, the answer, and the id of the session.
+# A function of this type runs outside of the transaction, and returns a function that stores its result inside of the
+# transaction. The parameters are the project, the answer, and the id of the session.
 Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]
-# runs in the transaction that stores the session; returns False if it has changed nothing
+# A function of this type runs in the transaction that stores the session. The function returns False if it has changed
+# nothing.
 Store = Callable[[], Awaitable[bool]]
 
 
@@ -55,7 +56,7 @@ async def keep_nothing(_pool: Pool, _signed_in: UserSignedIn, _session: str) -> 
 
 
 class OpenSession:
-    """Opens sessions. `keep`: called with each session before the session is stored."""
+    """Opens sessions. `keep`: a function that is called with each session before the session is stored."""
 
     def __init__(
         self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks, keep: Keep = keep_nothing
@@ -89,8 +90,7 @@ class OpenSession:
         until = 0.0 if most is None else await self.pools.revoked_until()
         kept = await self._kept(pool, person, new)
         async with self.stores.db.transaction():
-            # if two sign-ins run at the same time, the second sign-in waits, and then sees the session of the first
-            # sign-in
+            # If two sign-ins run at the same time, the second sign-in waits, and then sees the session of the first.
             if most is not None:
                 await self.stores.users.locked(pool.project, person.id)
             if not await self.stores.sessions.add(caller.project, new):
@@ -113,7 +113,7 @@ class OpenSession:
     ) -> UserSignedIn:
         """Store a new user with a first session. `invited`: the person needs no permission by the settings.
 
-        `first`: runs before the user is stored, in the same transaction.
+        `first`: a function that runs before the user is stored, in the same transaction.
 
         Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (in
         this case the user is stored, and must sign in next), KeyNotFound, KeyDestroyed.
@@ -122,7 +122,7 @@ class OpenSession:
         if not invited:
             check_admission(pool.auth, person.email)
         person = await self.hooks.before_signup(caller, person, method, invited)
-        # sign before storing the user, because a project whose key was destroyed must not get another user
+        # This signs before it stores the user, because a project whose key was destroyed must not get another user.
         new = await self._new(caller, pool, person, method)
         needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
@@ -148,13 +148,13 @@ class OpenSession:
         refuse_banned(person, now)
 
     async def _ask_for_more(self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
-        """Raise the Problem that demands the second factor; raise nothing if the user was changed meanwhile."""
+        """Raise the Problem that demands the second factor. If the user was changed meanwhile, raise nothing."""
         async with self.stores.db.transaction():
             locked = await self.stores.users.locked(pool.project, person.id)
             if locked is None or locked.version != person.version:
                 return
             await also()
-            now = await self.stores.users.locked(pool.project, person.id) or locked  # `also` may have changed the user
+            now = await self.stores.users.locked(pool.project, person.id) or locked  # `also` may have changed the user.
             asked: Problem | None = await pool.challenges.asked(now, method.noted)
             if asked is None and demands_factor(pool, now, method):
                 asked = await enrolment_required(pool, now, method)
@@ -169,9 +169,10 @@ class OpenSession:
     ) -> UserSignedIn | None:
         """Store a changed user with a new session. `person`: the user after the change.
 
-        `store`: changes the user. If the user was changed meanwhile, it changes nothing and returns False; then this
-        method returns None, and the caller begins again. Raises: UserBanned, HookFailed, MfaEnrolmentRequired (in this
-        case the user is changed, and must sign in next), KeyNotFound, KeyDestroyed, and the problems of `store`.
+        `store`: a function that changes the user. If the user was changed meanwhile, `store` changes nothing and
+        returns False. In this case, this method returns None, and the caller begins again. Raises: UserBanned,
+        HookFailed, MfaEnrolmentRequired (in this case the user is changed, and must sign in next), KeyNotFound,
+        KeyDestroyed, and the problems of `store`.
         """
         refuse_banned(person, self.tokens.clock.now())
         pool = await self.pools.of(caller.project)
@@ -194,7 +195,7 @@ class OpenSession:
     async def add_user(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
     ) -> None:
-        """Store a new user without a session. Raises: the same problems as `open_first_session`."""
+        """Store a new user without a session. Raises: the problems of `open_first_session`."""
         project = caller.project
         if not invited:
             check_admission((await self.pools.of(project)).auth, person.email)

@@ -34,14 +34,17 @@ class UserPasskeys:
         self.stores = opening.stores
 
     async def registration_options(self, caller: Caller) -> PasskeyOptions:
-        """Raises: SignUpFirst, ReauthenticationRequired, PasskeysUnavailable, InvalidInput."""
+        """Return the options for a new passkey.
+
+        Raises: SignUpFirst, ReauthenticationRequired, PasskeysUnavailable, InvalidInput.
+        """
         user = await self.proofs.need_signed_up(caller)
         person = signed_in_person(await self.stores.users.by_id(keyed_project(caller), user.uid))
         shown = PasskeyUser(person.id, shown_name(person), person.user.name or shown_name(person))
         return await (await self._of(caller)).registration_options(shown)
 
     async def register(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
-        """Raises: WrongPasskey, PasskeysUnavailable, InvalidInput."""
+        """Store a new passkey. Raises: WrongPasskey, PasskeysUnavailable, InvalidInput."""
         uid, name = caller.end_user().uid, checked_name(name)
         return await (await self._of(caller)).register(uid, credential, name, self._noted(caller))
 
@@ -50,17 +53,17 @@ class UserPasskeys:
         return await (await self._of(caller)).list(uid)
 
     async def rename(self, caller: Caller, id: str, name: str) -> None:
-        """Raises: PasskeyNotFound, InvalidInput."""
+        """Rename a passkey. Raises: PasskeyNotFound, InvalidInput."""
         uid, name = caller.end_user().uid, checked_name(name)
         await (await self._of(caller)).rename(uid, id, name)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod."""
+        """Delete a passkey. Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod."""
         uid = (await self.proofs.need_fresh(caller)).uid
         await (await self._of(caller)).delete(uid, id, self._noted(caller))
 
     async def sign_in_options(self, caller: Caller) -> PasskeyOptions:
-        """Raises: PasskeysUnavailable."""
+        """Return the options for a sign-in. Raises: PasskeysUnavailable."""
         return await (await self._of(caller)).sign_in_options()
 
     async def sign_in(self, caller: Caller, credential: dict[str, Any]) -> UserSignedIn:
@@ -71,7 +74,7 @@ class UserPasskeys:
         refused = self.pools.journal.refused(caller, UserAct.SIGN_IN, PASSKEY.provider)
         person: Person = await (await self._of(caller)).sign_in(credential, itself, refused)
         signed_in = await self.opening.open_session(caller, person, PASSKEY)
-        if signed_in is None:  # the user was changed just now, and the options work only once
+        if signed_in is None:  # The user was changed just now, and the options work only once.
             raise wrong_passkey()
         return signed_in
 

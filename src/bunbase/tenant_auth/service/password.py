@@ -52,7 +52,10 @@ class Password:
             await self._tell(pool, changed)
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
-        """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        """Request a mail to reset the password.
+
+        Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         pool = await self.pools.of(linked_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
@@ -69,15 +72,15 @@ class Password:
         pool, until = await self.pools.of(linked_project(caller)), await self.pools.revoked_until()
         pool.new_passwords.check_length(password)
         link = await pool.links.find(token, MailKind.PASSWORD_RESET)
-        if link is None or link.user_id is None:  # check this before the password is hashed, which is expensive
+        if link is None or link.user_id is None:  # This check comes before the password is hashed, which is expensive.
             raise _expired()
         known = await self.stores.users.by_id(pool.project, link.user_id)
         hash, now = await pool.new_passwords.hash(password, link.email, known), pool.clock.now()
         async with self.stores.db.transaction():
-            # lock the user before the link, in the same order as a deletion of the user, to avoid deadlocks
+            # The user is locked before the link, in the same order as in a deletion of the user, to avoid deadlocks.
             before = await self.stores.users.locked(pool.project, link.user_id)
             taken = await pool.links.take(token, MailKind.PASSWORD_RESET)
-            if before is None or taken is None or before.email != link.email:  # the address was changed meanwhile
+            if before is None or taken is None or before.email != link.email:  # The address was changed meanwhile.
                 raise _expired()
             won = await take_over(pool, before, until)
             alter = partial(reset_by_mail, hash=hash, now=now)

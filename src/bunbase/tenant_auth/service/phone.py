@@ -1,6 +1,6 @@
 """Sign in with a code in a text message, and change the phone number of a user.
 
-Text messages cost money, and fraudsters can earn this money: they request codes for numbers in countries whose networks
+Text messages cost money. Fraudsters can earn this money if they request codes for numbers in countries whose networks
 pay them. So a project names the countries of its users, and BunBase limits the number of messages per IP address,
 number and project.
 """
@@ -37,8 +37,8 @@ from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_codes import Guesser, guesser
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
-CHANGE = "phone_change"  # the kind of codes for changing a user's number
-CHANGES = "phone_changes"  # the kind under which the requests of a user are counted
+CHANGE = "phone_change"  # Codes that change a user's number have this kind.
+CHANGES = "phone_changes"  # The requests of a user are counted under this kind.
 HOUR_SECONDS = 3600
 EVERYWHERE = "*"
 
@@ -57,15 +57,19 @@ class PhoneSignIn:
         self.stores = requests.stores
 
     async def request_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:
-        """Raises: PhoneNotConfigured, InvalidInput, PhoneNotAllowed, CaptchaRequired, CaptchaRefused,
-        CaptchaUnavailable."""
+        """Request a message with a code. Raises: PhoneNotConfigured, InvalidInput, PhoneNotAllowed, CaptchaRequired,
+        CaptchaRefused, CaptchaUnavailable.
+        """
         pool = await self.pools.of(keyed_project(caller))
         number = _reachable(pool, phone)
         await self.captchas.check(caller, pool, captcha)
         await self.requests.request_text(pool, number, _language(pool, caller, language))
 
     async def with_code(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
-        """Raises: InvalidCode, PhoneTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in or sign up with a code.
+
+        Raises: InvalidCode, PhoneTaken, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
         pool, number = await self.pools.of(keyed_project(caller)), phone_or_none(phone)
         with metrics.counted(metrics.logins, POOL):
             right = number and await pool.codes.check(MailKind.PHONE_CODE, number, code, guesser(caller))
@@ -81,24 +85,25 @@ class PhoneSignIn:
         return await self.signing_in.open(caller, ShownPhone(pool, number, take))
 
     async def request_change(self, caller: Caller, phone: str, language: str) -> None:
-        """Raises: SignUpFirst, PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired,
-        RateLimited."""
+        """Send a code to a new number of the user. Raises: SignUpFirst, PhoneNotConfigured, InvalidInput,
+        PhoneNotAllowed, ReauthenticationRequired, RateLimited.
+        """
         pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         number = _reachable(pool, phone)
-        # each message costs money, and the user chooses the numbers
+        # Each message costs money, and the user chooses the numbers.
         if not await pool.codes.counted(CHANGES, user.uid):
             raise RateLimited("Too many codes were sent for this account.", retry_after_seconds=HOUR_SECONDS)
         code, new = await pool.codes.prepared(CHANGE, _of_user(number, user.uid))
         texts, language = self.requests.texts, _language(pool, caller, language)
         message = await texts.prepared(pool, CHANGE, number, code, language)
-        with suppress(_Dropped):  # the answer is the same if the message was dropped
+        with suppress(_Dropped):  # The answer is the same if the message was dropped.
             async with self.stores.db.transaction():
                 if await pool.codes.keep(new) and not await texts.post(pool, message, code):
-                    # many users may request codes for one number, so only codes that were sent are stored
+                    # Many users may request codes for one number, so only codes that were sent are stored.
                     raise _Dropped
 
     async def confirm_change(self, caller: Caller, phone: str, code: str) -> User:
-        """Raises: InvalidCode, PhoneTaken, SignUpFirst, Unauthenticated."""
+        """Change the number with a code. Raises: InvalidCode, PhoneTaken, SignUpFirst, Unauthenticated."""
         pool, uid = await self.pools.of(keyed_project(caller)), caller.end_user().uid
         number = phone_or_none(phone) or ""
         address = _of_user(number, uid)
@@ -117,7 +122,7 @@ class PhoneSignIn:
         return after.user
 
     async def remove(self, caller: Caller) -> User:
-        """Raises: SignUpFirst, ReauthenticationRequired, LastSignInMethod, Unauthenticated."""
+        """Remove the number. Raises: SignUpFirst, ReauthenticationRequired, LastSignInMethod, Unauthenticated."""
         pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
@@ -168,9 +173,9 @@ class ShownPhone:
         return True
 
     def is_released_by(self, owner: Person) -> bool:
-        """The project's server may have stored a wrong number.
+        """True if the user has more than the number, because the project's server may have stored a wrong number.
 
-        So the number opens no user that has more than the number.
+        Such a user cannot be opened with the number.
         """
         return not owner.user.phone_verified
 

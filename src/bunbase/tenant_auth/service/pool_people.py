@@ -25,7 +25,7 @@ class PoolPeople:
     async def with_email(self, email: str) -> JoinedAccount | None:
         known = await self.users.by_email(self.project, email)
         found = None if known is None else await self.locked(known.id)
-        if found is None or found.email != email:  # another request has changed the address meanwhile
+        if found is None or found.email != email:  # Another request has changed the address meanwhile.
             return None
         return JoinedAccount(found.id, found.user.email_verified)
 

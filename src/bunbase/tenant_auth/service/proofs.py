@@ -1,4 +1,6 @@
-"""Fresh proofs that an end user still owns the account. `pkg/identity/fresh_proofs.py` has the rules.
+"""Recent proofs (reauthentication) that an end user still owns the account.
+
+`pkg/identity/fresh_proofs.py` has the rules.
 
 After a proof with a second factor, the session has two factors (`aal` 2). So its user need not sign in again for
 requests that need two factors.
@@ -28,7 +30,7 @@ class Proofs:
         self.tokens = tokens
 
     async def need_fresh(self, caller: Caller) -> EndUser:
-        """Return the signed-in user if the session has a fresh proof.
+        """Return the signed-in user if the session has a recent proof.
 
         Raises: ReauthenticationRequired, InvalidToken.
         """
@@ -37,7 +39,7 @@ class Proofs:
         return user
 
     async def need_signed_up(self, caller: Caller) -> EndUser:
-        """Return the signed-in user if the session has a fresh proof and the user is not anonymous.
+        """Return the signed-in user if the session has a recent proof and the user is not anonymous.
 
         Raises: SignUpFirst, ReauthenticationRequired, InvalidToken.
         """
@@ -64,7 +66,7 @@ class Proofs:
         Raises: InvalidToken if the session has ended meanwhile.
         """
         now = pool.clock.now()
-        # read the user first: if the user is changed afterwards, the version makes the token invalid
+        # The user is read first. If the user is changed afterwards, the version makes the token invalid.
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
         checked, event = proved_by(proof), Event(UserAct.REAUTHENTICATE, _method(proof))
         async with self.stores.db.transaction():
@@ -72,7 +74,7 @@ class Proofs:
             if session is None:
                 raise InvalidToken
             await self.pools.journal.add(pool.project, user.uid, event, the_user(caller))
-        # with generation 0, the use of this token does not prove that the client has received the last refresh
+        # With generation 0, the use of this token does not prove that the client has received the last refresh.
         subject = session.subject(user.session, person.user, person.version, 0)
         answer = await self.tokens.new_access(pool, subject, session.expires_at, now)
         if not await self.stores.sessions.alive(pool.project, user.session, person.version, now):

@@ -33,11 +33,14 @@ class SecondFactorSignIn:
         self.stores = opening.stores
 
     async def finish(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
-        """Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited, UserBanned."""
+        """Complete a sign-in with a second factor.
+
+        Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited, UserBanned.
+        """
         pool = await self.pools.of(keyed_project(caller))
 
         def refused(user: str) -> None:
-            method = method_in(note_in(challenge)).provider  # the caller has found the challenge before
+            method = method_in(note_in(challenge)).provider  # The caller has found the challenge before.
             self.pools.journal.refuse(caller, user, UserAct.SIGN_IN, method)
 
         opens = itself if answer.passkey is not None or is_totp_code(answer.code) else self._with_recovery_code(caller)
@@ -50,7 +53,7 @@ class SecondFactorSignIn:
         return await pool.second_step.passkey_options(challenge)
 
     async def start_enrolment(self, caller: Caller, challenge: str) -> NewTotp:
-        """Raises: ChallengeExpired."""
+        """Start to set up a second factor during a sign-in. Raises: ChallengeExpired."""
         pool = await self.pools.of(keyed_project(caller))
         person = await self._enrolling(pool, challenge)
         return await pool.apps.start(person.id, shown_name(person))
@@ -78,7 +81,7 @@ class SecondFactorSignIn:
         """Return the user who may set up a first factor with this challenge. Raises: ChallengeExpired."""
         waiting = await pool.second_step.waiting(challenge)
         person = await self.stores.users.by_id(pool.project, waiting.user_id)
-        # if the user has an app, the challenge needs a code of the app, and must not replace the app
+        # If the user has an app, the challenge needs a code of the app, and must not replace the app.
         has_app = (await pool.stores.factors.counts(waiting.user_id)).totp
         if person is None or person.version != waiting.version or has_app:
             raise challenge_expired()
@@ -97,7 +100,7 @@ class SecondFactorSignIn:
     async def _opened(self, caller: Caller, person: Person, challenge: str, checked: Checked) -> UserSignedIn:
         method = method_in(note_in(challenge)).then(checked)
         signed_in = await self.opening.open_session(caller, person, method)
-        if signed_in is None:  # the user was changed just now
+        if signed_in is None:  # The user was changed just now.
             raise challenge_expired()
         return signed_in
 

@@ -24,13 +24,14 @@ from bunbase.tenant_auth.store.sessions import NewSession
 
 REFRESH_PREFIX: Final = "urt"
 
-# the reasons for a new access token, for the hook before_token
+# The hook before_token gets one of these reasons for a new access token.
 SIGN_IN: Final = "sign_in"
 REFRESH: Final = "refresh"
 REAUTHENTICATE: Final = "reauthenticate"
 IMPERSONATE: Final = "impersonate"
 
-BeforeToken = Callable[[Pool, Subject, str], Awaitable[dict[str, Any]]]  # returns claims to add to an access token
+# The function returns claims to add to an access token.
+BeforeToken = Callable[[Pool, Subject, str], Awaitable[dict[str, Any]]]
 
 
 async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, Any]:
@@ -39,10 +40,10 @@ async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, A
 
 
 class SessionTokens:
-    """Makes tokens, but does not store them. `active`: counts the users that get tokens.
+    """Makes tokens, but does not store them. `active` counts the users that get tokens.
 
-    `before_token`: called before each access token is signed. It returns claims to add. It may take long, so no
-    transaction may be open. If it raises a Problem, no token is made.
+    `before_token`: a function that is called before each access token is signed, and returns claims to add. The
+    function may take long, so no transaction may be open. If it raises a Problem, no token is made.
     """
 
     def __init__(self, access: UserTokens, clock: Clock, before_token: BeforeToken = no_claims) -> None:

@@ -3,8 +3,8 @@
 The life of one refresh:
 
     1. Look up the refresh token by its hash, together with its session. An unknown token is refused.
-    2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. If a parallel request
-       used the token, or if the user was changed, the statement changes nothing: begin again at step 1.
+    2. FRESH: sign a new pair. After that, one statement marks the token as used and adds the next token. If a parallel
+       request used the token, or if the user was changed, the statement changes nothing: begin again at step 1.
     3. RETRY: the token was used, but the next token was not used, or was first used less than ten seconds ago. So the
        client may not have received the answer. Return the same pair, which is stored sealed with the old token. If the
        pair's access token has expired, or the user was changed since, sign a new access token.
@@ -58,7 +58,7 @@ class Sessions:
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.tokens.answer(project, person.user, pair, subject.method)
-                    # otherwise a parallel request used the token, or the user was changed: try again
+                    # Otherwise a parallel request used the token, or the user was changed, so the next attempt follows.
                 case Standing.RETRY:
                     person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = token.traded_for(refresh_token)
@@ -67,7 +67,8 @@ class Sessions:
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
                         return self.tokens.answer(project, person.user, pair, subject.method)
-                    # otherwise the session ended or the user was changed while BunKMS signed: try again
+                    # Otherwise the session ended or the user was changed while BunKMS signed, so the next attempt
+                    # follows.
                 case Standing.REUSED:
                     await self.end_stolen(project, token)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
@@ -79,7 +80,10 @@ class Sessions:
                     assert_never(other)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
-        """Record the first use of access tokens. The refresh tokens that they replaced then no longer return a pair."""
+        """Record the first use of access tokens.
+
+        The refresh tokens from before these tokens then no longer return a pair.
+        """
         now = self.clock.now()
         for use in uses:
             await self.stores.sessions.note_use(use.project, use.session, use.generation, now)

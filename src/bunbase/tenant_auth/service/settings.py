@@ -28,7 +28,7 @@ class ProjectSettings:
         self.store = pools.stores.settings
 
     async def read(self, caller: Caller) -> ShownAuth:
-        """Raises: Forbidden, InsufficientScope."""
+        """Return the settings of a project. Raises: Forbidden, InsufficientScope."""
         caller.check(Act.AUTH_SETTINGS_READ)
         return shown_auth(await self.store.read(caller.project))
 
@@ -57,7 +57,10 @@ class ProjectSettings:
                 return shown_auth(msgspec.structs.replace(after, version=before.version + 1))
 
     def _check_list(self, settings: ProjectAuth) -> None:
-        """Raises: InvalidInput if the project needs a list of breached passwords, but this server has no such list."""
+        """Check the list of breached passwords.
+
+        Raises: InvalidInput if the project needs such a list, but this server has none.
+        """
         if settings.password.breached and self.pools.breached is None:
             raise InvalidInput.at(
                 "/password/breached",
@@ -66,7 +69,10 @@ class ProjectSettings:
             )
 
     def _check_mail(self, settings: ProjectAuth) -> None:
-        """Raises: InvalidInput if people must confirm their address, but this server cannot send mail."""
+        """Check the mails of a project.
+
+        Raises: InvalidInput if people must confirm their address, but this server cannot send mail.
+        """
         site = self.pools.site
         sends = site.dev or site.mail.configured or settings.hooks.send_mail
         if confirms_addresses(settings) and settings.signups is Signups.OPEN and not sends:
@@ -106,7 +112,10 @@ class ProjectSettings:
 
 
 def _check_captcha(after: StoredSettings) -> None:
-    """Raises: InvalidInput if the captcha's answers could not be checked, so that nobody could sign up."""
+    """Check the captcha.
+
+    Raises: InvalidInput if the captcha's answers could not be checked, so that nobody could sign up.
+    """
     if after.settings.captcha.provider and "captcha" not in after.sealed:
         raise InvalidInput.at("/captcha/secret", "Send the secret key that the service gave you with the site key.")
 

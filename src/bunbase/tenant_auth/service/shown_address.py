@@ -1,4 +1,4 @@
-"""Sign in with an address or a phone number: the person proves it with a code or a link that was sent there.
+"""Sign in with an address or a phone number. A code or a link that was sent there proves that it is the person's own.
 
 The life of one sign-in:
 
@@ -57,7 +57,7 @@ class Shown(Protocol):
     async def claim(self, owner: Person, note: Note) -> bool:
         """Confirm the address if the owner has not confirmed it. If this returns True, read the user again.
 
-        `note`: records the changes, in the same transaction.
+        `note`: a function that records the changes, in the same transaction.
         """
         ...
 
@@ -68,7 +68,7 @@ class Shown(Protocol):
     async def release(self, owner: Person, note: Note) -> None:
         """Remove the address from its owner, if the address is still not confirmed. Call this in a transaction.
 
-        `note`: the same as for `claim`.
+        `note` has the same meaning as in `claim`.
         """
         ...
 
@@ -104,14 +104,14 @@ class ShownSignIn:
             ):
                 continue
             elif shown.is_released_by(person) and not person.is_banned(shown.pool.clock.now()):
-                # the old owner is another person, who must not see the location of the person with the address
+                # The old owner is another person, who must not see the location of the person with the address.
                 note = self._noted(shown, person, SYSTEM)
                 signed_in = await self._sign_up(caller, shown, partial(shown.release, person, note))
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
             if signed_in is not None:
                 return signed_in
-            # otherwise the user was changed or added meanwhile: try again
+            # Otherwise the user was changed or added meanwhile, so the next attempt follows.
 
     def refuse(self, caller: Caller, owner: Person | None, method: SignInMethod) -> None:
         """Count a wrong code if the address has a user."""
@@ -139,8 +139,8 @@ class ShownSignIn:
     async def _sign_up(self, caller: Caller, shown: Shown, first: Also = nothing) -> UserSignedIn | None:
         """Add a user without a password. Return None if another request has just added a user with this address.
 
-        `first`: runs first in the transaction that stores the user. So if the new person is not admitted, the owner
-        keeps the address.
+        `first`: a function that runs first in the transaction that stores the user. So if the new person is not
+        admitted, the owner keeps the address.
         """
         if not shown.admitted():
             raise shown.refused()

@@ -18,7 +18,7 @@ from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
 
-POOL: Final = "users"  # the label of end users in the metric of sign-ins
+POOL: Final = "users"  # End users have this label in the metric of sign-ins.
 
 
 class SignIn:
@@ -43,7 +43,8 @@ class SignIn:
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
             if signed_in is not None:
                 return signed_in
-            # otherwise the user was changed meanwhile: check the password again, because it may have changed too
+            # Otherwise the user was changed meanwhile, so the password is checked again, because it may have changed
+            # too.
 
     async def with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
         """Open a session. Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned."""
@@ -67,8 +68,11 @@ class SignIn:
         return None if phone is None else await self.stores.users.by_phone(project, phone)
 
     async def _check_verified(self, person: Person, project: str) -> None:
-        """Raises: EmailNotVerified. Only callers with the right password reach this check."""
-        if person.email is None:  # such a user has only a phone number
+        """Check that the address is confirmed. Raises: EmailNotVerified.
+
+        Only callers with the right password reach this check.
+        """
+        if person.email is None:  # Such a user has only a phone number.
             return
         if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
             raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")

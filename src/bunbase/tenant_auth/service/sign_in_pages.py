@@ -4,8 +4,9 @@ The life of one sign-in:
 
     1. The app makes a PKCE pair, and sends the browser to the page with the challenge. BunBase sets no cookie: the URL
        of every form contains the parameters of the app.
-    2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. Its
-       tokens are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the session.
+    2. The person signs in on the page, with the same checks, limits and problems as in an app. A session is opened. The
+       tokens of the session are stored sealed, under a new code (`page_codes.py`), in the transaction that stores the
+       session.
     3. The browser goes to `redirect_to` with the code. The app exchanges the code and its PKCE verifier for the tokens.
 
 Concern: an attacker makes a person sign in with the attacker's parameters (login CSRF), or steals the code from the
@@ -64,12 +65,12 @@ from bunbase.tenant_auth.service.ways import Ways
 from bunbase.tenant_auth.sign_up_links import page_request
 from bunbase.tenant_auth.store.page_codes import PageCode
 
-MAX_STATE: Final = 500  # the limit of characters
+MAX_STATE: Final = 500  # The state has at most this many characters.
 MAX_BACK: Final = 3000
 
 
 class PageEnding:
-    """The end of one sign-in on the page: stores the tokens of its session under a code.
+    """Ends one sign-in on the page, and stores the tokens of its session under a code.
 
     `code`: the latest code, or "" without a session.
     `seconds`: the time for which the code is valid.
@@ -130,7 +131,7 @@ class SignInPages:
         """Create the user of a link in a mail, and return the way back to the app.
 
         A person who began on the sign-in page is signed in. Only the app that has sent the browser to the page can use
-        the code. Raises: the same problems as `SignUp.confirm`.
+        the code. Raises: the problems of `SignUp.confirm`.
         """
         pool, kept = await self.pools.of(linked_project(caller)), await self.ways.sign_up.kept(caller, token)
         request = page_request(kept.page)
@@ -140,7 +141,7 @@ class SignInPages:
         ending = PageEnding(request)
         try:
             await self._ways(ending).sign_up.confirm(caller, token, password)
-        # the user exists now, and sets up the second factor after the next sign-in with the password
+        # The user exists now, and sets up the second factor after the next sign-in with the password.
         except MfaEnrolmentRequired:
             return WayBack(kept.page, signed_in=True)
         return WayBack(ending.url, signed_in=True)
@@ -148,7 +149,10 @@ class SignInPages:
     async def start(
         self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
     ) -> ExternalRedirect:
-        """Raises: ProviderNotFound, ProviderUnavailable, Forbidden, InvalidInput."""
+        """Start a sign-in with another service.
+
+        Raises: ProviderNotFound, ProviderUnavailable, Forbidden, InvalidInput.
+        """
         pool = await self._pool(caller, request)
         _check_back(back, RETURN)
         url = f"{self.pools.site.public_url.rstrip('/')}{back}"
@@ -156,13 +160,16 @@ class SignInPages:
         return await pool.external_on_page.start(provider, start)
 
     async def mail_link(self, caller: Caller, request: PageRequest, email: str, back: str, captcha: str) -> None:
-        """Raises: Forbidden, InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        """Request a mail with a sign-in link.
+
+        Raises: Forbidden, InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         await self._pool(caller, request)
         _check_back(back, BY_LINK)
         await self.ways.by_mailbox.request_page_link(caller, email, back, captcha)
 
     async def passkey_options(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
-        """Raises: ChallengeExpired, PasskeysUnavailable."""
+        """Return the options for a passkey. Raises: ChallengeExpired, PasskeysUnavailable."""
         if challenge is None:
             return await self.ways.passkeys.sign_in_options(caller)
         return await self.ways.second_factor.passkey_options(caller, challenge)
@@ -249,6 +256,6 @@ def look_of(pool: Pool) -> UserPage:
 
 
 def _check_back(back: str, page: str) -> None:
-    """Raises: InvalidInput if a URL does not lead to this page."""
+    """Check a URL. Raises: InvalidInput if the URL does not lead to this page."""
     if not back.startswith(f"{page}?") or len(back) > MAX_BACK or not back.isascii() or not back.isprintable():
         raise InvalidInput("The address of the page is too long, or not valid: begin again in the app.")

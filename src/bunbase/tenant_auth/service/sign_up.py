@@ -74,7 +74,7 @@ class SignUp:
         pool = await self.pools.of(project)
         pool.checked_redirect(details.redirect_to)
         await self.captchas.check(caller, pool, captcha)
-        check_admission(pool.auth, email)  # check this before hashing the password, which is expensive
+        check_admission(pool.auth, email)  # This check comes before the password is hashed, which is expensive.
         if is_anonymous(caller):
             return await self._upgrade(caller, pool, email, password, data, details.name)
         if confirms_addresses(pool.auth):
@@ -101,7 +101,7 @@ class SignUp:
         return kept_of(found)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
-        """Create the user of a link, without a session. Raises: the same problems as `confirm`."""
+        """Create the user of a link, without a session. Raises: the problems of `confirm`."""
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(caller, pool, found, password)

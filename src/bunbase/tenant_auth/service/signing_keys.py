@@ -19,17 +19,17 @@ class UserKeys:
         self.access = access
 
     async def rotate(self, caller: Caller, now: bool) -> RotatedKeys:
-        """Raises: Forbidden, InsufficientScope, KeyNotFound, KeyDestroyed."""
+        """Replace the keys of a project. Raises: Forbidden, InsufficientScope, KeyNotFound, KeyDestroyed."""
         caller.check(Act.USER_KEYS_ROTATE)
         project = caller.project
         algorithm = (await self.pools.of(project)).auth.tokens.algorithm
         ended: tuple[str, ...] = ()
         if now:
             ended = await self._kids(project)
-            # end the old keys first: if this process dies afterwards, other processes already refuse the old tokens
+            # The old keys end first. If this process dies afterwards, other processes already refuse the old tokens.
             await self._end(ended)
             await self.access.replace_keys(project, algorithm)
-            # end the old keys once more: a process that has read them in between must forget them
+            # The old keys end once more, because a process that has read them in between must forget them.
             await self._end(ended)
             log.warning("all signing keys of a project are replaced", project=project)
         else:

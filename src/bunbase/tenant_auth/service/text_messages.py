@@ -34,19 +34,20 @@ from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
 
 log = logger("text_messages")
 
-PLACES: Final = 16  # messages that one process sends at once
-TOGETHER: Final = 2  # the limit of messages of one project at once
-MAX_PER_PHONE: Final = 10  # the limit of messages of all kinds to one number in an hour from one project
-KEPT_PART: Final = 5  # one of five messages is reserved for numbers that belong to users
-SEND_SECONDS: Final = 20.0  # the timeout of one attempt; a hook has at most ten seconds
+PLACES: Final = 16  # One process sends this many messages at once.
+TOGETHER: Final = 2  # At most this many messages of one project are sent at once.
+MAX_PER_PHONE: Final = 10  # One project sends at most this many messages of all kinds to one number in an hour.
+KEPT_PART: Final = 5  # One of five messages is reserved for numbers that belong to users.
+SEND_SECONDS: Final = 20.0  # One attempt takes at most this long. A hook has at most ten seconds.
 CLAIM_SECONDS: Final = 50
-RETRY_SECONDS: Final = (5, 20, 60, 120)  # the waits before further attempts; the last wait is repeated
-MAX_CALLS: Final = 3  # the limit of calls, because a hook that fails may have sent the message, and messages cost money
+RETRY_SECONDS: Final = (5, 20, 60, 120)  # Further attempts come after these waits. The last wait is repeated.
+# A hook that fails may have sent the message, and messages cost money, so it is called at most this often.
+MAX_CALLS: Final = 3
 MAX_REASON: Final = 300
 
 
 class TextMessages:
-    """The outbox of text messages. `sender`: calls the hook of a project. `nudge`: wakes the job that sends."""
+    """The outbox of text messages. `sender` calls the hook of a project. `nudge` wakes the job that sends."""
 
     def __init__(self, pools: Pools, sender: SmsSender) -> None:
         self.pools = pools
@@ -54,7 +55,7 @@ class TextMessages:
         self.clock = pools.site.clock
         self.sender = sender
         self.nudge: Callable[[], None] = lambda: None
-        self.sending: dict[asyncio.Task[None], str] = {}  # the project of each message that is being sent
+        self.sending: dict[asyncio.Task[None], str] = {}  # The project of each message that is being sent.
         self.turns = SendingTurns(PLACES, TOGETHER)
 
     async def prepared(self, pool: Pool, kind: str, phone: str, code: str, language: str) -> NewTextMessage:
@@ -70,7 +71,7 @@ class TextMessages:
         who request codes for other numbers cannot use up all messages. If too many messages were sent within the hour,
         drop the message and return False.
         """
-        if not pool.auth.hooks.send_sms:  # this is dev mode without a hook: see `phone.ready`
+        if not pool.auth.hooks.send_sms:  # This is dev mode without a hook (see `phone.ready`).
             await pool.stores.mails.keep_text(pool.project, new.phone, f"The code for {pool.app_name}", f"{code}\n")
             return True
         of_project = pool.auth.phone.max_per_hour
@@ -116,13 +117,13 @@ class TextMessages:
         self.sending.pop(task, None)
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("a text message was not sent", error=fault(failure))
-        self.nudge()  # now there is a place for the next message
+        self.nudge()  # There is a place for the next message now.
 
     async def _send(self, message: ClaimedMessage) -> None:
         began = self.clock.now()
         try:
             await self._call(message)
-        except Exception as failure:  # the error affects only this message
+        except Exception as failure:  # The error affects only this message.
             await self._failed(message, failure)
         else:
             metrics.text_messages.labels("sent").inc()

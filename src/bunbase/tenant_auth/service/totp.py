@@ -26,7 +26,7 @@ class Totp:
         return await pool.apps.state(uid)
 
     async def start(self, caller: Caller) -> NewTotp:
-        """Raises: SignUpFirst, ReauthenticationRequired, Forbidden."""
+        """Start to set up an authenticator app. Raises: SignUpFirst, ReauthenticationRequired, Forbidden."""
         user, pool = await self.proofs.need_signed_up(caller), await self._pool(caller)
         if pool.auth.second_factor is SecondFactorPolicy.OFF:
             raise Forbidden("This app has no second factors.")
@@ -46,12 +46,12 @@ class Totp:
         return await pool.apps.confirm(user.uid, code, raise_session)
 
     async def new_codes(self, caller: Caller) -> RecoveryCodes:
-        """Raises: ReauthenticationRequired, TotpNotFound."""
+        """Make new recovery codes. Raises: ReauthenticationRequired, TotpNotFound."""
         user = await self.proofs.need_fresh(caller)
         return await (await self._pool(caller)).apps.new_codes(user.uid, self._noted(caller))
 
     async def remove(self, caller: Caller) -> None:
-        """Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
+        """Remove the authenticator app. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
         user, pool = await self.proofs.need_fresh(caller), await self._pool(caller)
         if pool.auth.second_factor is SecondFactorPolicy.REQUIRED:
             raise Forbidden("This app needs a second factor. Set up a new one in its place: POST /v1/auth/totp.")

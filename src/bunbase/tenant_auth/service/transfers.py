@@ -7,7 +7,7 @@ The life of one batch of an import:
        together. After a crash, either the whole batch or nothing of it is stored. A second import of the same file
        skips the stored users.
     3. If a sign-up has taken one of the addresses meanwhile, the transaction is rolled back, and the batch is decided
-       again. After some tries, the lines are added one by one. Then only the line with the conflict is refused.
+       again. After some tries, the lines are added one by one. In this way, only the line with the conflict is refused.
     4. Afterwards, known users that the file changes are changed one by one, like in any other change of users.
 """
 
@@ -52,10 +52,11 @@ from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 
-PAGE: Final = 500  # the limit of users in one statement of an export
-PART: Final = 50  # the limit of users in one message, which then has at most 1 MiB
-TRIES: Final = 5  # the limit of tries for a batch if sign-ups take its addresses meanwhile
-AT_ONCE: Final = 2  # the limit of batches in one process, for all projects; each holds one of the ten connections
+PAGE: Final = 500  # One statement of an export reads at most this many users.
+PART: Final = 50  # One message has at most this many users, and therefore at most 1 MiB.
+TRIES: Final = 5  # A batch is tried at most this often if sign-ups take its addresses meanwhile.
+# One process runs at most this many batches, for all projects. Each batch holds one of the ten connections.
+AT_ONCE: Final = 2
 
 
 class Import(msgspec.Struct, frozen=True):
@@ -80,14 +81,14 @@ class Transfers:
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
         self.journal = opening.journal
-        # imports that wait hold a reference to their lock
+        # Imports that wait hold a reference to their lock.
         self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def import_users(
         self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
     ) -> ImportedUsers:
-        """Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
+        """Import a batch of users. Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
         return await self._imported(managed_project(caller, Act.USER_IMPORT), caller, Import(choices), lines)
 
     async def _imported(
@@ -101,7 +102,7 @@ class Transfers:
         pool = await self.pools.of(project)
         alone = self.importing.setdefault(project, asyncio.Lock())
         async with alone, self.turns:
-            # a project whose key was destroyed must not get other users
+            # A project whose key was destroyed must not get other users.
             await self.access.check_key(project)
             actor = administrator(caller)
             plan = await self._added(pool, read, how.choices, actor)
@@ -112,7 +113,7 @@ class Transfers:
         return ImportedUsers(len(plan.new), updated, plan.skipped, len(errors), lines[-1].number, errors)
 
     async def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
-        """Raises: Forbidden, InsufficientScope."""
+        """Yield the lines of an export. Raises: Forbidden, InsufficientScope."""
         project = managed_project(caller, Act.USER_EXPORT)
         if hashes:
             managed_project(caller, Act.USER_EXPORT_HASHES)
@@ -123,7 +124,7 @@ class Transfers:
         return self._exported(project, True, after)
 
     async def restore_users(self, caller: Caller, lines: tuple[ImportLine, ...]) -> ImportedUsers:
-        """Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
+        """Restore users from a backup. Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
         return await self._imported(managed_project(caller, Act.BACKUP_RESTORE_USERS), caller, RESTORING, lines)
 
     async def _exported(self, project: str, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
@@ -145,7 +146,7 @@ class Transfers:
             except _Overtaken:
                 continue
             except TooManyUsers:
-                self.places.count_again(pool.project)  # the places that the batch has reserved are free again
+                self.places.count_again(pool.project)  # The places that the batch has reserved are free again.
                 raise
         return await self._one_by_one(pool, read, choices, actor)
 
@@ -162,7 +163,7 @@ class Transfers:
         return whole
 
     async def _tried(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
-        """Raises: _Overtaken, TooManyUsers."""
+        """Try to add the users of a batch. Raises: _Overtaken, TooManyUsers."""
         async with AsyncExitStack() as reserved:
             async with self.stores.db.transaction():
                 await self.stores.transfers.import_alone(pool.project)
@@ -185,7 +186,7 @@ class Transfers:
         return planned(read, known, choices.on_conflict)
 
     async def _add(self, pool: Pool, new: Sequence[Planned]) -> None:
-        """Raises: _Overtaken."""
+        """Add users in one transaction. Raises: _Overtaken."""
         now = self.clock.now()
         added = await self.stores.transfers.add(pool.project, [new_person(one.id, one.line, now) for one in new])
         linked = [(one.id, _identity(identity)) for one in new for identity in one.line.identities]

@@ -42,11 +42,11 @@ class UserLinks:
         self.stores = pools.stores
 
     async def create(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
-        """Raises: UserNotFound, UserBanned, NoLink, InvalidInput."""
+        """Create a link. Raises: UserNotFound, UserBanned, NoLink, InvalidInput."""
         pool = await self.pools.of(managed_project(caller, Act.USER_LINK_CREATE))
         target, link = _target(pool, new), LINKS[new.kind]
         async with self.stores.db.transaction():
-            # lock the user before the link, in the same order as all other code
+            # The user is locked before the link, in the same order as in all other code.
             person = existing(await self.stores.users.locked(pool.project, id))
             refuse_banned(person, pool.clock.now())
             email = _address(person, new.kind)
@@ -62,9 +62,9 @@ async def _made(pool: Pool, link: _Link, id: str, email: str, target: str) -> st
 
     def letter(token: str) -> Letter:
         urls.append(pool.page(link.page, token))
-        return pool.letters.sign_in_link(email, urls[0])  # this letter is never sent
+        return pool.letters.sign_in_link(email, urls[0])  # This letter is never sent.
 
-    # a sign-in link belongs to the mailbox, because the user of the mailbox may change; other links belong to the user
+    # A sign-in link belongs to the mailbox, because the user of the mailbox may change. Other links belong to the user.
     user = None if link.mail is MailKind.SIGN_IN_LINK else id
     await pool.stores.mail_tokens.forget_of_account(id, link.mail)
     await pool.stores.mail_tokens.forget_of_address(email, link.mail)

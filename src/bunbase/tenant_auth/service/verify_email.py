@@ -22,7 +22,10 @@ class VerifyEmail:
         self.pools = requests.pools
 
     async def request(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
-        """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        """Request a mail that confirms the address.
+
+        Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         pool = await self.pools.of(linked_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
@@ -36,10 +39,10 @@ class VerifyEmail:
         if found is None or found.user_id is None:
             raise _expired()
         async with self.stores.db.transaction():
-            # lock the user before the link, in the same order as a deletion of the user, to avoid deadlocks
+            # The user is locked before the link, in the same order as in a deletion of the user, to avoid deadlocks.
             person = await self.stores.users.locked(project, found.user_id)
             taken = await pool.links.take(token, MailKind.VERIFY_EMAIL)
-            if person is None or taken is None or person.email != found.email:  # the address was changed meanwhile
+            if person is None or taken is None or person.email != found.email:  # The address was changed meanwhile.
                 raise _expired()
             if await confirm(pool, person, until):
                 await self.pools.journal.add(project, person.id, Event(UserAct.EMAIL_VERIFY), the_user(caller))

@@ -1,4 +1,4 @@
-"""All sign-in and sign-up methods. They share one part that opens sessions.
+"""All sign-in and sign-up methods. All methods share one part that opens sessions.
 
 An app gets the tokens of a session at once. The sign-in page stores the tokens under a code, so each request uses the
 same methods with its own `OpenSession`.
@@ -25,7 +25,7 @@ from bunbase.tenant_auth.service.sign_up import SignUp
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """The parts that all methods share. They do not depend on the part that opens sessions."""
+    """The parts that all methods share, and that do not depend on the part that opens sessions."""
 
     places: Places
     requests: MailRequests

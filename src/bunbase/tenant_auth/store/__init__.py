@@ -28,7 +28,7 @@ from bunbase.tenant_auth.store.text_messages import TextMessageStore
 from bunbase.tenant_auth.store.transfers import TransferStore
 from bunbase.tenant_auth.store.users import UserStore
 
-KEEP_CODES = timedelta(hours=1)  # each code counts towards the limit of an address for an hour
+KEEP_CODES = timedelta(hours=1)  # Each code counts towards the limit of an address for an hour.
 
 
 class Stores:

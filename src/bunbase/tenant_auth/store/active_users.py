@@ -10,14 +10,14 @@ from bunbase.tenant_auth.active_users import Active
 
 BATCH: Final = 1000
 
-# if an anonymous user signs up during the month, the user counts as a user with an account
+# If an anonymous user signs up during the month, the user counts as a user with an account.
 ADD: Final = """
 INSERT INTO user_months AS kept (project, month, user_id, anonymous)
 SELECT project, month, user_id, bool_and(anonymous)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) AS new (project, month, user_id, anonymous)
 GROUP BY project, month, user_id ORDER BY project, month, user_id
 ON CONFLICT (project, month, user_id) DO UPDATE SET anonymous = false WHERE kept.anonymous AND NOT excluded.anonymous"""
-# the numbers are added up, so that a batch that arrives after the end of a month is not lost
+# The numbers are added up, so that a batch that arrives after the end of a month is not lost.
 CLOSE: Final = """
 WITH gone AS (
     DELETE FROM user_months WHERE ctid = ANY (ARRAY(SELECT ctid FROM user_months WHERE month < $1 LIMIT $2))

@@ -7,7 +7,7 @@ hide the IP address of a real sign-in.
 
 When the hour has reached this limit, sign-ins share a row. The row says whether the last of these sign-ins was from a
 new device. BunBase does not remember the device of a sign-in in a shared row. So until the next hour, each further
-sign-in from it counts as a sign-in from a new device.
+sign-in from such a device counts as a sign-in from a new device.
 
 A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
 user with all sessions, and then the rows here. So no row can appear after the deletion.
@@ -44,7 +44,7 @@ ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept
     last_at = greatest(kept.last_at, excluded.last_at), new_device = excluded.new_device
 RETURNING new_device"""
 ADD_DONE: Final = ADD.format(of_user="")
-# this statement waits for a concurrent deletion of the user, and then adds nothing
+# This statement waits for a concurrent deletion of the user, and then adds nothing.
 ADD_REFUSED: Final = ADD.format(of_user=", (SELECT FROM users WHERE project = $1 AND id = $3 FOR KEY SHARE) AS of_user")
 ADD_IMPORTED: Final = """
 INSERT INTO activity (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,
@@ -61,7 +61,7 @@ SELECT id, at, action, outcome, by, ip, agent, method, target, amr, session, new
     CASE WHEN count > 1 THEN last_at END AS last_at, user_id AS user, actor
 FROM activity
 WHERE project = $1 AND ($2 = '' OR id < $2){conditions} ORDER BY id DESC LIMIT $3"""
-# a project can only choose a shorter time than the installation
+# A project can only choose a shorter time than the installation.
 DELETE_OLD: Final = """
 DELETE FROM activity WHERE (project, id) IN (SELECT project, id FROM activity WHERE at < $1 LIMIT $2)"""
 SHORTER: Final = """
@@ -75,7 +75,9 @@ DELETE FROM activity WHERE (project, user_id) IN (SELECT * FROM unnest($1::text[
 
 
 class NewEntry(msgspec.Struct, frozen=True):
-    """A row to add. `slot`: the slot of the row while the hour is below its limit. `full_slot`: the slot afterwards.
+    """A row to add. Equal slots share a row. `slot`: the slot while the hour is below its limit.
+
+    `full_slot`: the slot afterwards.
 
     `device`: if set, the row is about a sign-in that opens a session on this device.
     """

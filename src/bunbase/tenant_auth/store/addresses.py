@@ -24,7 +24,7 @@ class PoolAddress(msgspec.Struct, frozen=True):
 
 
 class PoolAddresses:
-    """The addresses of one project's users. `allows`: returns whether the project's settings allow an address."""
+    """The addresses of one project's users. `allows` returns whether the project's settings allow an address."""
 
     def __init__(self, users: UserStore, project: str, until: Until, allows: Callable[[str], bool]) -> None:
         self.users = users

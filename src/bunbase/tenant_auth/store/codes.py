@@ -31,6 +31,7 @@ RENEW: Final = """
 UPDATE sign_in_codes SET expires_at = $4
 WHERE project = $1 AND kind = $2 AND address = $3 AND sealed <> ''
 RETURNING sealed"""
+NEWEST: Final = "SELECT sealed FROM sign_in_codes WHERE project = $1 AND kind = $2 AND address = $3 AND sealed <> ''"
 # The row stays, because it counts the codes. A code that was used cannot be renewed.
 TAKE: Final = """
 UPDATE sign_in_codes SET sealed = '', expires_at = $5
@@ -95,10 +96,15 @@ class CodeStore:
         found: str | None = await self.db.value(COMPARE, project, kind, address, now, *limits)
         return found
 
+    async def newest(self, project: str, kind: str, address: str) -> str | None:
+        """Return the newest code of an address, sealed. Return None if it was used."""
+        found: str | None = await self.db.value(NEWEST, project, kind, address)
+        return found
+
     async def renew(self, project: str, kind: str, address: str, expires_at: datetime) -> str | None:
         """Extend the validity of the newest code, and return it sealed. Return None if it was used.
 
-        Its guesses still count.
+        The guesses of a used code still count.
         """
         found: str | None = await self.db.value(RENEW, project, kind, address, expires_at)
         return found

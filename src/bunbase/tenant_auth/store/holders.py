@@ -8,7 +8,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.tenant_auth.people import Person, next_version
 from bunbase.tenant_auth.store.users import UserStore
 
-# returns the Unix time at which all access tokens that are valid now have expired
+# The function returns the Unix time at which all access tokens that are valid now have expired.
 Until = Callable[[], Awaitable[float]]
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.pkg.db.database import Database
 
-# the kind is written into the SQL text, because PostgreSQL then uses the index of invitations
+# The SQL text contains the kind, because PostgreSQL then uses the index of invitations.
 PAGE: Final = """
 SELECT hash, email, name, expires_at FROM mail_tokens
 WHERE project = $1 AND kind = 'invite' AND expires_at > $2 AND (expires_at, hash) < ($3, $4)
@@ -30,7 +30,7 @@ CHANGE_EARLIER: Final = """
 UPDATE mail_tokens SET name = $4 WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"""
 END_ALL: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite'"
 PREFIX: Final = "uin_"
-ID_BYTES: Final = 16  # the length of the id, which is a part of the hash; the hash is not secret
+ID_BYTES: Final = 16  # The id has this length, and is a part of the hash. The hash is not secret.
 HASH_BYTES: Final = 32
 
 
@@ -64,7 +64,7 @@ class UserInviteStore:
         await self.db.execute(END_EARLIER, project, email, hash)
 
     async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
-        """Delete the invitations of an address, except those with this hash or in the earlier mail.
+        """Delete the invitations of an address, except the invitation with this hash and the one in the earlier mail.
 
         The invitation in the earlier mail then creates a user with the values of `kept`.
         """

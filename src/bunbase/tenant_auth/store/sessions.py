@@ -34,7 +34,7 @@ session AS (
     SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14 FROM person RETURNING id
 )
 INSERT INTO refresh_tokens (project, hash, session, expires_at, issued_at) SELECT $1, $15, id, $16, $7 FROM session"""
-# an impersonated session has no refresh token, and no proof of the user
+# An impersonated session has no refresh token, and no proof of the user.
 ADD_IMPERSONATED = """
 INSERT INTO sessions (project, user_id, id, ip, agent, created_at, last_used_at, expires_at, amr, aal, provider, act)
 SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12 FROM users

@@ -15,7 +15,7 @@ from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.settings_patch import known
 
-# a message is kept for this time; processes that start later read the settings from this table anyway
+# A message is stored for this time. Processes that start later read the settings from this table anyway.
 KEEP_SECONDS = 600.0
 
 READ = "SELECT settings, sealed, version FROM auth_settings WHERE project = $1"
@@ -34,7 +34,7 @@ WHERE settings -> 'tokens' ->> 'access_ttl_seconds' IS NOT NULL"""
 
 
 class StoredSettings(msgspec.Struct, frozen=True):
-    """`sealed`: secrets by name, sealed by BunKMS. `version`: increases with each change.
+    """The settings of a project. `sealed`: secrets by name, sealed by BunKMS. `version` increases with each change.
     If `version` is 0, nothing is stored.
     """
 
@@ -64,7 +64,10 @@ class SettingsStore:
         return (await self.read_raw(project))[0]
 
     async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
-        """Return the settings, and the stored JSON: it has only chosen values, and perhaps fields of newer versions."""
+        """Return the settings, and the stored JSON.
+
+        The JSON has only chosen values, and perhaps fields of newer versions.
+        """
         row = await self.db.one(SettingsRow, READ, project)
         if row is None:
             return StoredSettings(), {}

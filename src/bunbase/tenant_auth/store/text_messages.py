@@ -94,7 +94,7 @@ class TextMessageStore:
         await self.db.execute(END, message.project, message.id, message.attempts, state, now, reason)
 
     async def bury_outdated(self, now: datetime) -> int:
-        """Mark as dead the messages of all projects whose codes have expired. Return their number."""
+        """Mark as dead the messages of all projects whose codes have expired. Return the number of dead messages."""
         return await self.db.execute(BURY_OUTDATED, now)
 
     async def forget(self, before: datetime) -> None:

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
 
-LAST: Final = "\U0010ffff"  # this character sorts after every character of an address
-PASSWORD: Final = "password"  # used in place of a provider; it means users with a password
+LAST: Final = "\U0010ffff"  # This character sorts after every character of an address.
+PASSWORD: Final = "password"  # This name of a provider means users with a password.
 
 BANNED: Final = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
 NOT_BANNED: Final = "(banned_at IS NULL OR banned_until <= {})"
@@ -34,7 +34,7 @@ def search(only: UserFilter, after: str, limit: int, now: datetime) -> tuple[str
     args: list[Any] = []
 
     def add(condition: str, *values: Any) -> None:
-        first = len(args) + 2  # $1 is the project
+        first = len(args) + 2  # $1 is the project.
         conditions.append(condition.format(*(f"${first + at}" for at in range(len(values)))))
         args.extend(values)
 

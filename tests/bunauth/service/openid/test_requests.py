@@ -41,7 +41,7 @@ from tests.pkg.waiting import until_true
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-# BunBase answers this request on a page, because the redirect URI may not belong to the client
+# BunBase answers these requests on a page, because the redirect URI may not belong to the client.
 MISTAKEN = (
     {"client_id": "oac_unknown"},
     {"client_id": "o'; DROP TABLE users; --\0"},
@@ -52,7 +52,7 @@ MISTAKEN = (
     {"redirect_uri": "http://127.0.0.1:5000/callback"},
     {"redirect_uri": ""},
 )
-# error that the client gets → request
+# The error that the client gets, and a request that causes it.
 REFUSED = {
     "invalid_request": {"code_challenge_method": "plain"},
     "invalid_request ": {"code_challenge": ""},
@@ -85,7 +85,7 @@ async def test_a_request_continues_only_in_its_own_browser_and_once(
     bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, clock: ManualClock
 ) -> None:
     thief = Visitor(bunauth, visitor.email)
-    await thief.code(shop)  # this person is signed in, in another browser
+    await thief.code(shop)  # This person is signed in, in another browser.
     own = await visitor.sign_in(await visitor.to(shop, prompt="consent"))
 
     for stolen in (thief.cookie, "", "ops_invented"):
@@ -97,7 +97,7 @@ async def test_a_request_continues_only_in_its_own_browser_and_once(
             await bunauth.oauth_sign_in(BROWSER, own.request, stolen, visitor.email, PASSWORD)
     with pytest.raises(AuthorizationExpired):
         await bunauth.oauth_allow(await thief.person(), own.request, shop.id)
-    with pytest.raises(AuthorizationExpired):  # the form was changed to another client
+    with pytest.raises(AuthorizationExpired):  # The form was changed to another client.
         await bunauth.oauth_allow(await visitor.person(), own.request, "oac_another")
     await visitor.allow(own)
     with pytest.raises(AuthorizationExpired):
@@ -156,7 +156,7 @@ async def test_administrators_register_clients_and_see_each_secret_once(
             await act
 
 
-# requests that strangers have begun, each in a browser without a session
+# Strangers have begun these requests, each in a browser without a session.
 REQUESTS = """
 INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
 SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
@@ -168,7 +168,7 @@ async def test_the_deletion_of_an_account_and_the_exchange_of_its_code_do_not_wa
     code, db = await visitor.code(shop), bunauth.stores.db
     owner = own.developer.id if own.developer else ""
 
-    async with db.transaction():  # the same order as the deletion: first the account, then its rows
+    async with db.transaction():  # This is the order of the deletion: first the account, then its rows.
         await bunauth.stores.accounts.locked(owner)
         exchange = contextvars.Context().run(asyncio.create_task, exchanged(bunauth, shop, code))
         await until_true(lambda: db.value(WAITING))

@@ -98,7 +98,7 @@ async def test_the_operators_own_client_gets_a_session_without_consent(
     (session,) = [one for one in (await bunauth.sessions(own, 10, None)).items if one.current]
 
     assert (session.client, session.ip, session.agent) == ("Console", BROWSER.ip, BROWSER.agent)
-    with pytest.raises(InvalidToken):  # only the client can refresh the token, because it must authenticate
+    with pytest.raises(InvalidToken):  # Only the client can refresh the token, because the client must authenticate.
         await bunauth.refresh(ANYONE, tokens.refresh_token)
     assert (await refreshed(bunauth, console, tokens.refresh_token)).access_token
     await bunauth.end_session(own, session.id)
@@ -181,7 +181,7 @@ async def test_the_tokens_that_an_application_has_made_are_named_after_it_and_en
     assert [one.name for one in (await bunauth.tokens(own)).items] == ["laptop"]
     assert not await works(first)
     assert await works(mine)
-    with pytest.raises(InvalidToken):  # its session has ended
+    with pytest.raises(InvalidToken):  # The session of the token has ended.
         await bunauth.create_token(at_console, "late", ("read",), None)
 
     _, second = await made("of the console")
@@ -247,7 +247,7 @@ async def test_an_account_with_a_second_factor_needs_it_on_the_page(
     assert unverified_claims(tokens.id_token)["amr"] == ["pwd", "otp", "mfa"]
 
 
-# error of the token endpoint → what is wrong
+# The error of the token endpoint, and the fault that causes it.
 WRONG = {
     "another redirect URI": {"redirect_uri": f"{CALLBACK}/"},
     "no redirect URI": {"redirect_uri": ""},
@@ -307,7 +307,7 @@ async def test_of_two_answers_and_of_two_exchanges_at_once_one_counts(
 
     assert [type(one) for one in answers if one is not allowed] == [AuthorizationExpired] * 2
     assert [type(one) for one in exchanges if one is not tokens] == [OAuthRefused] * 2
-    with pytest.raises(InvalidToken):  # two parties used the code, so one of them has stolen it
+    with pytest.raises(InvalidToken):  # Two parties used the code, so one of them has stolen it.
         await bunauth.oauth_userinfo(tokens.access_token)
 
 
@@ -319,7 +319,8 @@ async def test_the_activity_shows_what_an_application_does_at_an_account(
     code = await visitor.code(shop)
     tokens = await exchanged(bunauth, shop, code)
     assert await refusal_of(bunauth, shop, code) == "invalid_grant"
-    await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)  # of the ended session
+    # The token belongs to the ended session.
+    await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)
     tokens = await exchanged(bunauth, shop, await visitor.code(shop))
     await bunauth.oauth_revoke(CLIENT, credentials(shop), tokens.refresh_token)
     (allowed,) = (await bunauth.authorizations(own)).items
@@ -352,7 +353,7 @@ async def test_a_failure_amid_an_exchange_leaves_the_code_usable(
         raise ConnectionResetError
 
     with monkeypatch.context() as broken:
-        broken.setattr(bunauth.stores.oauth_codes, "use", fail)  # after the session was stored
+        broken.setattr(bunauth.stores.oauth_codes, "use", fail)  # The failure comes after the session was stored.
         with pytest.raises(ConnectionResetError):
             await exchanged(bunauth, shop, code)
 
@@ -371,8 +372,8 @@ async def test_a_refresh_token_follows_the_rule_of_sessions(
         await refreshed(bunauth, shop, first.refresh_token, scope="openid admin")
     second = await refreshed(bunauth, shop, first.refresh_token)
     clock.advance(600)
-    lost = await refreshed(bunauth, shop, first.refresh_token)  # its answer is lost
-    await bunauth.oauth_userinfo(lost.access_token)  # the new token is used now
+    lost = await refreshed(bunauth, shop, first.refresh_token)  # The answer to this refresh is lost.
+    await bunauth.oauth_userinfo(lost.access_token)  # The new token is used now.
     clock.advance(600)
     with pytest.raises(OAuthRefused):
         await refreshed(bunauth, shop, first.refresh_token)
@@ -380,7 +381,7 @@ async def test_a_refresh_token_follows_the_rule_of_sessions(
     assert too_much.value.extra["error"] == "invalid_scope"
     assert lost.refresh_token == second.refresh_token
     assert "nonce" not in unverified_claims(second.id_token)
-    with pytest.raises(OAuthRefused):  # the second use of the old token has ended the session
+    with pytest.raises(OAuthRefused):  # The second use of the old token has ended the session.
         await refreshed(bunauth, shop, second.refresh_token)
 
 

@@ -1,4 +1,4 @@
-/** A small client of docs/live-protocol.md. It calls `tell` with its result at each barrier, and with each refusal. */
+/** A small client of docs/live-protocol.md. The client calls `tell` with its result at each barrier, and with each refusal. */
 function follower(tell, answer = () => {}) {
   const results = new Map();
   const take = (message) => {

@@ -6,5 +6,5 @@ export default () => {
   const router = express.Router();
   router.get("/a/:id", (req, res) => res.json({ id: req.params.id }));
   app.use(express.json(), router);
-  assert.throws(() => app.listen(80), /cannot listen on a port/); // a function exports a handler instead
+  assert.throws(() => app.listen(80), /cannot listen on a port/); // A function exports a handler instead.
 };

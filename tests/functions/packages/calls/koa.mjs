@@ -4,5 +4,5 @@ import Koa from "koa";
 export default () => {
   const app = new Koa();
   app.use((ctx) => (ctx.body = "hello"));
-  assert.throws(() => app.listen(80), /cannot listen on a port/); // a function exports a handler instead
+  assert.throws(() => app.listen(80), /cannot listen on a port/); // A function exports a handler instead.
 };

@@ -27,8 +27,8 @@ W = TypeVar("W", bound=Mapping[str, object])
 class AsyncCollection(Generic[D, W]):
     """A collection. `D`: the type of its documents as they are read. `W`: the type as they are written.
 
-    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, this is true even after
-    a restart of your program.
+    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, a retry after a restart
+    of your program takes no second effect either.
     """
 
     def __init__(self, calls: core.CollectionCalls[D, W], driver: AsyncDriver) -> None:
@@ -177,9 +177,10 @@ class AsyncCollection(Generic[D, W]):
     ) -> AsyncGenerator[LiveResult[D], None]:
         """Yield the result of a query, and then each new result as soon as something changes.
 
-        The loop continues after a lost connection and after a restart of the server. It may skip states that lasted
-        only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`: the loop
-        ends after this many seconds; without it, the loop ends only when you leave it. Not available with `as_user(…)`.
+        The loop continues after a lost connection and after a restart of the server. The loop may skip states that
+        lasted only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`:
+        the loop ends after this many seconds; without it, the loop ends only when you leave it. This method is not
+        available with `as_user(…)`.
 
         ```python
         async for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -221,7 +222,9 @@ class AsyncCollection(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> list[dict[str, Any]]:
-        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents.
+
+        `limit`: the maximum number of groups. `timeout`: the timeout for each page of groups.
 
         ```python
         totals = await client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")

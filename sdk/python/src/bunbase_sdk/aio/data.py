@@ -34,7 +34,7 @@ class AsyncData:
     @overload
     def collection(self, name: str, read: type[D], write: type[W]) -> AsyncCollection[D, W]: ...
     def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> AsyncCollection[Any, Any]:
-        """Return a collection. This sends no request.
+        """Return a collection. The call sends no request.
 
         `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. Only the type
         checker uses these classes.

@@ -13,7 +13,7 @@ from bunbase_sdk.models import Variable
 
 
 class AsyncEnv:
-    """The variables of functions, which are stored encrypted. They need a personal access token."""
+    """The variables of functions, which are stored encrypted. These methods need a personal access token."""
 
     def __init__(self, calls: core.EnvCalls, driver: AsyncDriver) -> None:
         self._calls = calls

@@ -35,10 +35,10 @@ class AsyncFunctions:
     ) -> Any:
         """Call a function with a JSON value, and return its answer: JSON, a text, or None for an empty answer.
 
-        Raises a Problem `function_answer` if the status is not 2xx: its `status` is the function's status. Its `body`
-        is the function's answer, or `{"answer": …}` if the answer is not a JSON object. A failed call is not repeated,
-        because the function may have done its work. With `retries`, the client repeats a failed call with an
-        idempotency key: BunBase runs the function once, and repeats the answer.
+        Raises a Problem `function_answer` if the status is not 2xx: its `status` is the function's status. The `body`
+        of the problem is the function's answer, or `{"answer": …}` if the answer is not a JSON object. A failed call is
+        not repeated, because the function may have done its work. With `retries`, the client repeats a failed call with
+        an idempotency key: BunBase runs the function once, and repeats the answer.
 
         ```python
         total = (await client.functions.invoke("checkout", {"basket": "b1"}))["total"]

@@ -45,7 +45,7 @@ class AsyncInvites:
 
         `redirect_to`: the address of your app that the page of the link opens at the end. `inviter`: the name of the
         inviting person. `target`: the name of the thing to which the mail invites. The texts of the mail may contain
-        both; each has at most 100 characters.
+        these two names; each has at most 100 characters.
 
         ```python
         invite = await client.users.invites.create("fred@example.com", role="editor")

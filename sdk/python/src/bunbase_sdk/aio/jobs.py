@@ -94,7 +94,7 @@ class AsyncJobs:
 
 
 class AsyncSchedules:
-    """The schedules of functions. They need a personal access token."""
+    """The schedules of functions. These methods need a personal access token."""
 
     def __init__(self, calls: core.SchedulesCalls, driver: AsyncDriver) -> None:
         self._calls = calls

@@ -49,7 +49,7 @@ class AsyncTransactionCollection(Generic[D, W]):
         self._driver = driver
 
     async def get(self, id: str) -> D:
-        """Read a document. If it changes before the commit, the transaction begins again.
+        """Read a document. If the document changes before the commit, the transaction begins again.
 
         ```python
         account = await tx.collection("accounts").get("ada")

@@ -1,1 +1,1 @@
-"""The core of the client: it builds requests and interprets answers. It does no input or output itself."""
+"""The core of the client: it builds requests and interprets answers. The core does no input or output itself."""

@@ -9,7 +9,8 @@ from bunbase_sdk.core.flow import Answer
 from bunbase_sdk.core.json_values import parsed
 from bunbase_sdk.problem import Problem, problem_of
 
-FUNCTION_VERSION: Final = "x-bunbase-function-version"  # BunBase's own refusals do not have it
+# only answers of functions have this header, and not BunBase's own refusals
+FUNCTION_VERSION: Final = "x-bunbase-function-version"
 
 
 def value_of(answer: Answer) -> Any:
@@ -43,7 +44,10 @@ def problem_in(answer: Answer) -> Problem:
 
 
 def _of_function(answer: Answer, body: object) -> Problem:
-    """Return the problem for an answer of a function. Its body is the answer, or contains the answer as `answer`."""
+    """Return the problem for an answer of a function.
+
+    The body of the problem is the answer, or contains the answer as `answer`.
+    """
     shown = answer.content.decode("utf-8", "replace") if body is None else body
     members = shown if isinstance(shown, dict) else {"answer": shown}
     texts = (members.get(name) for name in ("detail", "message", "error"))

@@ -26,7 +26,7 @@ class AuthCalls:
         The client keeps the public keys for an hour, so most calls send no request. The token can also be valid after
         its session has ended: only BunBase itself refuses such a token within a second. `project`: the id (`prj_…`) of
         the project, by default the client's project. `allow_service`: also accept service tokens, which service
-        accounts and keys get. Raises: Denied. Needs `bunbase-sdk[jwt]`.
+        accounts and keys get. Raises: Denied. This method needs `bunbase-sdk[jwt]`.
 
         ```python
         claims = client.auth.verify(token)

@@ -16,7 +16,7 @@ FIRST_PAUSE_SECONDS: Final = 0.1
 
 
 class BackupsCalls:
-    """The backups of the project's documents. They need a personal access token.
+    """The backups of the project's documents. These methods need a personal access token.
 
     `create`, `verify` and `restore` start a job on the server and return at once. `wait` returns the job when it has
     ended.

@@ -111,7 +111,8 @@ class ChannelsCalls:
         client.channels.set_presence("rooms/7", {"name": "worker", "busy": True})
         ```
         """
-        joined: set[HeldChannel] = self._transport.joined.copy()  # a copy, because other threads may change the set
+        # this is a copy, because other threads may change the set
+        joined: set[HeldChannel] = self._transport.joined.copy()
         loops = [held for held in joined if held.channel == channel and held.enters]
         if not loops:
             raise Problem("not_joined", f"No loop of this client has entered {channel}: pass presence to listen first.")

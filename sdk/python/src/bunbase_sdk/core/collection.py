@@ -26,8 +26,8 @@ COMBINING: Final = frozenset({"$and", "$or", "$nor", "$search"})
 class CollectionCalls(Generic[D, W]):
     """A collection. `D`: the type of its documents as they are read. `W`: the type as they are written.
 
-    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, this is true even after
-    a restart of your program.
+    Every write has an idempotency key, so a retry takes effect once. If you pass your own key, a retry after a restart
+    of your program takes no second effect either.
     """
 
     def __init__(self, name: str, requests: DataRequests) -> None:
@@ -175,9 +175,10 @@ class CollectionCalls(Generic[D, W]):
     ) -> Items[LiveResult[D]]:
         """Yield the result of a query, and then each new result as soon as something changes.
 
-        The loop continues after a lost connection and after a restart of the server. It may skip states that lasted
-        only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`: the loop
-        ends after this many seconds; without it, the loop ends only when you leave it. Not available with `as_user(…)`.
+        The loop continues after a lost connection and after a restart of the server. The loop may skip states that
+        lasted only for a moment. `limit`: at most 500; without it, the result may have 1,000 documents. `stop_after`:
+        the loop ends after this many seconds; without it, the loop ends only when you leave it. This method is not
+        available with `as_user(…)`.
 
         ```python
         for result in client.data.collection("posts").live({"draft": False}, sort="-_created", limit=50):
@@ -226,7 +227,9 @@ class CollectionCalls(Generic[D, W]):
         limit: int | None = None,
         timeout: float | None = None,
     ) -> Flow[list[dict[str, Any]]]:
-        """Compute values over groups of documents. `limit`: the maximum of groups. `timeout`: for each page of groups.
+        """Compute values over groups of documents.
+
+        `limit`: the maximum number of groups. `timeout`: the timeout for each page of groups.
 
         ```python
         totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
@@ -367,7 +370,7 @@ class CollectionCalls(Generic[D, W]):
 
 
 def names(given: str | Sequence[str]) -> list[str]:
-    """Return a list of names. One name may be passed without a list. Raises: Problem, for a dict or a set.
+    """Return a list of names. The caller may pass a single name without a list. Raises: Problem, for a dict or a set.
 
     Without this check, MongoDB's form `{"likes": -1}` would sort by likes in ascending order, because a dict iterates
     over its keys.

@@ -146,7 +146,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Found:
 def account_in(file: Path, url: str = "", project: str | None = None) -> Found:
     """Return the contents of a service account's file: `url`, `project`, `client_id`, `client_secret` or `private_key`.
 
-    `url`, `project`: used in place of the values in the file. Raises: Problem.
+    `url`, `project`: the values to use in place of the values in the file. Raises: Problem.
     """
     try:
         if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & OTHERS:
@@ -154,7 +154,7 @@ def account_in(file: Path, url: str = "", project: str | None = None) -> Found:
         content = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise invalid_value(str(file), f"The file cannot be read: {error.strerror}.") from error
-    except ValueError:  # this exception contains the text of the file, with the secret
+    except ValueError:  # the exception is dropped, because it contains the text of the file with the secret
         raise invalid_value(str(file), "The file is not JSON.") from None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise invalid_value(str(file), "The file is an object of texts: url, client_id, client_secret.")

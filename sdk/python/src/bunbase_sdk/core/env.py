@@ -11,7 +11,7 @@ from bunbase_sdk.models import Variable
 
 
 class EnvCalls:
-    """The variables of functions, which are stored encrypted. They need a personal access token."""
+    """The variables of functions, which are stored encrypted. These methods need a personal access token."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -59,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers`: their names are in lower case. `content`: the body, empty if the answer is streamed."""
+    """`headers`: the headers, with names in lower case. `content`: the body, empty if the answer is streamed."""
 
     status: int
     headers: Mapping[str, str]

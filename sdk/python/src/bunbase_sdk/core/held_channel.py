@@ -16,8 +16,9 @@ Since: TypeAlias = Mapping[str, object] | str | None
 class HeldChannel:
     """`since`: the position at which the client begins. `members`: by name; None if there are more than 500.
 
-    `lost`: messages were lost, so the next message gets `lost`. `enters`: the client is or was a member. `conn`: the
-    name of the last connection. `open`: true if this connection is still open. `sent`: the presence that was sent last.
+    `lost`: true if messages were lost, so that the next message gets `lost`. `enters`: true if the client is or was a
+    member. `conn`: the name of the last connection. `open`: true if this connection is still open. `sent`: the presence
+    that was sent last.
     """
 
     def __init__(self, channel: str, since: Since, presence: object) -> None:
@@ -61,13 +62,14 @@ class HeldChannel:
         self.open = False
 
     def heard(self, message: Mapping[str, Any]) -> Sequence[HeardMessage] | None:
-        """Process one message. Return the messages of the channel that it contains. Raises: Problem, Reconnect."""
+        """Process a message of the server. Return the messages of the channel in it. Raises: Problem, Reconnect."""
         match message["t"]:
             case "joined":
                 return self._joined(message)
             case "msg" if message["c"] == self.handle and message["offset"] > self.offset:
                 if message["offset"] > self.offset + 1:
-                    raise Reconnect(0)  # a message is lost, but the channel may still keep it
+                    # a message is missing: connect again, because the channel may still keep the message
+                    raise Reconnect(0)
                 self.offset = message["offset"]
                 return [self._heard(message)]
             case _:
@@ -120,7 +122,7 @@ class HeldChannel:
         if whole is not None:
             self.members = {}
         elif self.members is None or not {"enter", "update", "leave"} & message.keys():
-            self.members = None  # there are too many members for a list
+            self.members = None  # the server sends no list, because there are too many members
         if self.members is not None:
             for one in (*(whole or ()), *message.get("enter", ()), *message.get("update", ())):
                 self.members[one["m"]] = _member(one)

@@ -38,7 +38,10 @@ class HeldResult:
         return {"at": self.at, "g": self.group, "have": [item["_id"] for item in self.items], **why}
 
     def forget(self) -> None:
-        """Drop the held result, so that the next result is a whole one. Keep `told`."""
+        """Drop the held result, so that the next result is a whole one.
+
+        `told` stays, because the caller still has the documents in it.
+        """
         self.items, self.group, self.at = [], "", ""
 
     def now(self, message: Mapping[str, Any]) -> None:

@@ -92,7 +92,7 @@ class JobsCalls:
 
 
 class SchedulesCalls:
-    """The schedules of functions. They need a personal access token."""
+    """The schedules of functions. These methods need a personal access token."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -13,7 +13,7 @@ from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.problem import Problem
 
 T = TypeVar("T")
-WATCH: Final = 1  # the id of the watch; a connection has only one watch
+WATCH: Final = 1  # the id of the query that a connection watches; it watches only one
 NO_ACTOR: Final = (
     "as_user(…) has no live queries. Use live of client.data, for which no rules apply, or read again with as_user."
 )

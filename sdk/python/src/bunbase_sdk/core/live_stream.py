@@ -13,14 +13,14 @@ from bunbase_sdk.core.transport import Transport, Wanted
 from bunbase_sdk.problem import Problem, problem_of
 
 T = TypeVar("T")
-SILENCE_SECONDS: Final = 45.0  # three heartbeats are missing: the connection is lost
+SILENCE_SECONDS: Final = 45.0  # after this time, three heartbeats are missing, so the connection counts as lost
 ACCEPT: Final = {"Accept": "text/event-stream"}
 # codes with which the server ends a watch or a channel for a temporary reason: the client starts it again
 AGAIN: Final = frozenset({"user_changed", "bundoc_busy", "unreachable", "no_channel_stream"})
 
 
 class Reconnect(Exception):
-    """The client must connect again. `seconds`: the wait before this; None for a random time."""
+    """The client must connect again. `seconds`: the wait before the new connection; None for a random time."""
 
     def __init__(self, seconds: float | None = None) -> None:
         super().__init__()

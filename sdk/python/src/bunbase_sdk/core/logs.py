@@ -14,7 +14,7 @@ from bunbase_sdk.core.streams import Events
 from bunbase_sdk.core.transport import Transport, Wanted, search
 from bunbase_sdk.problem import Problem
 
-SILENCE_SECONDS: Final = 45.0  # three heartbeats are missing: the connection is lost
+SILENCE_SECONDS: Final = 45.0  # after this time, three heartbeats are missing, so the connection counts as lost
 PAGE: Final = 100
 
 
@@ -40,7 +40,8 @@ def _followed(
     while left := patience.left(SILENCE_SECONDS):
         within = transport.deadline(left)
         try:
-            if seen is None:  # a connection that breaks before the first line must not lose lines
+            # get the position first: if the connection breaks before the first line, no line may be lost
+            if seen is None:
                 seen = yield from _newest(transport, where, within)
             asked = search({**values, "follow": True, "after": seen})
             wanted = Wanted("GET", where + asked, headers={"Accept": "text/event-stream"}, administers=True)

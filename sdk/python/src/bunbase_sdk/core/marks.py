@@ -17,7 +17,7 @@ class Marks:
         """Store the mark if it is newer. A mark of another epoch always counts, because a backup was restored."""
         if not mark or not _number(mark):
             return
-        if self._process != os.getpid():  # another thread may have held the old lock at the fork
+        if self._process != os.getpid():  # after a fork, another thread of the parent may still hold the old lock
             self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             if epoch_of(mark) != epoch_of(self.newest) or _number(mark) > _number(self.newest):

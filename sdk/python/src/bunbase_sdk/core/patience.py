@@ -10,7 +10,7 @@ from bunbase_sdk.core.retry import backoff
 from bunbase_sdk.problem import Problem, Unreachable
 
 FIRST_PAUSE_SECONDS: Final = 0.5
-PASSING: Final = frozenset({429, 500, 502, 503, 504})  # the statuses of a server that is busy or restarting
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # a server that is busy or restarting answers with these statuses
 
 
 def passes(problem: Problem) -> bool:

@@ -48,7 +48,10 @@ class ActorCalls:
 
 
 class ProjectCalls:
-    """Every part of the project that one credential can use. It becomes `Client` and `AsyncClient`."""
+    """Every part of the project that one credential can use.
+
+    The code of `Client` and `AsyncClient` is generated from this class.
+    """
 
     def __init__(self, transport: Transport, keys: Keys) -> None:
         self._transport = transport
@@ -117,7 +120,7 @@ class ProjectCalls:
         ```
         """
         if user is not None:
-            path(user)  # refuses an empty id, which would mean a visitor
+            path(user)  # this refuses an empty id, which would mean a visitor
         return ActorCalls(self._transport, {AS: NOBODY if user is None else user})
 
     def changes(

@@ -68,6 +68,6 @@ def again(attempts: int, within: Deadline, work: Callable[[], Flow[T]]) -> Flow[
         except Problem as problem:
             if problem.code != "stale_revision":
                 raise
-        pause = FIRST_PAUSE_SECONDS * 2**attempt * random.random()  # noqa: S311 - no secret
+        pause = FIRST_PAUSE_SECONDS * 2**attempt * random.random()  # noqa: S311 - the number is no secret
         yield Sleep(min(pause, within.left()))
     return (yield from work())

@@ -13,7 +13,7 @@ AGAIN: Final = frozenset({429, 502, 503, 504})
 
 
 def pause_before(attempt: int, problem: Problem) -> float | None:
-    """Return the seconds before the next try, or None if there is no next try.
+    """Return the number of seconds to wait before the next try, or None if there is no next try.
 
     Call this only for requests that may be repeated.
 
@@ -34,4 +34,4 @@ def pause_before(attempt: int, problem: Problem) -> float | None:
 
 def backoff(attempt: int, first: float) -> float:
     """Return a pause that doubles with each attempt, up to ten seconds, minus a random part of at most half."""
-    return min(first * 2.0**attempt, MAX_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return min(first * 2.0**attempt, MAX_PAUSE_SECONDS) * random.uniform(0.5, 1)  # noqa: S311 - the number is no secret

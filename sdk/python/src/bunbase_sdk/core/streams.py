@@ -17,7 +17,9 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
 
 def emitted_lines(transport: Transport, address: Callable[[object], str], timeout: float | None) -> Items[Any]:
-    """Emit the value of each line. `address`: returns the address for the lines after a value, or for all with None.
+    """Emit the value of each line.
+
+    `address`: a function that returns the address for the lines after a value; None stands for all lines.
 
     If the connection breaks, the client connects again and continues after the last complete line. Raises: Problem, if
     several connections in a row bring no line.
@@ -66,7 +68,7 @@ class Events:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._data: list[str] = []
-        self._size = 0  # the size of the data so far
+        self._size = 0  # the number of characters of the data so far
 
     def fed(self, part: bytes) -> list[str]:
         """Return the data of the events that are complete with these bytes."""

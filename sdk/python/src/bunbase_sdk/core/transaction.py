@@ -75,7 +75,7 @@ class TransactionCollectionCalls(Generic[D, W]):
         self._within = within
 
     def get(self, id: str) -> Flow[D]:
-        """Read a document. If it changes before the commit, the transaction begins again.
+        """Read a document. If the document changes before the commit, the transaction begins again.
 
         ```python
         account = tx.collection("accounts").get("ada")

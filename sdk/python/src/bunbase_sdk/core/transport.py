@@ -35,7 +35,9 @@ EXPIRED: Final = frozenset({"token_expired", "invalid_token", "unauthenticated"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request. `body`: sent as JSON. `content`: sent unchanged. `repeatable`: true if it may be sent twice.
+    """A request. `repeatable`: true if the request may be sent twice.
+
+    `body`: a value to send as JSON. `content`: bytes to send unchanged.
 
     `administers`: true if the path is below /api, which needs a personal access token.
     """
@@ -50,7 +52,7 @@ class Wanted:
 
 
 class Transport:
-    """`headers`: sent with each request. `timeout`: in seconds, for a call with its retries."""
+    """`headers`: the headers of each request. `timeout`: the seconds for a call with its retries."""
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class Transport:
             or parts.fragment
             or "@" in parts.netloc
         ):
-            shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # leaves out the user name and the password
+            shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # the user name and the password are left out
             raise invalid_value("url", f"{shown!r} is no address such as https://api.example.com.")
         self.url = url.rstrip("/")
         self.credential = credential

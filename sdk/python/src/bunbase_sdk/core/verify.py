@@ -45,7 +45,7 @@ class Claims(TypedDict):
 
 
 class Keys:
-    """The public keys of projects. They are kept for an hour, and all threads or tasks share one request."""
+    """The public keys of projects. The client keeps keys for an hour, and all threads or tasks share one request."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
@@ -58,7 +58,8 @@ class Keys:
         parts = _parts(token)
         head, claims = _object(parts[0]), _object(parts[1])
         kid = head.get("kid")
-        if not isinstance(kid, str) or "crit" in head or "b64" in head:  # no extension is supported (RFC 7515 §4.1.11)
+        # this client supports no extension (RFC 7515 §4.1.11)
+        if not isinstance(kid, str) or "crit" in head or "b64" in head:
             raise _refused("This is no access token.")
         key = yield from self._key(transport, kid, project, timeout)
         # the algorithm comes from the key, never from the token: a token could name a weaker one

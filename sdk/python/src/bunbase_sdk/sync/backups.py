@@ -13,7 +13,7 @@ from bunbase_sdk.sync.driver import Driver
 
 
 class Backups:
-    """The backups of the project's documents. They need a personal access token.
+    """The backups of the project's documents. These methods need a personal access token.
 
     `create`, `verify` and `restore` start a job on the server and return at once. `wait` returns the job when it has
     ended.

@@ -80,7 +80,7 @@ class Collections:
 
 
 class RuleTests:
-    """Tests of rules. They write no document."""
+    """Tests of rules. These methods write no document."""
 
     def __init__(self, calls: core.RuleTestsCalls, driver: Driver) -> None:
         self._calls = calls
@@ -105,8 +105,8 @@ class RuleTests:
     ) -> Decisions:
         """Return the decisions about up to 1,000 cases, and the parts of the rules that the cases have used.
 
-        `rules`: used in place of the saved rules. `documents`: used in place of the stored documents when a rule looks
-        up a document.
+        `rules`: the rules to use in place of the saved rules. `documents`: the documents to use in place of the stored
+        documents when a rule looks up a document.
 
         ```python
         decisions = client.rules.test_many([{"collection": "posts", "op": "list", "auth": {"uid": "u1"}}])

@@ -34,7 +34,7 @@ class Data:
     @overload
     def collection(self, name: str, read: type[D], write: type[W]) -> Collection[D, W]: ...
     def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> Collection[Any, Any]:
-        """Return a collection. This sends no request.
+        """Return a collection. The call sends no request.
 
         `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. Only the type
         checker uses these classes.

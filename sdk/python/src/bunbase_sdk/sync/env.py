@@ -13,7 +13,7 @@ from bunbase_sdk.sync.driver import Driver
 
 
 class Env:
-    """The variables of functions, which are stored encrypted. They need a personal access token."""
+    """The variables of functions, which are stored encrypted. These methods need a personal access token."""
 
     def __init__(self, calls: core.EnvCalls, driver: Driver) -> None:
         self._calls = calls

@@ -94,7 +94,7 @@ class Jobs:
 
 
 class Schedules:
-    """The schedules of functions. They need a personal access token."""
+    """The schedules of functions. These methods need a personal access token."""
 
     def __init__(self, calls: core.SchedulesCalls, driver: Driver) -> None:
         self._calls = calls

@@ -42,7 +42,10 @@ class Actor:
 
 
 class Project:
-    """Every part of the project that one credential can use. It becomes `Client` and `AsyncClient`."""
+    """Every part of the project that one credential can use.
+
+    The code of `Client` and `AsyncClient` is generated from this class.
+    """
 
     def __init__(self, calls: core.ProjectCalls, driver: Driver) -> None:
         self._calls = calls

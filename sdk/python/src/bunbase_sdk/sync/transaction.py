@@ -47,7 +47,7 @@ class TransactionCollection(Generic[D, W]):
         self._driver = driver
 
     def get(self, id: str) -> D:
-        """Read a document. If it changes before the commit, the transaction begins again.
+        """Read a document. If the document changes before the commit, the transaction begins again.
 
         ```python
         account = tx.collection("accounts").get("ada")

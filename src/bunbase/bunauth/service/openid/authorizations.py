@@ -24,7 +24,7 @@ class AuthorizationService:
         """End everything that a client has at the account: its consent, codes and sessions, and their personal tokens.
 
         The codes are deleted before the sessions end. A concurrent exchange has locked its code, so the deletion waits
-        for it, and its session also ends. Raises: AuthorizationNotFound, Forbidden.
+        for the exchange, and the new session also ends. Raises: AuthorizationNotFound, Forbidden.
         """
         user, now = _with_session(caller).id, self.tokens.clock.now()
         until = await self.tokens.revoked_until(now)

@@ -44,7 +44,7 @@ class OAuthClientService:
         return OAuthClients(tuple(one.shown() for one in await self.stores.oauth_clients.newest(MAX_CLIENTS)))
 
     async def create(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:
-        """Raises: InvalidInput, ReauthenticationRequired, Forbidden."""
+        """Register a client. Raises: InvalidInput, ReauthenticationRequired, Forbidden."""
         await self._check_acting(caller, Act.OAUTH_CLIENT_CREATE)
         name = checked_name(new.name)
         if not name:
@@ -57,7 +57,10 @@ class OAuthClientService:
         return client.shown(secret)
 
     async def rotate(self, caller: Caller, id: str) -> OAuthClient:
-        """Raises: OAuthClientNotFound, InvalidInput, ReauthenticationRequired, Forbidden."""
+        """Replace the secret of a client.
+
+        Raises: OAuthClientNotFound, InvalidInput, ReauthenticationRequired, Forbidden.
+        """
         await self._check_acting(caller, Act.OAUTH_CLIENT_ROTATE)
         secret = new_secret(SECRET_PREFIX)
         changed = await self.stores.oauth_clients.rotate(id, fingerprint(secret), self.clock.now())
@@ -69,7 +72,7 @@ class OAuthClientService:
         return client.shown(secret)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: OAuthClientNotFound, ReauthenticationRequired, Forbidden."""
+        """Delete a client. Raises: OAuthClientNotFound, ReauthenticationRequired, Forbidden."""
         await self._check_acting(caller, Act.OAUTH_CLIENT_DELETE)
         now = self.clock.now()
         until = await self.tokens.revoked_until(now)
@@ -91,7 +94,7 @@ class OAuthClientService:
         return client
 
     async def _check_acting(self, caller: Caller, act: Act) -> None:
-        """Check for an administrator with a fresh proof, or with a personal token of the scope `admin`."""
+        """Check that the caller is an administrator who has just reauthenticated, or has a token with scope `admin`."""
         if caller.administrator(act).session:
             await self.proofs.need_fresh(caller)
 

@@ -58,7 +58,7 @@ from bunbase.pkg.totp import is_totp_code
 
 BROWSER_PREFIX, REQUEST_PREFIX, CODE_PREFIX, GRANT_PREFIX = "ops", "orq", "oco", "oau"
 BROWSER: Final = re.compile(BROWSER_PREFIX + r"_[A-Za-z0-9]{43}")
-REQUEST_SECONDS: Final = 600  # the time limit for the person on the page
+REQUEST_SECONDS: Final = 600  # A person on the page has this much time.
 CODE_SECONDS: Final = 60
 PAGE_SESSION_SECONDS: Final = 12 * 3600
 ALWAYS_ASKED: Final = frozenset({"consent", "select_account"})
@@ -72,7 +72,7 @@ class Missing(Enum):
 
 
 class SignInPages:
-    """The page. `sign_in`, `second_factor`: open the sessions of the page. `tokens`: ends these sessions."""
+    """The page. `sign_in`, `second_factor`: open the sessions of the page. `tokens` ends these sessions."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class SignInPages:
         self.issuer = tokens.access.issuer
 
     async def authorize(self, caller: Caller, sent: dict[str, str], browser: str) -> PageStep:
-        """Raises: ClientMistaken."""
+        """Check an authorization request, and return the page or the redirect. Raises: ClientMistaken."""
         client = await self._client(sent.get("client_id", ""))
         redirect_uri = sent.get("redirect_uri", "")
         if not is_registered(redirect_uri, client.redirect_uris):
@@ -139,12 +139,12 @@ class SignInPages:
     async def sign_in_with_password(
         self, caller: Caller, secret: str, browser: str, email: str, password: str
     ) -> PageStep:
-        """Raises: AuthorizationExpired, AccountSuspended."""
-        # check this before hashing the password, which is expensive
+        """Sign in with a password. Raises: AuthorizationExpired, AccountSuspended."""
+        # This check comes before the password is hashed, which is expensive.
         request, client = await self._stored(secret, browser)
         try:
             signed_in = await self.sign_in.with_password(caller, email, password)
-        except SecondFactorRequired as needed:  # this is not an error, but leads to the next step
+        except SecondFactorRequired as needed:  # This is not an error, but leads to the next step.
             challenge = str(needed.extra["challenge"])
             return _step(PageKind.SECOND_FACTOR, secret, request, client, challenge=challenge)
         except InvalidCredentials as wrong:
@@ -153,8 +153,8 @@ class SignInPages:
         return await self._signed_in(secret, browser, signed_in, ("pwd",))
 
     async def sign_in_with_code(self, caller: Caller, secret: str, browser: str, challenge: str, code: str) -> PageStep:
-        """Raises: AuthorizationExpired, AccountSuspended."""
-        request, client = await self._stored(secret, browser)  # check this before the code is used up
+        """Sign in with the second factor. Raises: AuthorizationExpired, AccountSuspended."""
+        request, client = await self._stored(secret, browser)  # This check comes before the code is used up.
         try:
             signed_in = await self.second_factor.finish(caller, challenge, SecondFactor(code))
         except (WrongCode, RateLimited) as wrong:
@@ -167,7 +167,7 @@ class SignInPages:
 
     async def sign_in_with_pass(self, caller: Caller, secret: str, browser: str, cookie: str) -> PageStep:
         """Sign in a person who has come back from another service. Raises: AuthorizationExpired, AccountSuspended."""
-        request, client = await self._stored(secret, browser)  # check this before the pass is used up
+        request, client = await self._stored(secret, browser)  # This check comes before the pass is used up.
         try:
             to = ActPage(PageName.OAUTH, secret)
             signed_in, amr = await self.passes.use(caller, to, cookie, self.tokens)
@@ -196,13 +196,13 @@ class SignInPages:
             return await self._finish(caller, request, person)
 
     async def deny(self, secret: str, browser: str) -> PageStep:
-        """Raises: AuthorizationExpired."""
+        """Deny the request, and send the error to the client. Raises: AuthorizationExpired."""
         request, _ = await self._stored(secret, browser)
         await self._take(request)
         return self._refused(request.redirect_uri, request.asked.state, "access_denied")
 
     async def sign_out(self, secret: str, browser: str) -> PageStep:
-        """Raises: AuthorizationExpired."""
+        """End the session of the page. Raises: AuthorizationExpired."""
         await self._stored(secret, browser)
         await self._end(await self._person(browser))
         return PageStep(PageKind.CONTINUE, request=secret)
@@ -255,7 +255,7 @@ class SignInPages:
 
     async def _signed_in(self, secret: str, browser: str, signed_in: SignedIn, amr: tuple[str, ...]) -> PageStep:
         """Store the new session under the page's cookie. Nobody receives the tokens of this session."""
-        session = str(unverified_claims(signed_in.access_token)["sid"])  # this process has just signed the token
+        session = str(unverified_claims(signed_in.access_token)["sid"])  # This process has just signed the token.
         cookie = new_secret(BROWSER_PREFIX)
         async with self.stores.db.transaction():
             await self._end(await self._person(browser))

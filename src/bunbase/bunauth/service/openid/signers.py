@@ -67,7 +67,7 @@ class Signers:
 class NarrowTokens(AccessTokens):
     """Access tokens that only the userinfo endpoint accepts.
 
-    Their type and audience differ from those of a developer's token.
+    The type and audience of these tokens differ from those of a developer's token.
     """
 
     def __init__(self, access: AccessTokens, userinfo: str, client: str, scopes: tuple[str, ...]) -> None:

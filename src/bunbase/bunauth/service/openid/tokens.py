@@ -42,7 +42,7 @@ class OAuthTokenService:
         self.clock = signers.clock
 
     async def exchange(self, caller: Caller, credentials: ClientCredentials, sent: dict[str, str]) -> OAuthTokens:
-        """Raises: OAuthRefused."""
+        """Exchange a code or a refresh token. Raises: OAuthRefused."""
         client = await self.clients.authenticated(credentials)
         match sent.get("grant_type", ""):
             case "authorization_code":
@@ -64,10 +64,13 @@ class OAuthTokenService:
                 self._check(found, sent)
                 return await self._open(client, hash, found)
             await self.sessions.end_of(caller, found.user_id, found.session, ActivityMethod.TOKEN_REUSED)
-        raise _wrong_code()  # this comes after the commit, so that the end of the session is stored
+        raise _wrong_code()  # This comes after the commit, so that the end of the session is stored.
 
     def _check(self, found: OAuthCode, sent: dict[str, str]) -> None:
-        """Raises: OAuthRefused if the code has expired, or was sent with another redirect URI or a wrong verifier."""
+        """Check a code.
+
+        Raises: OAuthRefused if the code has expired, or was sent with another redirect URI or a wrong verifier.
+        """
         verifier = sent.get("code_verifier", "")
         proved = VERIFIER.fullmatch(verifier) and hmac.compare_digest(challenge_of(verifier), found.code_challenge)
         if found.expires_at <= self.clock.now() or sent.get("redirect_uri", "") != found.redirect_uri or not proved:
@@ -84,7 +87,7 @@ class OAuthTokenService:
             signed_in = await tokens.open_session(browser, account, proved=False, factors=Factors.TWO, by=by)
         except (AccountSuspended, InvalidCredentials):
             raise _wrong_code() from None
-        id = str(unverified_claims(signed_in.access_token)["sid"])  # this process has just signed the token
+        id = str(unverified_claims(signed_in.access_token)["sid"])  # This process has just signed the token.
         session = ClientSession(id, client.id, account.id, found.scopes, found.signed_in_at, found.amr)
         await self.stores.oauth_sessions.add(session)
         await self.stores.oauth_codes.use(hash, id)

@@ -17,17 +17,17 @@ from bunbase.pkg.identity.store import (
 )
 from bunbase.pkg.mail.outbox import MailOutbox
 
-# The maximum number of open challenges, tickets and links of a kind for one account. If there are more, the oldest ones
-# are deleted. Anybody who is signed in, has the password or knows the address can ask for new ones. If the limit were
-# lower, such a person could delete the challenges and links of the owner in this way.
+# One account has at most this many open challenges, tickets and links of a kind. If there are more, the oldest are
+# deleted. Anybody who is signed in, has the password or knows the address can request new ones. If the limit were
+# lower, such a person could easily delete the challenges and links of the owner in this way.
 MAX_OPEN: Final = 100
-INSTALLATION: Final = ""  # the project of the accounts of the installation
+INSTALLATION: Final = ""  # The accounts of the installation have this project.
 
 
 class IdentityStores:
     """The stores of one pool. `project`: INSTALLATION, or the id of the project that has the users.
 
-    `mails`: the outbox of the room. It is not bound to the pool, because each letter names its project.
+    `mails`: the outbox of the room. The outbox is not bound to the pool, because each letter names its project.
     """
 
     def __init__(self, db: Database, mails: MailOutbox, project: str) -> None:

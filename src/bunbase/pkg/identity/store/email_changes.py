@@ -46,7 +46,10 @@ class EmailChangeStore:
         await self.db.execute(REPLACE, self.project, user, new_email, old_confirmed, expires_at)
 
     async def confirm(self, user: str, by_old: bool, now: datetime) -> EmailChange | None:
-        """Store that one of the addresses has confirmed the change; None if there is no change any more."""
+        """Store that one of the addresses has confirmed the change.
+
+        Return None if the change does not exist any more.
+        """
         return await self.db.one(EmailChange, CONFIRM_OLD if by_old else CONFIRM_NEW, self.project, user, now)
 
     async def forget(self, user: str) -> None:

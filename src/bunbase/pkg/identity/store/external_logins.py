@@ -93,7 +93,10 @@ class ExternalLoginStore:
         return await self.db.one(ExternalLogin, TAKE_LOGIN, self.project, state_hash, browser_hash, provider, now)
 
     async def redirect_of(self, state_hash: bytes, provider: str, now: datetime) -> str | None:
-        """Return the URL of the app that began a sign-in; None if there is no such sign-in. The sign-in goes on."""
+        """Return the URL of the app that began a sign-in, or None if there is no such sign-in.
+
+        The sign-in stays open.
+        """
         found: str | None = await self.db.value(BEGUN_LOGIN, self.project, state_hash, provider, now)
         return found
 

@@ -107,7 +107,7 @@ class FactorStore:
         await self.db.execute(CONFIRM_TOTP, self.project, user, now, step)
 
     async def use_step(self, user: str, step: int) -> None:
-        """Store the step of a good code: neither this code nor an older one works again."""
+        """Store the time step of a right code. Afterwards, neither this code nor an older code works."""
         await self.db.execute(USE_STEP, self.project, user, step)
 
     async def fail_totp(self, user: str, failed: int, locked_until: datetime | None) -> None:

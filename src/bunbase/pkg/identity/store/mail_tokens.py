@@ -1,4 +1,7 @@
-"""Links that were sent by mail, and requests for such mails, in PostgreSQL. `kind`: the room's name for the effect."""
+"""Links that were sent by mail, and requests for such mails, in PostgreSQL.
+
+`kind`: the name that the room gives to the effect of a link.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import msgspec
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.project_turns import Turn
 
-MAX_REQUESTS: Final = 10_000  # that wait, of one pool: a server with a secret key may send any number of them
+# At most this many requests of one pool wait, because a server with a secret key may send any number of requests.
+MAX_REQUESTS: Final = 10_000
 
 ADD: Final = """
 INSERT INTO mail_tokens (project, hash, kind, user_id, email, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
@@ -40,11 +44,12 @@ REQUEST: Final = """
 INSERT INTO mail_requests (project, kind, email, name, language, requested_at) SELECT $1, $2, $3, $4, $5, $6
 WHERE (SELECT count(*) FROM (SELECT FROM mail_requests WHERE project = $1 LIMIT $7) AS waiting) < $7
 ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name, language = excluded.language"""
+NEXT_REQUEST: Final = """
+SELECT project, kind, email, name, language FROM mail_requests
+WHERE requested_at <= $1 AND project COLLATE "C" >= $2
+ORDER BY project COLLATE "C", requested_at LIMIT 1"""
 TAKE_REQUEST: Final = """
-DELETE FROM mail_requests WHERE (project, kind, email) = (
-    SELECT project, kind, email FROM mail_requests WHERE requested_at <= $1 AND project COLLATE "C" >= $2
-    ORDER BY project COLLATE "C", requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING project, kind, email, name, language"""
+DELETE FROM mail_requests WHERE project = $1 AND kind = $2 AND email = $3 AND name = $4 AND language = $5"""
 POSTPONE_REQUEST: Final = """
 UPDATE mail_requests SET requested_at = $4 WHERE project = $1 AND kind = $2 AND email = $3"""
 DROP_REQUEST: Final = "DELETE FROM mail_requests WHERE project = $1 AND kind = $2 AND email = $3"
@@ -60,7 +65,10 @@ class NewMailToken(msgspec.Struct, frozen=True):
 
 
 class MailToken(msgspec.Struct, frozen=True):
-    """`user_id`: None if the link opens an account. `email`: the address to which the mail was sent."""
+    """A link. `user_id`: the account, or None if the link opens an account.
+
+    `email`: the address to which the mail was sent.
+    """
 
     kind: str
     user_id: str | None
@@ -69,8 +77,9 @@ class MailToken(msgspec.Struct, frozen=True):
 
 
 class MailRequest(msgspec.Struct, frozen=True):
-    """`project`: the project of the pool; empty for the accounts of the installation. `language`: the language of the
-    person who asked; empty if it is not known.
+    """`project`: the project of the pool; empty for the accounts of the installation.
+
+    `language`: the language of the person who asked, or empty if the language is not known.
     """
 
     project: str
@@ -126,13 +135,21 @@ class MailTokenStore:
         return bool(await self.db.execute(REQUEST, self.project, *args))
 
 
-async def take_request(db: Database, now: datetime, turn: Turn) -> MailRequest | None:
-    """Return the oldest request of the next pool and delete it. Call this inside the transaction that answers it."""
+async def next_request(db: Database, now: datetime, turn: Turn) -> MailRequest | None:
+    """Return the oldest request of the next pool."""
 
     async def find(smallest: str) -> MailRequest | None:
-        return await db.one(MailRequest, TAKE_REQUEST, now, smallest)
+        return await db.one(MailRequest, NEXT_REQUEST, now, smallest)
 
     return await turn.next(find, lambda asked: asked.project)
+
+
+async def take_request(db: Database, asked: MailRequest) -> bool:
+    """Delete a request. Return False if it was answered or changed meanwhile.
+
+    Call this inside the transaction that answers it.
+    """
+    return bool(await db.execute(TAKE_REQUEST, asked.project, asked.kind, asked.email, asked.name, asked.language))
 
 
 async def postpone_request(db: Database, asked: MailRequest, until: datetime) -> None:

@@ -46,7 +46,7 @@ class PasskeyAct(StrEnum):
     """The act for which a passkey signs a challenge. A challenge for one act is not valid for another act."""
 
     REGISTER = "register"
-    SIGN_IN = "sign_in"  # for a sign-in in which the passkey itself names the account
+    SIGN_IN = "sign_in"  # in such a sign-in, the passkey itself names the account
     SECOND_FACTOR = "second_factor"
     PROOF = "proof"
 
@@ -84,7 +84,7 @@ class PasskeyStore:
         return bool(await self.db.execute(RENAME, self.project, user, id, name))
 
     async def delete(self, user: str, id: str) -> str | None:
-        """Delete a passkey. Return its name, or None if the account has no such passkey."""
+        """Delete a passkey. Return the name of the passkey, or None if the account has no such passkey."""
         name: str | None = await self.db.value(DELETE, self.project, user, id)
         return name
 

@@ -1,0 +1,1 @@
+"""Credentials of projects for the S3 port."""

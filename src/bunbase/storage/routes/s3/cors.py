@@ -1,0 +1,68 @@
+"""Which pages may use presigned URLs: the CORS rules of a bucket (Fetch standard, and "CORS" of Amazon S3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bunbase.contracts.storage import CorsRule
+from bunbase.pkg.s3.errors import S3Error
+from bunbase.storage.routes.s3.answer import Answer
+
+
+def preflight(rules: Sequence[CorsRule], headers: Mapping[str, str]) -> Answer:
+    """Return the answer to a preflight. Raises: S3Error (AccessDenied) if no rule allows the request."""
+    origin, method = headers.get("origin", ""), headers.get("access-control-request-method", "")
+    if not origin or not method:
+        raise S3Error("BadRequest", "Insufficient information. Origin request header needed.")
+    asked = headers.get("access-control-request-headers", "")
+    names = [name.strip().lower() for name in asked.split(",") if name.strip()]
+    for rule in rules:
+        if _allows(rule, origin, method) and all(_one_of(rule.headers, name) for name in names):
+            found = _headers(rule, origin)
+            if names:
+                found["access-control-allow-headers"] = ", ".join(names)
+            if rule.max_age_seconds is not None:
+                found["access-control-max-age"] = str(rule.max_age_seconds)
+            return Answer(200, found)
+    raise refused()
+
+
+def shared(rules: Sequence[CorsRule], origin: str, method: str) -> dict[str, str]:
+    """Return the headers that let a page of this origin read an answer; none if no rule allows it."""
+    for rule in rules:
+        if _allows(rule, origin, method):
+            return _headers(rule, origin)
+    return {}
+
+
+def refused() -> S3Error:
+    return S3Error("AccessDenied", "CORSResponse: This CORS request is not allowed.")
+
+
+def _headers(rule: CorsRule, origin: str) -> dict[str, str]:
+    every = "*" in rule.origins
+    found = {
+        "access-control-allow-origin": "*" if every else origin,
+        "access-control-allow-methods": ", ".join(rule.methods),
+        "vary": "Origin, Access-Control-Request-Headers, Access-Control-Request-Method",
+    }
+    if not every:
+        found["access-control-allow-credentials"] = "true"
+    if rule.expose:
+        found["access-control-expose-headers"] = ", ".join(rule.expose)
+    return found
+
+
+def _allows(rule: CorsRule, origin: str, method: str) -> bool:
+    return method in rule.methods and _one_of(rule.origins, origin)
+
+
+def _one_of(patterns: Sequence[str], text: str) -> bool:
+    return any(_matches(pattern.lower(), text.lower()) for pattern in patterns)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    before, star, after = pattern.partition("*")
+    if not star:
+        return pattern == text
+    return len(text) >= len(before) + len(after) and text.startswith(before) and text.endswith(after)

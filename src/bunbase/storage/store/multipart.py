@@ -1,0 +1,151 @@
+"""The rows of uploads in several parts. Each function runs in a transaction of its connection.
+
+Each part is a blob with one reference. Completing an upload gives its blobs to the object; ending it releases them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from bunbase.contracts.storage import TooManyUploads, UploadNotFound
+from bunbase.storage.store.blobs import BlobPart, add_blob, refer, release
+from bunbase.storage.store.objects import ObjectRow, Properties, Quota, State, check_quota, put
+
+UPLOAD: Final = "id, bucket, key, properties, owner, created"
+PART: Final = "number, blob, size, etag, checksum, created"
+
+
+class UploadRow(msgspec.Struct, frozen=True):
+    """`properties`: JSON (`contracts.multipart.NewMultipart`). `created`: milliseconds since 1970."""
+
+    id: str
+    bucket: int
+    key: bytes
+    properties: str
+    owner: str | None
+    created: int
+
+
+class PartRow(msgspec.Struct, frozen=True):
+    number: int
+    blob: str
+    size: int
+    etag: str
+    checksum: str
+    created: int
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """The object that an upload becomes. `owner`, `now`, `quota`: the same parameters as those of `put`."""
+
+    before: State
+    new: Properties
+    parts: tuple[BlobPart, ...]
+    owner: str | None
+    now: int
+    quota: Quota
+
+
+def begin_multipart(connection: apsw.Connection, row: UploadRow, most: int) -> None:
+    """Add an upload. `most`: the limit of begun uploads of the project. Raises: TooManyUploads."""
+    if connection.execute("SELECT count(*) FROM uploads").get >= most:
+        raise TooManyUploads(
+            f"A project may have {most} uploads in several parts. Complete or abort some of them.", limit=most
+        )
+    connection.execute(f"INSERT INTO uploads ({UPLOAD}) VALUES (?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
+
+
+def multipart(connection: apsw.Connection, id: str, bucket: int, key: bytes) -> UploadRow:
+    """Return the upload with this id for this key. Raises: UploadNotFound."""
+    query = f"SELECT {UPLOAD} FROM uploads WHERE id = ? AND bucket = ? AND key = ?"
+    row: Any = connection.execute(query, (id, bucket, key)).fetchone()
+    if row is None:
+        raise UploadNotFound("There is no such upload of this key: it was completed, aborted, or has expired.")
+    return UploadRow(*row)
+
+
+def put_part(connection: apsw.Connection, upload: UploadRow, part: PartRow, quota: Quota) -> None:
+    """Add a part, or replace the part with this number. Raises: UploadNotFound, StorageQuotaExceeded."""
+    multipart(connection, upload.id, upload.bucket, upload.key)
+    query = f"SELECT {PART} FROM upload_parts WHERE upload = ? AND number = ?"
+    before: Any = connection.execute(query, (upload.id, part.number)).fetchone()
+    if before is not None:
+        _forget_part(connection, upload.id, PartRow(*before), part.created)
+    add_blob(connection, part.blob, part.size)
+    refer(connection, [BlobPart(0, part.blob, part.size)])
+    connection.execute(
+        f"INSERT INTO upload_parts (upload, {PART}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (upload.id, *msgspec.structs.astuple(part)),
+    )
+    _count_parts(connection, part.size)
+    check_quota(connection, 0, part.size, quota)
+
+
+def parts_of_upload(connection: apsw.Connection, upload: str, after: int = 0, limit: int = -1) -> list[PartRow]:
+    """Return the parts in the order of their numbers. `after`: the last number of the previous call."""
+    query = f"SELECT {PART} FROM upload_parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"
+    return [PartRow(*row) for row in connection.execute(query, (upload, after, limit))]
+
+
+def complete_multipart(connection: apsw.Connection, upload: UploadRow, completion: Completion) -> ObjectRow:
+    """Make the named parts the object, and end the upload. Raises: UploadNotFound, Moved, StorageQuotaExceeded."""
+    multipart(connection, upload.id, upload.bucket, upload.key)
+    parts = parts_of_upload(connection, upload.id)
+    _count_parts(connection, -sum([part.size for part in parts]))  # first: these bytes must not count twice
+    owner, now, quota = completion.owner, completion.now, completion.quota
+    place = (upload.bucket, upload.key)
+    written = put(connection, place, completion.before, completion.new, completion.parts, owner, now, quota)
+    connection.execute("DELETE FROM upload_parts WHERE upload = ?", (upload.id,))
+    for part in parts:
+        release(connection, part.blob, now)
+    connection.execute("DELETE FROM uploads WHERE id = ?", (upload.id,))
+    return written
+
+
+def end_multipart(connection: apsw.Connection, upload: str, now: int) -> bool:
+    """Delete an upload and its parts. Return False if there is no such upload."""
+    for part in parts_of_upload(connection, upload):
+        _forget_part(connection, upload, part, now)
+    connection.execute("DELETE FROM uploads WHERE id = ?", (upload,))
+    return connection.changes() == 1
+
+
+def end_multiparts_of(connection: apsw.Connection, bucket: int, now: int) -> None:
+    """Delete all uploads to a bucket."""
+    for row in connection.execute("SELECT id FROM uploads WHERE bucket = ?", (bucket,)).fetchall():
+        end_multipart(connection, str(row[0]), now)
+
+
+def expired_multiparts(connection: apsw.Connection, before: int, limit: int) -> list[str]:
+    """Return uploads that were begun before this time, oldest first."""
+    query = "SELECT id FROM uploads WHERE created < ? ORDER BY created LIMIT ?"
+    return [str(row[0]) for row in connection.execute(query, (before, limit))]
+
+
+def multiparts_from(connection: apsw.Connection, bucket: int, at: tuple[bytes, str], limit: int) -> list[UploadRow]:
+    """Return uploads to a bucket, in the order of key and id. `at`: the key and the id after which the list begins."""
+    query = f"SELECT {UPLOAD} FROM uploads WHERE bucket = ? AND (key, id) > (?, ?) ORDER BY key, id LIMIT ?"
+    return [UploadRow(*row) for row in connection.execute(query, (bucket, *at, limit))]
+
+
+def numbered(parts: Sequence[PartRow]) -> tuple[BlobPart, ...]:
+    """Return the parts as blobs of an object, one after the other. Only the last part may be empty."""
+    found, position = [], 0
+    for part in parts:
+        found.append(BlobPart(position, part.blob, part.size, part.number, part.checksum))
+        position += part.size
+    return tuple(found)
+
+
+def _forget_part(connection: apsw.Connection, upload: str, part: PartRow, now: int) -> None:
+    connection.execute("DELETE FROM upload_parts WHERE upload = ? AND number = ?", (upload, part.number))
+    release(connection, part.blob, now)
+    _count_parts(connection, -part.size)
+
+
+def _count_parts(connection: apsw.Connection, size: int) -> None:
+    connection.execute("UPDATE totals SET upload_bytes = upload_bytes + ?", (size,))
