@@ -29,6 +29,7 @@ from tests.bundoc.backups.backed_up import (
 )
 from tests.bundoc.backups.two_rooms import blobs_in, create_bucket, files_of, two_rooms, upload
 from tests.fakes import FakeKms
+from tests.storage.room import put_in_parts
 
 LARGE = (3 << 20) + 5
 
@@ -48,11 +49,13 @@ async def test_documents_and_files_come_back_together(tmp_path: Path) -> None:
         wanted = {"small": b"small", "large": os.urandom(LARGE), "empty": b""}
         for key, content in wanted.items():
             await upload(both.storage, key, content)
+        wanted["parts"] = os.urandom(700_000)
+        await put_in_parts(both.storage, "parts", wanted["parts"])
         before = await bodies(both.bundoc)
         id = await backed_up(both.bundoc)
         backup = await the_backup(both.bundoc, id)
         assert backup.objects is not None
-        assert (backup.objects.objects, backup.objects.bytes) == (3, LARGE + 5)
+        assert (backup.objects.objects, backup.objects.bytes) == (4, LARGE + 700_005)
         assert backup.documents_at <= backup.objects.taken_at
         await put(both.bundoc, "d2")
         await upload(both.storage, "small", b"changed")
