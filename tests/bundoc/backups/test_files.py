@@ -49,6 +49,7 @@ async def test_documents_and_files_come_back_together(tmp_path: Path) -> None:
         wanted = {"small": b"small", "large": os.urandom(LARGE), "empty": b""}
         for key, content in wanted.items():
             await upload(both.storage, key, content)
+        both.storage.multipart_acts.min_part_bytes = 1
         wanted["parts"] = os.urandom(700_000)
         await put_in_parts(both.storage, "parts", wanted["parts"])
         before = await bodies(both.bundoc)
