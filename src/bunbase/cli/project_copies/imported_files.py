@@ -30,7 +30,7 @@ SENT_BYTES: Final = 256 << 10
 SILENCE_SECONDS: Final = 300.0
 
 
-class Body:
+class RepeatedBody:
     """The body of an upload, which may be sent several times."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -156,7 +156,7 @@ class ImportedFiles:
                 **({"if-none-match": "*"} if etag is None else {"if-match": f'"{etag}"'}),
             }
             path = object_path(found.bucket, found.key)
-            body: Any = Body(content)
+            body: Any = RepeatedBody(content)
             refuse(self.session.send(Call("PUT", path, headers=headers, content=body, seconds=SILENCE_SECONDS)))
 
 
