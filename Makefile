@@ -49,6 +49,7 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_SIGN_IN_KILLS=$${BUNBASE_SIGN_IN_KILLS:-3} $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_sign_ins.py
 	BUNBASE_WALK_KILLS=$${BUNBASE_WALK_KILLS:-10} $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_walks.py
 	BUNBASE_STORAGE_KILLS=$${BUNBASE_STORAGE_KILLS:-100} $(BIN)/pytest --timeout 7200 -s tests/storage/whole/test_killed.py
+	BUNBASE_RESTORE_KILLS=1 $(BIN)/pytest --timeout 7200 -s tests/bundoc/backups/test_killed_restores.py
 	BUNBASE_CHANNEL_KILLS=1 $(BIN)/pytest --timeout 7200 -s tests/e2e/killed/test_channels.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest --timeout 7200 -s tests/e2e/test_comes_back.py
 

@@ -42,13 +42,14 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
 from bunbase.contracts.idempotency import IdempotencyMismatch
+from bunbase.contracts.storage import Storage
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem, Unauthenticated
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.ndjson import ImportLine
 from bunbase.pkg.rules.refusal import InvalidRule
-from tests.bundoc.backups.backed_up import ended
+from tests.bundoc.backups.backed_up import NoFiles, ended
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
 
@@ -62,7 +63,7 @@ def kms() -> FakeKms:
 
 @pytest.fixture(params=["local", "remote"])
 async def bundoc(request: pytest.FixtureRequest, tmp_path: Path, kms: FakeKms) -> AsyncIterator[Bundoc]:
-    async with opened(MODULE, Rooms({Kms: kms}), site(tmp_path), request.param) as service:
+    async with opened(MODULE, Rooms({Kms: kms, Storage: NoFiles()}), site(tmp_path), request.param) as service:
         yield service
 
 
@@ -480,7 +481,7 @@ async def test_a_call_that_waits_for_changes_returns_at_the_next_change(bundoc: 
 
 
 async def test_documents_survive_a_restart(tmp_path: Path, kms: FakeKms) -> None:
-    rooms = Rooms({Kms: kms})
+    rooms = Rooms({Kms: kms, Storage: NoFiles()})
     async with opened(MODULE, rooms, site(tmp_path)) as bundoc:
         written = await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
 

@@ -19,8 +19,9 @@ from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.storage import Storage
 from bunbase.pkg.modules import Rooms
-from tests.bundoc.backups.backed_up import ended
+from tests.bundoc.backups.backed_up import NoFiles, ended
 from tests.bundoc.live.model import Held, ModelEdge, whole
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, opened, publishable_caller, secret_caller, site
@@ -31,7 +32,7 @@ DEADLINE_SECONDS = 20.0
 
 @pytest.fixture(params=["local", "remote"])
 async def bundoc(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bundoc]:
-    async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path), request.param) as service:
+    async with opened(MODULE, Rooms({Kms: FakeKms(), Storage: NoFiles()}), site(tmp_path), request.param) as service:
         yield service
 
 

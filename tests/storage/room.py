@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.file_usage import FileUsage
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.multipart import CompletedUpload, Completing, NamedPart, NewMultipart, NewPart, PartPlace
 from bunbase.contracts.storage import NewObject, Opened, Piece, Place, Reading, Storage, WrittenObject
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.usage.batches import Batch, Receipt
 from bunbase.storage.module import MODULE
 from bunbase.storage.service import StorageService
 from bunbase.storage.settings import StorageSettings
@@ -23,11 +27,21 @@ SECRET = secret_caller("prj_a")
 SETTINGS = StorageSettings(min_free_mib=0)
 
 
+class Uncounted:
+    """A ledger that forgets everything."""
+
+    async def add_file_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        return Receipt(sent, True)
+
+
 @asynccontextmanager
-async def opened_storage(directory: Path, kms: FakeKms, clock: Clock | None = None) -> AsyncIterator[StorageService]:
+async def opened_storage(
+    directory: Path, kms: FakeKms, clock: Clock | None = None, functions: FileUsage | None = None
+) -> AsyncIterator[StorageService]:
     kms.directories.clear()  # A new process of BunKMS does not know the directory yet.
     where = site(directory, clock=clock)
-    async with opened(MODULE, Rooms({Kms: kms, Bundoc: None}), where, settings=SETTINGS) as service:
+    rooms = Rooms({Kms: kms, Bundoc: None, Functions: functions or Uncounted()})
+    async with opened(MODULE, rooms, where, settings=SETTINGS) as service:
         yield service
 
 

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from bunbase.bundoc.backups.archive import DirectoryArchive
+from bunbase.bundoc.backups.blobs import BlobShelf
+from bunbase.bundoc.backups.files import BackedUpFiles
 from bunbase.bundoc.backups.proofs import Proofs
 from bunbase.bundoc.backups.routes import ROUTES as BACKUP_ROUTES
 from bunbase.bundoc.backups.users import BackedUpUsers
 from bunbase.bundoc.backups.work import BackupParts
-from bunbase.bundoc.jobs import back_up_job, check_live_job, tend_job, tend_live_job
+from bunbase.bundoc.jobs import back_up_job, check_live_job, free_blobs_job, settle_job, tend_job, tend_live_job
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.routes import ROUTES
 from bunbase.bundoc.routes.fast import FAST_ROUTES
@@ -23,6 +25,7 @@ from bunbase.bundoc.transfer.routes import ROUTES as TRANSFER_ROUTES
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
@@ -41,7 +44,10 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
         copies = SqliteCopies(engine.files, engine.news)
         directory = Path(settings.backup_directory) if settings.backup_directory else site.data_dir / BACKUPS
         archive = DirectoryArchive(directory, Proofs(rooms[Kms]))
-        parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)))
+        shelf = BlobShelf(directory)
+        await shelf.note_all()
+        files = BackedUpFiles(rooms.later(Storage), shelf, archive, site.clock)
+        parts = BackupParts(copies, archive, BackedUpUsers(rooms[Kms], rooms.later(TenantAuth)), files)
         room = BundocRoom(engine, parts, site.clock, settings, site.dev, rooms.later(Functions))
         try:
             async with running(
@@ -49,6 +55,8 @@ async def open_bundoc(settings: BundocSettings, rooms: Rooms, site: Site) -> Asy
                 tend_live_job(room.live_queries),
                 check_live_job(room.live_queries),
                 back_up_job(room.backup_service),
+                free_blobs_job(room.backup_service),
+                settle_job(room.backup_service),
             ):
                 yield room
         finally:
@@ -61,7 +69,7 @@ MODULE = Module(
     "bundoc",
     provides=Bundoc,
     needs=(Kms,),
-    calls=(TenantAuth, Functions),
+    calls=(TenantAuth, Functions, Storage),
     settings=BundocSettings,
     open=open_bundoc,
     routes=(*ROUTES, *BACKUP_ROUTES, *TRANSFER_ROUTES),

@@ -142,8 +142,8 @@ class BundocRoom:
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
         return await self.documents.test_rules(caller, body)
 
-    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
-        return await self.backup_service.create_backup(caller, users)
+    async def create_backup(self, caller: Caller, users: bool = False, files: bool = True) -> BackupJob:
+        return await self.backup_service.create_backup(caller, users, files)
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         return await self.backup_service.backups(caller, limit, cursor)
@@ -151,13 +151,19 @@ class BundocRoom:
     async def backup(self, caller: Caller, id: str) -> Backup:
         return await self.backup_service.backup(caller, id)
 
-    async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        return await self.backup_service.verify_backup(caller, id)
+    async def verify_backup(self, caller: Caller, id: str, deep: bool = False) -> BackupJob:
+        return await self.backup_service.verify_backup(caller, id, deep)
 
     async def restore_backup(
-        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+        self,
+        caller: Caller,
+        source: Caller,
+        id: str,
+        unauthenticated: bool = False,
+        users: bool = False,
+        files: bool = True,
     ) -> BackupJob:
-        return await self.backup_service.restore_backup(caller, source, id, unauthenticated, users)
+        return await self.backup_service.restore_backup(caller, source, id, unauthenticated, users, files)
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         await self.backup_service.delete_backup(caller, id)

@@ -55,6 +55,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     `backup_every_hours`: hours between two backups of a project without its own schedule; 0 for never.
     `backups_kept`: the number of scheduled backups that are kept.
     `backup_users`: true if scheduled backups include the users of the project.
+    `backup_files`: true if scheduled backups include the files of the project.
     `backup_seconds`: a backup, verification or restore that takes longer than this is stopped.
 
     `replaces_directory`: the id of a directory that is lost permanently; the present data directory replaces it.
@@ -92,5 +93,6 @@ class BundocSettings(msgspec.Struct, frozen=True):
     )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
     backup_users: bool = False
+    backup_files: bool = True
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200
     replaces_directory: Annotated[str, msgspec.Meta(max_length=64)] = ""

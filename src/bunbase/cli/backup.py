@@ -1,4 +1,4 @@
-"""`bunbase backup`: back up, verify, restore and clone a project's documents."""
+"""`bunbase backup`: back up, verify, restore and clone a project's documents and files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
-from bunbase.cli.project_copies.cloning import NewClone, backups_path, cloned, create_backup, told_users
-from bunbase.cli.project_copies.parts import Extra, With
+from bunbase.cli.project_copies.cloning import NewClone, backups_path, cloned, create_backup, parts_asked, told_users
+from bunbase.cli.project_copies.parts import Extra, Part, With, Without
 from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupPage, BackupScheduleState
@@ -31,18 +31,21 @@ Unauthenticated = Annotated[
 ]
 
 
-app = App(name="backup", help="Back up, verify, restore and clone a project's documents.")
+app = App(name="backup", help="Back up, verify, restore and clone a project's documents and files.")
 
 
 @app.command
-def create(*, parts: With = (), flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Make an encrypted backup of the project's documents. Reads and writes continue meanwhile.
+def create(*, parts: With = (), without: Without = (), flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Make an encrypted backup of the project's documents and files. Reads and writes continue meanwhile.
 
-    Example: bunbase backup create
+    Files that another backup of the project has are not copied again.
+
+    Example: bunbase backup create --with users
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        backup = create_backup(session, needed_project(flags.project, session), Extra.USERS in parts, out)
+        project = needed_project(flags.project, session)
+        backup = create_backup(session, project, Extra.USERS in parts, Part.FILES not in without, out)
     if flags.json:
         out.document(backup)
     else:
@@ -63,21 +66,33 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         out.document(found)
         return
     out.table(
-        ("backup", "made", "why", "documents", "users", "size", "proof"), [_row(backup) for backup in found.items]
+        ("backup", "made", "why", "documents", "files", "users", "size", "proof"),
+        [_row(backup) for backup in found.items],
     )
     if not found.items:
         out.hint("There is no backup yet. Make one: bunbase backup create")
 
 
 @app.command
-def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def verify(
+    backup: BackupId,
+    /,
+    *,
+    deep: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Also decrypt all files of the backup.")
+    ] = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
     """Check a backup: the proof of its origin, all checksums, all database pages and all counts.
+
+    Each file must be there with its size. With --deep, all files are also decrypted.
 
     Example: bunbase backup verify bkp_1
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        call = Call("POST", backups_path(needed_project(flags.project, session), backup, "verify"))
+        path = backups_path(needed_project(flags.project, session), backup, "verify")
+        call = Call("POST", path, params={"deep": "true"} if deep else {})
         job = run_backup_job(session, call, f"verifying {backup}", out)
     if flags.json:
         out.document(job)
@@ -98,14 +113,16 @@ def restore(
         ),
     ] = "",
     parts: With = (),
+    without: Without = (),
     yes: Yes = False,
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Replace all documents of the project with the documents of a backup.
+    """Replace all documents and files of the project with those of a backup.
 
-    The server backs up the current documents first. With --with users, deleted users come back. Existing users get
-    the fields of the backup, and are signed out. The exit code is 1 if a user was refused.
+    The server backs up the current documents and files first. If the backup has no files, files stay as they are. With
+    --with users, deleted users come back. Existing users get the fields of the backup, and are signed out. The exit
+    code is 1 if a user was refused.
 
     Example: bunbase backup restore bkp_1
     """
@@ -114,19 +131,21 @@ def restore(
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
         if not yes:
             out.warn(
-                f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}, "
+                f"This replaces all documents and files of {project.name} ({project.slug}) with those of {backup}, "
                 "and also the rules, schemas and indexes."
             )
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
-        params = {"users": "true"} if parts else {}
+        params = parts_asked(Extra.USERS in parts, Part.FILES not in without)
         call = Call("POST", backups_path(project.id, "restore"), params=params, json=body)
         job = run_backup_job(session, call, f"restoring {backup}", out)
     if flags.json:
         out.document(job)
-    out.done(f"{project.name} now holds the documents of {backup}.")
+    out.done(f"{project.name} now holds the documents {'and files ' if job.files else ''}of {backup}.")
+    if not job.files and not without:
+        out.hint("This backup has no files, so the files of the project stay as they were.")
     if job.safety_backup:
-        out.hint(f"To get the replaced documents back: bunbase backup restore {job.safety_backup}")
+        out.hint(f"To get the replaced state back: bunbase backup restore {job.safety_backup}")
     return told_users(job.users, out)
 
 
@@ -139,17 +158,19 @@ def clone(
         str, Parameter(show_default=False, help="The id of the backup to copy. Default: copy the current documents.")
     ] = "",
     parts: With = (),
+    without: Without = (),
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Create a project with a copy of this project's documents, encrypted with a new key.
+    """Create a project with a copy of this project's documents and files, encrypted with a new key.
 
     Example: bunbase backup clone Preview
     """
     out = Output(flags.json)
     with open_session(flags) as session:
         source = needed_project(flags.project, session)
-        wanted = NewClone(name, source, backup, unauthenticated=unauthenticated, users=Extra.USERS in parts)
+        users, files = Extra.USERS in parts, Part.FILES not in without
+        wanted = NewClone(name, source, backup, unauthenticated=unauthenticated, users=users, files=files)
         new, job = cloned(session, wanted, out)
     out.done(f"{new.name} ({new.slug}) holds a copy. Its secret key will not be shown again.")
     out.hint(f"To use the new project: bunbase projects use {new.slug}")
@@ -184,6 +205,9 @@ def schedule(
     users: Annotated[
         bool | None, Parameter(show_default=False, help="Scheduled backups have the project's users too.")
     ] = None,
+    files: Annotated[
+        bool | None, Parameter(show_default=False, help="Scheduled backups have the project's files too. Default: yes.")
+    ] = None,
     inherit: Annotated[
         bool, Parameter(negative="", show_default=False, help="Use the schedule of the installation again.")
     ] = False,
@@ -194,9 +218,9 @@ def schedule(
     Example: bunbase backup schedule --every-hours 6 --kept 28
     """
     out = Output(flags.json)
-    changed = (every_hours, kept, users) != (None, None, None)
+    changed = (every_hours, kept, users, files) != (None, None, None, None)
     if inherit and changed:
-        raise Usage("--inherit cannot be combined with --every-hours, --kept or --users.")
+        raise Usage("--inherit cannot be combined with --every-hours, --kept, --users or --files.")
     with open_session(flags) as session:
         path = backups_path(needed_project(flags.project, session), "schedule")
         now = session.ask(BackupScheduleState, Call("DELETE" if inherit else "GET", path))
@@ -205,6 +229,7 @@ def schedule(
                 "every_hours": now.every_hours if every_hours is None else every_hours,
                 "kept": now.kept if kept is None else kept,
                 "users": now.users if users is None else users,
+                "files": now.files if files is None else files,
             }
             now = session.ask(BackupScheduleState, Call("PUT", path, json=body))
     if flags.json:
@@ -212,18 +237,27 @@ def schedule(
         return
     often = f"every {now.every_hours} h" if now.every_hours else "never"
     whose = "this project's" if now.own else "the installation's"
-    with_users = "yes" if now.users else "no"
-    out.facts([("backed up", often), ("kept", now.kept), ("with users", with_users), ("schedule", whose)])
+    with_users, with_files = ["yes" if part else "no" for part in (now.users, now.files)]
+    out.facts(
+        [
+            ("backed up", often),
+            ("kept", now.kept),
+            ("with files", with_files),
+            ("with users", with_users),
+            ("schedule", whose),
+        ]
+    )
 
 
-def _row(backup: Backup) -> tuple[str, datetime, str, int, int | None, str, Authenticity]:
+def _row(backup: Backup) -> tuple[str, datetime, str, int, int | None, int | None, str, Authenticity]:
     return (
         backup.id,
         datetime.fromisoformat(backup.created_at),
         backup.reason.value,
         _documents(backup),
+        None if backup.objects is None else backup.objects.objects,
         backup.users,
-        size_text(backup.size()),
+        _size(backup),
         backup.authenticity,
     )
 
@@ -233,9 +267,15 @@ def _facts(backup: Backup) -> list[tuple[str, object]]:
         ("backup", backup.id),
         ("made", datetime.fromisoformat(backup.created_at)),
         ("documents", _documents(backup)),
+        ("files", "no" if backup.objects is None else backup.objects.objects),
         *([] if backup.users is None else [("users", backup.users)]),
-        ("size", size_text(backup.size())),
+        ("size", _size(backup)),
     ]
+
+
+def _size(backup: Backup) -> str:
+    """Return the size with the blobs of files, which backups share."""
+    return size_text(backup.size() + (0 if backup.objects is None else backup.objects.blob_bytes))
 
 
 def _documents(backup: Backup) -> int:

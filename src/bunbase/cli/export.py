@@ -1,4 +1,4 @@
-"""`bunbase export`: a project as one file, with collections, documents and users."""
+"""`bunbase export`: a project as one file, with collections, documents, files and users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, counted, size_text
-from bunbase.cli.project_copies.parts import Extra, With
+from bunbase.cli.project_copies.parts import Extra, Part, With, Without
 from bunbase.cli.project_copies.writing import ExportedProject, Exporting, new_file
 from bunbase.cli.session import open_session
 from bunbase.contracts.platform import Project
@@ -23,9 +23,10 @@ def export_project(
     /,
     *,
     parts: With = (),
+    without: Without = (),
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Export a project to one file: its collections with schemas, indexes and rules, its documents, and its users.
+    """Export a project to one file: its collections with schemas, indexes and rules, its documents, files and users.
 
     The file does not contain functions, variables, settings for users, members, or keys.
 
@@ -37,11 +38,14 @@ def export_project(
     with open_session(flags) as session:
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
         with out.working(f"exporting to {file}") as told, new_file(file) as target:
-            counts = Exporting(session, project, target, told).run(Extra.USERS in parts)
+            counts = Exporting(session, project, target, told).run(Extra.USERS in parts, Part.FILES not in without)
     size = file.stat().st_size
     if flags.json:
-        out.document(ExportedProject(str(file), size, counts.collections, counts.documents, counts.users))
+        out.document(
+            ExportedProject(str(file), size, counts.collections, counts.documents, counts.users, counts.objects)
+        )
     told_parts = [counted(counts.collections, "collection"), counted(counts.documents, "document")]
+    told_parts += [] if without else [counted(counts.objects, "file")]
     told_parts += [counted(counts.users, "user")] if parts else []
     out.done(f"Exported {', '.join(told_parts)} to {file} ({size_text(size)}).")
     if parts:

@@ -13,6 +13,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output
 from bunbase.cli.project_copies.checking import CheckedFile, checked_file
 from bunbase.cli.project_copies.error_groups import COLUMNS, CONFLICTS, ErrorGroups
+from bunbase.cli.project_copies.imported_files import ImportedFiles
 from bunbase.cli.project_copies.reading import size_of
 from bunbase.cli.project_copies.sending import Choices, Conflict, Sending, Tally
 from bunbase.cli.session import open_session
@@ -25,13 +26,14 @@ def import_project(
     /,
     *,
     on_conflict: Annotated[
-        Conflict, Parameter(help="How to treat a collection, user or document that the project has already.")
+        Conflict, Parameter(help="How to treat a collection, user, document or file that the project has already.")
     ] = Conflict.FAIL,
     dry_run: Annotated[
         bool, Parameter(negative="", show_default=False, help="Check the file and the project; write nothing.")
     ] = False,
     from_line: Annotated[
-        int, Parameter(show_default=False, help="Send only users and documents from this line on. Default: all lines.")
+        int,
+        Parameter(show_default=False, help="Send only what is in this line and later ones. Default: all lines."),
     ] = 1,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
@@ -59,8 +61,10 @@ def import_project(
 
 
 def _send(sending: Sending, file: Path, size: int, out: Output) -> None:
+    files = ImportedFiles(sending)
     try:
         sending.send_settings(out)
+        files.send_buckets()
         with out.progress(f"importing {file}", size) as bar:
             place = [0]
 
@@ -68,6 +72,7 @@ def _send(sending: Sending, file: Path, size: int, out: Output) -> None:
                 place[0] = done
 
             sending.send_lines(file, on_bytes, lambda: bar(place[0], f"line {sending.last_line}"))
+            files.send_objects(file, on_bytes, lambda: bar(place[0], f"line {sending.last_line}"))
         sending.begin_asking(out)
     except BaseException:
         if sending.last_line and not sending.choices.dry_run:
@@ -94,6 +99,8 @@ def _show_damage(out: Output, checked: CheckedFile) -> None:
 
 def _show(out: Output, sending: Sending, dry_run: bool) -> None:
     tallies = {"collections": sending.collections, "users": sending.users, "documents": sending.documents}
+    if sending.checked.header.files:
+        tallies |= {"buckets": sending.buckets, "files": sending.objects}
     if out.json:
         document: dict[str, Any] = {**tallies, "last_line": sending.last_line, "failed": sending.errors.count}
         out.document(document | {"dry_run": dry_run, "errors": sending.errors.sorted()})

@@ -156,7 +156,7 @@ def rotate(
 
 @app.command
 def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Encrypt the project's documents with a new data key. Reads and writes continue meanwhile.
+    """Encrypt the project's documents, and the names of its files, with new data keys. Reads and writes continue.
 
     Example: bunbase keys rotate-data
     """
@@ -164,7 +164,7 @@ def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     with open_session(flags) as session:
         at_key = at("projects", needed_project(flags.project, session), "data-key")
         state = session.ask(KeyState, Call("POST", f"{at_key}/rotate"))
-        with out.busy("encrypting the documents with a new key"):
+        with out.busy("encrypting the documents and the names of files with new keys"):
             while state.rotating:
                 time.sleep(LOOK_SECONDS)
                 state = session.ask(KeyState, Call("GET", at_key))
@@ -172,7 +172,7 @@ def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         raise Failure(state.failed, "The key was not rotated: the old key is still in use. Try again.")
     if flags.json:
         out.document(state)
-    out.done("The documents are encrypted with a new key.")
+    out.done("The documents and the names of files are encrypted with new keys.")
 
 
 @app.command

@@ -13,7 +13,7 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_copies.cloning import NewClone, cloned, told_users
-from bunbase.cli.project_copies.parts import Extra, With
+from bunbase.cli.project_copies.parts import Extra, Part, With, Without
 from bunbase.cli.project_file import NAME, project_file_path, read_project_file
 from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.prompts import confirm as confirm_yes
@@ -108,6 +108,7 @@ def clone(
     /,
     *,
     parts: With = (),
+    without: Without = (),
     org: Annotated[
         str,
         Parameter(
@@ -117,7 +118,7 @@ def clone(
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> int:
-    """Create a project that is a copy of another project: its documents, and its collections with indexes and rules.
+    """Create a project that is a copy of another project: its documents, files, and collections with indexes and rules.
 
     The copy is encrypted with a key of its own. Functions, variables, settings for users, members and keys are not
     copied. The chosen project stays the same.
@@ -127,7 +128,7 @@ def clone(
     out = Output(flags.json)
     with open_session(flags) as session:
         copied = session.ask(Project, Call("GET", at("projects", source)))
-        wanted = NewClone(name, copied.id, org=org, users=Extra.USERS in parts)
+        wanted = NewClone(name, copied.id, org=org, users=Extra.USERS in parts, files=Part.FILES not in without)
         new, job = cloned(session, wanted, out)
     out.done(f"{new.name} ({new.slug}) is a copy of {copied.name}. Its secret key will not be shown again.")
     out.hint(f"Next: bunbase projects use {new.slug}. Then deploy its functions and settings, and set its variables.")

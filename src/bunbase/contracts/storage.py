@@ -19,6 +19,7 @@ from bunbase.contracts.multipart import MultipartMethods
 from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
 from bunbase.contracts.resumable import ResumableMethods
+from bunbase.contracts.storage_copies import FileCopies, FilesKey
 from bunbase.contracts.stored_object import Milliseconds
 from bunbase.contracts.stored_object import StoredObject as StoredObject
 from bunbase.pkg.errors import Problem
@@ -246,8 +247,9 @@ ALWAYS: Final = Conditions()
 class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The headers of an upload. `length`: the declared number of bytes, or None if the client did not send it.
 
-    `md5`: the expected digest in hexadecimal digits, or empty. `extras`: the properties that only the S3 port sets.
-    `wait_seconds`: the longest wait for a place, if too many uploads run in the project.
+    `md5`: the expected digest in hexadecimal digits, or empty. `owner`: the id of the user who owns a new object; only
+    servers and members of the project may set it. `extras`: the properties that only the S3 port sets. `wait_seconds`:
+    the longest wait for a place, if too many uploads run in the project.
     """
 
     content_type: str = ""
@@ -258,6 +260,7 @@ class NewObject(msgspec.Struct, frozen=True, omit_defaults=True):
     md5: str = ""
     extras: ObjectExtras = NO_EXTRAS
     wait_seconds: float = 0.0
+    owner: str = ""
 
 
 class WrittenObject(msgspec.Struct, frozen=True):
@@ -403,10 +406,10 @@ class StorageUsage(msgspec.Struct, frozen=True):
     max_bytes: int
 
 
-class Storage(MultipartMethods, ResumableMethods, Protocol):
+class Storage(MultipartMethods, ResumableMethods, FileCopies, Protocol):
     """Every call takes the project from the Caller. Each call may raise RuleDenied, Forbidden, InsufficientScope,
-    StorageUnreadable, StorageBusy and the problems of BunKMS. RuleDenied and DiskFull are defined in
-    contracts.bundoc.problems.
+    StorageUnreadable, StorageBusy, ProjectRestoring and the problems of BunKMS. RuleDenied, DiskFull and
+    ProjectRestoring are defined in contracts.bundoc.
     """
 
     async def buckets(self, caller: Caller) -> Buckets: ...
@@ -503,6 +506,14 @@ class Storage(MultipartMethods, ResumableMethods, Protocol):
 
     async def stored(self, caller: Caller) -> StorageUsage:
         """Return the present size of the project."""
+        ...
+
+    async def files_key(self, caller: Caller) -> FilesKey | None:
+        """Return the state of the key of the list of objects; None if the project has no buckets."""
+        ...
+
+    async def rotate_files_key(self, caller: Caller) -> FilesKey | None:
+        """Start to encrypt the list of objects under a new key; reads and writes continue."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -84,9 +84,13 @@ MAY_CALL: Final = {
     "storage": {
         GATEWAY: """abort_multipart abort_upload begin_chunk begin_multipart begin_part begin_resumable begin_upload
                     bucket buckets complete_multipart copy_object create_bucket delete_bucket delete_object
-                    delete_objects end_resumable feed_chunk feed_upload finish_chunk finish_part finish_upload
-                    multiparts object_parts objects parts read resumable set_tags sign stored update_bucket""",
+                    delete_objects end_resumable feed_chunk feed_upload files_key finish_chunk finish_part
+                    finish_upload multiparts object_parts objects parts read resumable rotate_files_key set_tags
+                    sign stored update_bucket""",
         "platform": "drop_project",
+        "bundoc": """abort_restore begin_restore commit_restore copied_blob copied_files feed_blob feed_list
+                     file_projects files_state lacking_blobs prepare_restore prepared_restores release_files
+                     restored_list""",
         "functions": """abort_upload begin_upload changes copy_object delete_object delete_objects feed_upload
                         finish_upload objects read sign""",
     },
@@ -100,6 +104,7 @@ MAY_CALL: Final = {
                     follow_logs function functions invoke job jobs logs rehearse_walk replay_job rollback runs
                     sandbox_layers schedules set_variable stats usage variables versions walk walks""",
         "platform": "drop_project pause_project",
+        "storage": "add_file_usage",
         "bundoc": "hook_state refuse_hook_answer run_hook",
         "tenant_auth": "enqueue enqueue_hook hook_state refuse_hook_answer run_hook",
     },

@@ -125,6 +125,9 @@ buncast_streams_ended = Counter(
 storage_bytes = Counter("bunbase_storage_bytes_total", "Bytes of objects that came in or went out", ["direction"])
 storage_writes = Counter("bunbase_storage_writes_total", "Objects written, by the way", ["by"])
 storage_damaged = Counter("bunbase_storage_damaged_total", "Reads of objects whose stored bytes are damaged or missing")
+bundoc_backups_without_files = Counter(
+    "bunbase_bundoc_backups_without_files_total", "Scheduled backups whose files could not be copied"
+)
 storage_swept = Counter("bunbase_storage_swept_total", "Blobs that the sweeper deleted, by the reason", ["why"])
 storage_uploads = Gauge("bunbase_storage_uploads", "Uploads that run now")
 s3_requests = Counter("bunbase_s3_requests_total", "Requests to the S3 port", ["command", "code"])

@@ -9,6 +9,7 @@ from functools import partial
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.storage import Storage
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
@@ -34,8 +35,10 @@ async def open_storage(settings: StorageSettings, rooms: Rooms, site: Site) -> A
         await check_directory(directory, bind, settings.replaces_directory, contents="objects", setting=REPLACES)
         files = OpenFiles(directory, rooms[Kms], pool, settings.max_open)
         blobs = open_blobs(settings, directory / "blobs", pool)
+        files.has_blobs = blobs.any
         deciding = Deciding(rooms[Bundoc], site.clock)
-        service = StorageService(Holdings(files, blobs, deciding, settings, site.clock, pool))
+        holdings = Holdings(files, blobs, deciding, settings, site.clock, pool)
+        service = StorageService(holdings, rooms.later(Functions))
         try:
             async with running(*storage_jobs(service)):
                 yield service
@@ -47,6 +50,7 @@ MODULE = Module(
     "storage",
     provides=Storage,
     needs=(Kms, Bundoc),
+    calls=(Functions,),
     settings=StorageSettings,
     open=open_storage,
     routes=ROUTES,

@@ -15,7 +15,9 @@ from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.clock import Clock
+from bunbase.contracts.storage import Storage
+from bunbase.contracts.storage_copies import CopiedList, FilesKey, FilesState, NamedBlobs, NewRestore, PreparedRestore
+from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, secret_caller, site
@@ -29,11 +31,55 @@ OTHER_SERVER = secret_caller("prj_b")
 OTHER_OWNER = member_caller("prj_b")
 
 
+class NoFiles:
+    """Storage for projects without buckets. `restored`: the projects whose files were replaced."""
+
+    def __init__(self) -> None:
+        self.restored: list[str] = []
+
+    async def file_projects(self) -> tuple[str, ...]:
+        return ()
+
+    async def files_state(self, project: str) -> FilesState | None:
+        return None
+
+    async def copied_files(self, project: str) -> AsyncIterator[CopiedList]:
+        for _ in ():
+            yield _
+
+    async def release_files(self, project: str) -> None: ...
+
+    async def begin_restore(self, project: str, new: NewRestore) -> None: ...
+
+    async def restored_list(self, project: str, restore: str) -> CopiedList:
+        return CopiedList("", 0, 0, 0, 0, SystemClock().now(), 0)
+
+    async def lacking_blobs(self, project: str, restore: str) -> AsyncIterator[NamedBlobs]:
+        for _ in ():
+            yield _
+
+    async def prepare_restore(self, project: str, restore: str) -> None: ...
+
+    async def commit_restore(self, project: str, restore: str) -> None:
+        self.restored.append(project)
+
+    async def abort_restore(self, project: str, restore: str) -> None: ...
+
+    async def files_key(self, caller: Caller) -> FilesKey | None:
+        return None
+
+    async def rotate_files_key(self, caller: Caller) -> FilesKey | None:
+        return None
+
+    async def prepared_restores(self) -> tuple[PreparedRestore, ...]:
+        return ()
+
+
 @asynccontextmanager
 async def whole_bundoc(
     data_dir: Path, kms: FakeKms, settings: BundocSettings = MANUAL_ONLY, clock: Clock | None = None
 ) -> AsyncIterator[BundocRoom]:
-    async with open_bundoc(settings, Rooms({Kms: kms}), site(data_dir, clock=clock)) as bundoc:
+    async with open_bundoc(settings, Rooms({Kms: kms, Storage: NoFiles()}), site(data_dir, clock=clock)) as bundoc:
         yield bundoc
 
 

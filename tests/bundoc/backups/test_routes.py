@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.platform import Membership, ProjectNotFound
 from bunbase.gateway.app import given
-from tests.bundoc.backups.backed_up import SERVER, ended, put, whole_bundoc
+from tests.bundoc.backups.backed_up import SERVER, NoFiles, ended, put, whole_bundoc
 from tests.bundoc.web import app_of
 from tests.fakes import FakeKms
 from tests.rooms import member_caller
@@ -61,7 +61,7 @@ async def operator_of() -> Caller:
 async def http(bundoc: Bundoc) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"client": Provide(server), "accessor": Provide(accessor_of)}
     callers |= {"member": Provide(member_of), "operator": Provide(operator_of)}
-    dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform()})}
+    dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform(), "storage": NoFiles()})}
     transport = httpx.ASGITransport(app=app_of("backups", dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -141,12 +141,13 @@ async def test_a_backup_is_restored_into_another_project_of_the_same_developer(
 async def test_a_backup_schedule_is_set_and_deleted(http: httpx.AsyncClient) -> None:
     at = f"{BACKUPS}/schedule"
 
-    assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False, "users": False}
+    assert (await http.get(at)).json() == {"every_hours": 0, "kept": 7, "own": False, "users": False, "files": True}
     assert (await http.put(at, json={"every_hours": 6, "kept": 3})).json() == {
         "every_hours": 6,
         "kept": 3,
         "own": True,
         "users": False,
+        "files": True,
     }
     assert problem(await http.put(at, json={"every_hours": -1, "kept": 3}))[0] == 422
     assert (await http.delete(at)).json()["own"] is False

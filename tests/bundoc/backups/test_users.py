@@ -16,13 +16,14 @@ from bunbase.contracts.bundoc.backups import BackupDamaged, BackupSchedule, Back
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.roles import Role
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.transfers import ImportedUsers
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
-from tests.bundoc.backups.backed_up import MANUAL_ONLY, OTHER_OWNER, OWNER, backed_up, ended, put
+from tests.bundoc.backups.backed_up import MANUAL_ONLY, OTHER_OWNER, OWNER, NoFiles, backed_up, ended, put
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, site
 
@@ -65,7 +66,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def bundoc(tmp_path: Path, kms: FakeKms, users: FakeUsers, clock: ManualClock) -> AsyncIterator[BundocRoom]:
-    rooms = Rooms({Kms: kms, TenantAuth: users})
+    rooms = Rooms({Kms: kms, TenantAuth: users, Storage: NoFiles()})
     async with open_bundoc(MANUAL_ONLY, rooms, site(tmp_path, clock=clock)) as bundoc:
         yield bundoc
 

@@ -13,6 +13,7 @@ from litestar.di import Provide
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.app import given
+from tests.bundoc.backups.backed_up import NoFiles
 from tests.bundoc.web import app_of
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
@@ -43,7 +44,9 @@ async def operator_of(request: Request[Any, Any, Any]) -> Caller:
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"accessor": accessor_of, "client": client_of, "member": member_of, "operator": operator_of}
-    dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service, "platform": None})
+    dependencies = {name: Provide(of) for name, of in callers.items()} | given(
+        {"bundoc": service, "platform": None, "storage": NoFiles()}
+    )
     transport = httpx.ASGITransport(app=app_of("routes", dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -109,7 +109,7 @@ def test_compressed_data_that_end_too_early_are_a_truncated_file(tmp_path: Path)
         (b"nonsense\n", "not_an_export"),
         (FIRST, "not_an_export"),
         (b'{"bunbase_export":"1"}\n', "not_an_export"),
-        (b'{"bunbase_export":2,"bunbase":"9.0"}\n', "unknown_format"),
+        (b'{"bunbase_export":3,"bunbase":"9.0"}\n', "unknown_format"),
         (b'{"bunbase_export":0}\n', "unknown_format"),
     ],
 )
@@ -169,3 +169,44 @@ def test_only_errors_of_what_the_project_has_already_are_conflicts() -> None:
 
     groups.add(3, "document_exists", "The document a exists already in posts.")
     assert groups.has(CONFLICTS)
+
+
+WITH_FILES = b'{"bunbase_export":2,"users":false,"files":true}\n'
+BUCKET = b'{"bucket":{"name":"photos","public":true}}\n'
+OBJECT = b'{"object":{"bucket":"photos","key":"../a","size":5,"etag":"5d41402abc4b2a76b9719d911017c592"}}\n'  # hello
+EMPTY = b'{"object":{"bucket":"photos","key":"","size":0,"etag":"d41d8cd98f00b204e9800998ecf8427e"}}\n'
+HEL, LO = b'{"bytes":"aGVs"}\n', b'{"bytes":"bG8="}\n'
+FILES_END = b'{"end":{"collections":0,"documents":0,"users":0,"buckets":1,"objects":2}}\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((WITH_FILES, BUCKET, OBJECT, HEL, LO, EMPTY, FILES_END), []),
+        ((HEADER, BUCKET, END), [("unexpected_bucket", [2])]),
+        ((WITH_FILES, BUCKET, BUCKET, OBJECT, HEL, LO, EMPTY, FILES_END), [("duplicate_bucket", [3])]),
+        ((WITH_FILES, OBJECT, HEL, LO, FILES_END), [("unexpected_content", [3, 4]), ("unknown_bucket", [2])]),
+        ((WITH_FILES, BUCKET, OBJECT, HEL, EMPTY, FILES_END), [("content_missing", [5, 6])]),
+        ((WITH_FILES, BUCKET, OBJECT, HEL, HEL, EMPTY, FILES_END), [("damaged_content", [5])]),
+        ((WITH_FILES, BUCKET, OBJECT, HEL, b'{"bytes":"bG9="}\n', EMPTY, FILES_END), []),
+        ((WITH_FILES, BUCKET, OBJECT, b'{"bytes":"aGVt"}\n', LO, EMPTY, FILES_END), [("damaged_content", [5])]),
+        ((WITH_FILES, BUCKET, OBJECT, b'{"bytes":"?"}\n', FILES_END), [("damaged_content", [4])]),
+        (
+            (WITH_FILES, BUCKET, OBJECT, HEL, LO, OBJECT, HEL, LO, FILES_END),
+            [("duplicate_id", [6]), ("unexpected_content", [7, 8])],
+        ),
+        ((WITH_FILES, BUCKET, EMPTY, DEFINE, FILES_END), [("after_files", [4])]),
+        ((WITH_FILES, BUCKET, EMPTY, FILES_END), [("wrong_counts", [4])]),
+        ((WITH_FILES, BUCKET, OBJECT, HEL), [("truncated_file", [4])]),
+    ],
+)
+def test_each_damage_of_files_is_told_with_its_line(
+    tmp_path: Path, lines: tuple[bytes, ...], expected: list[tuple[str, list[int]]]
+) -> None:
+    assert sorted(faults(checked(tmp_path / "shop.ndjson", *lines))) == expected
+
+
+def test_a_file_of_the_first_version_has_no_files_and_is_still_read() -> None:
+    found = checked_file(Path(__file__).parent / "export_of_0.1.0.ndjson", lambda _done: None)
+
+    assert (faults(found), found.counts, found.header.files) == ([], Counts(1, 2, 1), False)

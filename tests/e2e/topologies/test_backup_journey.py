@@ -64,6 +64,44 @@ def test_a_backup_is_made_verified_restored_and_deleted(instance: Instance, shop
     instance.bunbase("backup", "verify", made["id"], "--project", shop.project, code=1)
 
 
+PHOTO = "/v1/storage/objects/photos/a/rye.jpg"
+LARGE = bytes(range(256)) * 8000  # two pieces
+
+
+def test_files_come_back_with_the_documents_and_are_in_a_clone(instance: Instance, shop: Shop) -> None:
+    http, secret = instance.http, shop.secret
+    http.post("/v1/storage/buckets", json={"name": "photos"}, headers=secret).raise_for_status()
+    http.put(PHOTO, content=LARGE, headers=secret).raise_for_status()
+    made = instance.bunbase_json("backup", "create", "--project", shop.project)
+    assert (made["objects"]["objects"], made["objects"]["bytes"]) == (1, len(LARGE))
+    without = instance.bunbase_json("backup", "create", "--without", "files", "--project", shop.project)
+    assert without["objects"] is None
+    http.put(PHOTO, content=b"changed", headers=secret).raise_for_status()
+    http.put("/v1/storage/objects/photos/later", content=b"later", headers=secret).raise_for_status()
+    instance.bunbase("backup", "verify", made["id"], "--deep", "--project", shop.project)
+
+    instance.bunbase("backup", "restore", without["id"], "--yes", "--project", shop.project)
+    assert http.get(PHOTO, headers=secret).content == b"changed"
+    told = instance.bunbase_json("backup", "restore", made["id"], "--yes", "--project", shop.project)
+
+    assert told["files"] is True
+    assert http.get(PHOTO, headers=secret).content == LARGE
+    assert http.get("/v1/storage/objects/photos/later", headers=secret).status_code == 404
+    instance.bunbase("backup", "restore", told["safety_backup"], "--yes", "--project", shop.project)
+    assert http.get("/v1/storage/objects/photos/later", headers=secret).content == b"later"
+    clone = instance.bunbase_json("backup", "clone", "With files", "--backup", made["id"], "--project", shop.project)
+    other = {"X-Bunbase-Key": next(key["key"] for key in clone["keys"] if key["kind"] == "secret")}
+    assert http.get(PHOTO, headers=other).content == LARGE
+    instance.bunbase("projects", "delete", clone["id"], "--confirm", clone["slug"])
+    assert http.get(PHOTO, headers=other).status_code != 200
+    instance.bunbase("projects", "restore", clone["id"])
+    assert http.get(PHOTO, headers=other).content == LARGE
+    http.delete(PHOTO, headers=other).raise_for_status()
+    assert http.get(PHOTO, headers=secret).content == b"changed"
+    for backup in instance.bunbase_json("backup", "list", "--project", shop.project)["items"]:
+        instance.bunbase("backup", "delete", backup["id"], "--yes", "--project", shop.project)
+
+
 def test_a_restore_needs_a_confirmation(instance: Instance, shop: Shop) -> None:
     instance.bunbase("backup", "restore", "bkp_x", "--project", shop.project, code=2)
     instance.bunbase("backup", "restore", "bkp_x", "--yes", "--project", shop.project, code=1)
@@ -128,5 +166,5 @@ def test_the_schedule_of_backups_is_shown_and_changed(instance: Instance, shop: 
     changed = instance.bunbase_json("backup", "schedule", "--every-hours", "6", "--project", shop.project)
     inherited = instance.bunbase_json("backup", "schedule", "--inherit", "--project", shop.project)
 
-    assert shown == {"every_hours": 24, "kept": 7, "own": False, "users": False} == inherited
-    assert changed == {"every_hours": 6, "kept": 7, "own": True, "users": False}
+    assert shown == {"every_hours": 24, "kept": 7, "own": False, "users": False, "files": True} == inherited
+    assert changed == {"every_hours": 6, "kept": 7, "own": True, "users": False, "files": True}

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.cli.project_copies.object_requests import object_path
 from tests.e2e.instance import Instance
 
 PASSWORD = "apples and pears"
@@ -92,6 +93,45 @@ def test_an_exported_project_is_the_same_in_another_project_and_its_users_sign_i
     }
     assert [repeated[part]["skipped"] for part in ("collections", "users", "documents")] == [2, 2, DOCUMENTS + 1]
     assert signs_in(instance, keys_of(made))
+
+
+@pytest.mark.usefixtures("shop")  # which signs in
+def test_files_are_exported_imported_and_cloned(instance: Instance, tmp_path: Path) -> None:
+    http, file = instance.http, tmp_path / "files.ndjson.gz"
+    first = instance.bunbase_json("projects", "create", "With files")
+    secret, here = keys_of(first), ("--project", first["id"])
+    bucket = {"name": "photos", "rules": {"get": "object.owner == auth.uid"}, "cache_control": "max-age=60"}
+    http.post("/v1/storage/buckets", json=bucket, headers=secret).raise_for_status()
+    wanted = {"a/b.jpg": bytes(range(256)) * 9000, "empty": b"", "caf\u00e9 %2F?#": b"name", "..": b"dots"}
+    for key, content in wanted.items():
+        headers = {**secret, "content-type": "image/jpeg", "x-bunbase-owner": "usr_eve"}
+        headers |= {"x-bunbase-metadata": '{"title":"caf\\u00e9"}'}
+        http.put(object_path("photos", key), content=content, headers=headers).raise_for_status()
+
+    instance.bunbase("export", str(file), *here)
+    assert instance.bunbase_json("export", str(tmp_path / "none"), "--without", "files", *here)["files"] == 0
+    second = instance.bunbase_json("projects", "create", "Imported files")
+    there = ("--project", second["id"])
+    dry = instance.bunbase_json("import", str(file), "--dry-run", *there)
+    done = instance.bunbase_json("import", str(file), *there)
+    http.put(object_path("photos", "empty"), content=b"other", headers=keys_of(second)).raise_for_status()
+    conflict = msgspec.json.decode(instance.bunbase("import", str(file), "--json", *there, code=1))
+    replaced = instance.bunbase_json("import", str(file), "--on-conflict", "replace", *there)
+    cloned = instance.bunbase_json("projects", "clone", first["id"], "Cloned files")
+
+    assert [one["files"]["imported"] for one in (dry, done)] == [4, 4]
+    assert [(one["code"], one["count"]) for one in conflict["errors"]] == [("object_exists", 1)]
+    assert (replaced["files"]["updated"], replaced["files"]["skipped"]) == (1, 3)
+    lists = []
+    for made in (first, second, cloned):
+        for key, content in wanted.items():
+            assert http.get(object_path("photos", key), headers=keys_of(made)).content == content
+        page = http.get("/v1/storage/list/photos?limit=100", headers=keys_of(made)).json()["items"]
+        lists.append([{name: one[name] for name in one if not name.endswith("_at")} for one in page])
+        assert http.get("/v1/storage/buckets/photos", headers=keys_of(made)).json()["rules"] == bucket["rules"]
+    assert lists[0] == lists[2]
+    assert lists[0] == lists[1]
+    assert {one["owner"] for one in lists[0]} == {"usr_eve"}
 
 
 def test_a_clone_has_the_users_when_asked_and_each_project_goes_its_own_way(instance: Instance, shop: Shop) -> None:

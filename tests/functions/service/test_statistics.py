@@ -17,7 +17,8 @@ from bunbase.functions.usage.durations import BUCKETS, bucket_of, percentile_ms,
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.errors import Forbidden, Unreachable
-from bunbase.pkg.usage.batches import hour_of
+from bunbase.pkg.usage.batches import Amount, Batch, hour_of
+from bunbase.pkg.usage.dimensions import Dimension
 from tests.functions.calls import MEMBER, SERVER, call, deploy, request
 from tests.rooms import member_caller
 
@@ -63,6 +64,19 @@ async def test_usage_is_counted_by_hour_and_old_hours_are_deleted(functions: Fun
     await functions.statistics.delete_old()
     assert (await functions.stats(MEMBER, "f", 744)).hours == ()
     assert (await functions.stores.hours.of_project("prj_one", hour_of(clock.now()) - timedelta(days=40), 9)) != []
+
+
+async def test_files_are_in_the_usage_of_a_project_once(functions: FunctionsService) -> None:
+    now = functions.statistics.clock.now()
+    kinds = (Dimension.FILE_BYTE_HOURS, 3000), (Dimension.EGRESS_BYTES, 70)
+    batch: Batch[None] = Batch("wrt_1", 1, tuple([Amount("prj_one", kind, hour_of(now), size) for kind, size in kinds]))
+    for _ in range(2):  # the second time as after a lost answer
+        await functions.add_file_usage(batch, now)
+
+    usage = await functions.usage(MEMBER, 2)
+
+    assert (usage.file_byte_hours, usage.file_bytes_downloaded, usage.invocations) == (3000, 70, 0)
+    assert [(hour.file_byte_hours, hour.file_bytes_downloaded) for hour in usage.hours] == [(3000, 70)]
 
 
 async def test_a_projects_usage_outlives_its_functions(functions: FunctionsService) -> None:

@@ -35,6 +35,23 @@ class BackedUpFile(TypedDict):
     sha256: str
 
 
+class BackedUpObjects(TypedDict):
+    """The files in a backup. `objects`, `bytes`: the number and the size of all objects; each copy of an object
+    counts.
+
+    `blobs`, `blob_bytes`: the blobs that hold them, and the bytes of these blobs in the archive, which all
+    backups of the project share. `taken_at`: the moment at which the list of objects was copied. `changed_at`:
+    the time of the last write of files before the backup, in nanoseconds since 1970.
+    """
+
+    blob_bytes: int
+    blobs: int
+    bytes: int
+    changed_at: int
+    objects: int
+    taken_at: str
+
+
 class Backup(TypedDict):
     """A backup in a list. `authenticity`: the result for the manifest only; a verification also reads the files.
 
@@ -45,10 +62,12 @@ class Backup(TypedDict):
     bunbase: str
     collections: list[BackedUpCollection]
     created_at: str
+    documents_at: str
     files: list[BackedUpFile]
     format: int
     id: str
     key_version: int
+    objects: BackedUpObjects | None
     project: str
     reason: BackupReason
     seq: int
@@ -62,12 +81,14 @@ class BackupJob(TypedDict):
 
     `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason for a failure, as
     a problem document. `users`: the results of a restore with users, with the first 100 users that were refused.
-    A `line` is the place of a user in the backup, where users are ordered by id.
+    A `line` is the place of a user in the backup, where users are ordered by id. `files`: true if the job also
+    copies, checks or restores files.
     """
 
     backup: str
     created_at: str
     done_bytes: int
+    files: bool
     from_project: str
     id: str
     kind: JobKind
@@ -83,6 +104,7 @@ class BackupScheduleState(TypedDict):
     """`own`: true if the project has its own schedule instead of the schedule of the instance."""
 
     every_hours: int
+    files: bool
     kept: int
     own: bool
     users: bool

@@ -37,13 +37,17 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """The progress of work that runs in a thread. Another thread can ask the work to stop after its present step."""
+    """The progress of work in a thread. Another thread can stop the work, which then ends at its next step.
+
+    `on_step`: called after each step; the first call shows that the snapshot of the documents is fixed.
+    """
 
     def __init__(self) -> None:
         self.done_bytes = 0
         self.total_bytes = 0
         self.stopped = threading.Event()
         self.too_late = False
+        self.on_step: Callable[[], object] = lambda: None
         self.given_up: Callable[[], bool] = lambda: False
 
     @contextmanager
@@ -58,6 +62,7 @@ class Progress:
     def tell(self, done_bytes: int, total_bytes: int) -> None:
         """Record the progress. Raises: BackupFailed or DeadlineExceeded if the work must stop."""
         self.done_bytes, self.total_bytes = done_bytes, total_bytes
+        self.on_step()
         self.go_on()
 
     def go_on(self) -> None:
@@ -74,15 +79,36 @@ class Progress:
         self.stopped.set()
 
 
+async def _nothing() -> None:
+    return
+
+
 class Safety(msgspec.Struct, frozen=True):
-    """Tells a restore how to back up the present documents before it replaces them.
+    """The backup of the present documents and files, which a restore makes before it replaces them.
 
     `folder`: the folder for the copy of the project's present file. `keep`: a function that is called with the contents
-    of this copy, before the file is replaced. `keep` is not called if the project has no readable file.
+    of this copy, before the file is replaced. It is not called if the project has no readable file, nor if it has no
+    collections, unless `always` is true.
+
+    `restore`: the id of a restore of files that belongs to this one; "" for none. `close_files`: a function that closes
+    the files of the project. It is called after the documents were closed.
     """
 
     folder: Path
     keep: Callable[[Contents], Awaitable[None]]
+    always: bool = False
+    restore: str = ""
+    close_files: Callable[[], Awaitable[None]] = _nothing
+
+
+class CommittedRestore(msgspec.Struct, frozen=True):
+    """A restore of documents with files that is decided: its documents are, or will be, in place, and its files must
+    follow. `wrapped`: the key of the documents, if the project had lost its key; otherwise "".
+    """
+
+    project: str
+    restore: str
+    wrapped: str
 
 
 class Copies(Protocol):
@@ -110,6 +136,18 @@ class Copies(Protocol):
         """Return the time at which the project was first stored, in seconds since 1970."""
         ...
 
+    async def create(self, project: str) -> None:
+        """Create the files of a project that never had a document, so that it can be copied."""
+        ...
+
+    async def committed(self) -> list[CommittedRestore]:
+        """Return the restores whose files must still follow. They survive a crash."""
+        ...
+
+    async def forget(self, restore: str) -> None:
+        """Forget a committed restore, because its files have followed. Idempotent."""
+        ...
+
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
         """Copy a snapshot of the project into an empty folder. Writes continue meanwhile."""
         ...
@@ -124,9 +162,11 @@ class Copies(Protocol):
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
-        `folder`: the folder of the copy. If the call fails, the project keeps its data. During the call, other calls
-        fail with ProjectRestoring. New changes get higher numbers than all earlier changes. Raises: the problems of
-        `examine`.
+        `folder`: the folder of the copy. If this fails, the project keeps its data. While this runs, other calls fail
+        with ProjectRestoring. With files (`safety.restore`), the restore is in `committed` from the moment at which it
+        is decided, and a crash does not undo it. New changes get higher numbers than all earlier changes.
+
+        Raises: the problems of `examine`.
         """
         ...
 

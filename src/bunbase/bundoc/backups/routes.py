@@ -21,6 +21,9 @@ BACKUPS: Final = "/api/projects/{project:str}/backups"
 
 Id = Annotated[str, PathParameter(pattern=ID)]
 Users = Annotated[bool, QueryParameter(description="With the users of the project, and the hashes of passwords.")]
+Files = Annotated[bool, QueryParameter(description="With the files of the project.")]
+RestoredFiles = Annotated[bool, QueryParameter(description="Replace the files too, if the backup has files.")]
+Deep = Annotated[bool, QueryParameter(description="Also decrypt all files of the backup.")]
 Restored = Annotated[bool, QueryParameter(description="Put the users of the backup back too.")]
 
 
@@ -38,15 +41,16 @@ class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post(BACKUPS, summary="Back up a project", tags=TAGS, status_code=202)
 async def create_backup(
-    member: Injected[Caller], bundoc: Injected[Bundoc], users: Users = False
+    member: Injected[Caller], bundoc: Injected[Bundoc], users: Users = False, files: Files = True
 ) -> Response[BackupJob]:
-    """Starts an encrypted copy of the project's documents as they are now.
+    """Starts an encrypted copy of the project's documents and files as they are now.
 
-    With `users`, the copy includes the project's users. Reads and writes continue.
+    With `users`, the copy includes the project's users. Without `files`, the copy has no files. Files that another
+    backup of the project has are not copied again. Reads and writes continue.
 
     Read the job until its `state` is `done` or `failed`. After `done`, the list of backups has the new backup.
     """
-    return _begun(await bundoc.create_backup(member, users))
+    return _begun(await bundoc.create_backup(member, users, files))
 
 
 @get(BACKUPS, summary="List backups", tags=TAGS)
@@ -69,13 +73,16 @@ async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 
 
 @post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
-async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
-    """Starts to check the proof, the checksums, the database pages and the document counts of the backup.
+async def verify_backup(
+    member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id, deep: Deep = False
+) -> Response[BackupJob]:
+    """Starts to check the proof, the checksums, the database pages and the document counts of the backup, and that all
+    its files are there with their sizes. With `deep`, all files are also decrypted.
 
     The job fails with `backup_damaged` if the backup is damaged (the detail names the damage), with `backup_altered` if
     somebody changed the backup on its disk, or with `backup_unauthenticated` if only the proof is missing.
     """
-    return _begun(await bundoc.verify_backup(member, backup))
+    return _begun(await bundoc.verify_backup(member, backup, deep))
 
 
 @post(f"{BACKUPS}/restore", summary="Restore a backup into this project", tags=TAGS, status_code=202)
@@ -85,14 +92,17 @@ async def restore_backup(
     platform: Injected[Platform],
     data: RestoreBackup,
     users: Restored = False,
+    files: RestoredFiles = True,
 ) -> Response[BackupJob]:
-    """Starts to replace all documents of this project by the documents of a backup, encrypted under this project's key.
+    """Starts to replace all documents and files of this project by those of a backup, encrypted under this project's
+    key.
 
     Needs the role admin in this project and in `from_project`. First, the job verifies the backup and backs up the
-    present documents; `safety_backup` is the id of this new backup. If somebody changed the backup on its disk, BunBase
-    refuses it with `backup_altered`. A backup of an older BunBase has no proof. BunBase refuses such backups with
-    `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests get 503
-    `project_restoring`. After the restore, readers of `/v1/changes` get `resync_required`.
+    present documents and files; `safety_backup` is the id of this new backup. If somebody changed the backup on its
+    disk, BunBase refuses it with `backup_altered`. A backup of an older BunBase has no proof. BunBase refuses such
+    backups with `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests
+    get 503 `project_restoring`. Documents and files change together. A backup without files leaves the files as they
+    are, and so does `files=false`. After the restore, readers of `/v1/changes` get `resync_required`.
 
     With `users`, the job then restores the users of the backup. This needs recent reauthentication.
     Deleted users come back. Existing users get the fields of the backup and are signed out. No user is deleted. A
@@ -100,7 +110,7 @@ async def restore_backup(
     without users with `backup_without_users`.
     """
     source = await _source(member, platform, data.from_project)
-    return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated, users))
+    return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated, users, files))
 
 
 @get(f"{BACKUPS}/jobs/{{job:str}}", summary="Get a backup job", tags=TAGS)

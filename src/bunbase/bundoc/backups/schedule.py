@@ -4,7 +4,7 @@ Time is divided into periods of `every_hours`, and each project gets one backup 
 depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
 downtime, each project is backed up only once. Bundoc skips a project without writes since its last backup. If the
 project's backups include users, Bundoc backs it up anyway, because changes of users leave no trace in the project's
-files.
+files. A project that has only files, and never had a document, is backed up too.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Final
 
 from bunbase.bundoc.backups.archive import BackupArchive
 from bunbase.bundoc.backups.engine import Copies
+from bunbase.bundoc.backups.files import BackedUpFiles
 from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupBusy, BackupReason, BackupSchedule
+from bunbase.contracts.storage_copies import FilesState
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, Unreachable
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -30,9 +32,8 @@ AGAIN_SECONDS: Final = HOUR_SECONDS
 # BunBase makes backups for these reasons by itself, so it also deletes the old ones.
 BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)
 
-# A function of this type backs up one project, with its users if the flag is set. The function raises a Problem on
-# failure.
-BackUp = Callable[[str, bool], Awaitable[None]]
+# backs up one project, with its users and its files if the flags are set; raises a Problem if that fails
+BackUp = Callable[[str, bool, bool], Awaitable[None]]
 
 
 class Scheduler:
@@ -47,12 +48,14 @@ class Scheduler:
     def __init__(
         self,
         copies: Copies,
+        files: BackedUpFiles,
         archive: BackupArchive,
         clock: Clock,
         default: BackupSchedule,
         in_use: Callable[[str, str], bool],
     ) -> None:
         self.copies = copies
+        self.files = files
         self.archive = archive
         self.clock = clock
         self.default = default
@@ -68,7 +71,7 @@ class Scheduler:
         """Back up every project that is due, one after the other."""
         async with self.turn:
             now = self.clock.now().timestamp()
-            projects = await self.copies.projects()
+            projects = sorted({*await self.copies.projects(), *await self._file_projects()})
             self.looks = {project: self.looks[project] for project in projects if project in self.looks}
             for project in projects:
                 if now >= self.looks.get(project, 0.0):
@@ -93,14 +96,34 @@ class Scheduler:
         if now < due:
             return due
         changed_at = await self.copies.changed_at(project)
+        files = await self._files_state(project) if schedule.files else None
         newest = next((one for one in backups if one.authenticity is Authenticity.PROVED), None)
-        changed = newest is None or schedule.users or (changed_at or 0) > newest.source_changed_at
-        if changed_at is not None and changed:
-            await back_up(project, schedule.users)
+        if (changed_at is not None or files is not None) and (
+            newest is None or schedule.users or (changed_at or 0) > newest.source_changed_at or _newer(files, newest)
+        ):
+            await back_up(project, schedule.users, schedule.files)
             for old in outdated(await self.archive.all(project), schedule.kept):
                 if not self.in_use(project, old.id):
                     await self.archive.remove(project, old.id)
+                    self.files.shelf.note(project)
         return next_period(project, schedule, now)
+
+    async def _file_projects(self) -> tuple[str, ...]:
+        """Return the projects with files; none if Storage cannot be reached, so that documents are still backed up."""
+        try:
+            return await self.files.storage.file_projects()
+        except Unreachable:  # also while the rooms of this process open
+            return ()
+        except Problem as problem:
+            log.warning("the projects with files are not known", reason=problem.detail)
+            return ()
+
+    async def _files_state(self, project: str) -> FilesState | None:
+        try:
+            return await self.files.storage.files_state(project)
+        except Problem as problem:
+            log.warning("changes of files are not known", project=project, reason=problem.detail)
+            return None
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
         """Return the time of the last scheduled backup.
@@ -113,7 +136,15 @@ class Scheduler:
                 made_at = datetime.fromisoformat(one.created_at).timestamp()
                 if made_at <= now:
                     return made_at
-        return await self.copies.born_at(project)
+        if await self.copies.changed_at(project) is not None:
+            return await self.copies.born_at(project)
+        files = await self._files_state(project)
+        return now if files is None else files.born_at
+
+
+def _newer(files: FilesState | None, backup: Backup) -> bool:
+    """True if files have changed since the backup, or if it has no files."""
+    return files is not None and (backup.objects is None or files.changed_at > backup.objects.changed_at)
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -16,6 +17,7 @@ from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.bundoc.backups import (
     Backup,
     BackupDamaged,
+    BackupFailed,
     BackupJob,
     BackupPage,
     BackupReason,
@@ -27,9 +29,10 @@ from bunbase.contracts.bundoc.backups import (
     TooManyBackups,
 )
 from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, decode_cursor
-from bunbase.pkg.errors import InvalidInput, problem_from_body
+from bunbase.pkg.errors import InvalidInput, Unreachable, problem_from_body
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 
@@ -38,6 +41,7 @@ log = logger("bundoc")
 # A project has at most this many backups, because a list reads the manifest of each backup.
 MAX_BACKUPS: Final = 200
 QUERY: Final = "backups"
+OPENING_SECONDS: Final = 0.05  # between the first attempts to reach Storage while the rooms of this process open
 
 
 class BackupsService:
@@ -46,15 +50,19 @@ class BackupsService:
     def __init__(self, parts: BackupParts, clock: Clock, settings: BundocSettings) -> None:
         self.archive = parts.archive
         self.clock = clock
-        self.default = BackupSchedule(settings.backup_every_hours, settings.backups_kept, settings.backup_users)
+        self.default = BackupSchedule(
+            settings.backup_every_hours, settings.backups_kept, settings.backup_users, settings.backup_files
+        )
         self.jobs = Jobs(settings.backup_seconds)
-        self.scheduler = Scheduler(parts.copies, parts.archive, clock, self.default, self.jobs.reads)
+        self.shelf = parts.files.shelf
+        self.settled = False
+        self.scheduler = Scheduler(parts.copies, parts.files, parts.archive, clock, self.default, self.jobs.reads)
         self.work = BackupWork(parts, clock)
 
-    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
+    async def create_backup(self, caller: Caller, users: bool = False, files: bool = True) -> BackupJob:
         with counted("create_backup"):
             caller.check(Act.BACKUP_CREATE)
-            return (await self._create(caller.project, BackupReason.MANUAL, users)).current()
+            return (await self._create(caller.project, BackupReason.MANUAL, users, files)).current()
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         with counted("backups"):
@@ -72,14 +80,24 @@ class BackupsService:
             caller.check(Act.BACKUP_READ)
             return await self.archive.one(caller.project, id)
 
-    async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
+    async def verify_backup(self, caller: Caller, id: str, deep: bool = False) -> BackupJob:
         with counted("verify_backup"):
             caller.check(Act.BACKUP_VERIFY)
-            await self.archive.one(caller.project, id)
-            return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).current()
+            found = await self.archive.one(caller.project, id)
+            running = self._begin(
+                JobKind.VERIFY, caller.project, id, partial(self.work.verify, deep=deep), reads=caller.project
+            )
+            running.set(files=found.objects is not None)
+            return running.current()
 
     async def restore_backup(
-        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+        self,
+        caller: Caller,
+        source: Caller,
+        id: str,
+        unauthenticated: bool = False,
+        users: bool = False,
+        files: bool = True,
     ) -> BackupJob:
         with counted("restore_backup"):
             act = Act.BACKUP_RESTORE_USERS if users else Act.BACKUP_RESTORE
@@ -90,7 +108,7 @@ class BackupsService:
             if users and backup.users is None:
                 raise BackupWithoutUsers(f"{id} has documents only. Restore it without its users, or use another one.")
             await self._check_count(caller.project)
-            work = partial(self.work.restore, choices=RestoreChoices(caller, unauthenticated, users))
+            work = partial(self.work.restore, choices=RestoreChoices(caller, unauthenticated, users, files))
             running = self._begin(JobKind.RESTORE, caller.project, id, work, reads=source.project)
             who = caller.signed_in().id
             log.info("a restore has begun", project=caller.project, backup=id, of=source.project, developer=who)
@@ -103,6 +121,7 @@ class BackupsService:
                 await self.archive.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
             await self.archive.remove(caller.project, id)
+            self.shelf.note(caller.project)
             log.info("a backup was deleted", project=caller.project, backup=id, developer=caller.signed_in().id)
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
@@ -127,6 +146,24 @@ class BackupsService:
         """Make the scheduled backups that are due, one after the other."""
         await self.scheduler.back_up_due(self._back_up)
 
+    async def free_blobs(self) -> None:
+        """Delete the blobs of files that no backup names."""
+        await self.shelf.free()
+
+    async def settle_restores(self) -> None:
+        """Finish or undo interrupted restores of files. At the start, wait until Storage has opened."""
+        seconds = OPENING_SECONDS
+        while True:
+            try:
+                await self.work.settle()
+                self.settled = True
+                return
+            except Unreachable:
+                if self.settled:
+                    raise
+            await asyncio.sleep(seconds)
+            seconds = min(1.0, seconds * 2)
+
     async def end_backups(self, project: str) -> None:
         """Stop the jobs of a destroyed project and delete its backups, whose key is destroyed too."""
         await self.jobs.end(project)
@@ -134,12 +171,15 @@ class BackupsService:
 
     async def close_backups(self) -> None:
         await self.jobs.close()
+        self.shelf.close()
         self.archive.close()
 
-    async def _create(self, project: str, reason: BackupReason, users: bool) -> RunningJob:
+    async def _create(self, project: str, reason: BackupReason, users: bool, files: bool) -> RunningJob:
         await self._check_count(project)
-        work = partial(self.work.create, reason=reason, users=users)
-        return self._begin(JobKind.CREATE, project, new_id("bkp"), work, reads=project)
+        work = partial(self.work.create, reason=reason, users=users, files=files)
+        running = self._begin(JobKind.CREATE, project, new_id("bkp"), work, reads=project)
+        running.set(files=files)
+        return running
 
     def _begin(
         self, kind: JobKind, project: str, backup: str, work: Callable[[RunningJob], Awaitable[None]], reads: str
@@ -152,14 +192,24 @@ class BackupsService:
         if len(await self.archive.all(project)) >= MAX_BACKUPS:
             raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some first.")
 
-    async def _back_up(self, project: str, users: bool) -> None:
-        """Make a scheduled backup and wait until it is done. Raises: the Problem that ended the job."""
-        running = await self._create(project, BackupReason.SCHEDULED, users)
+    async def _back_up(self, project: str, users: bool, files: bool) -> None:
+        """Make a scheduled backup and wait until it is done. Raises: the Problem that ended the job.
+
+        If the files cannot be copied, for example because the disk has no room for them, the backup has only documents:
+        otherwise a project with many files would have no backup at all.
+        """
+        running = await self._create(project, BackupReason.SCHEDULED, users, files)
         assert running.task is not None
         await running.task
-        if running.job.problem is not None:
-            raise problem_from_body(running.job.problem)
+        if running.job.problem is None:
+            return
+        problem = problem_from_body(running.job.problem)
+        if not files or isinstance(problem, BackupFailed):
+            raise problem
+        log.error("a scheduled backup is made without files", project=project, reason=problem.detail)
+        metrics.bundoc_backups_without_files.inc()
+        await self._back_up(project, users, files=False)
 
 
 def _state(schedule: BackupSchedule, own: bool) -> BackupScheduleState:
-    return BackupScheduleState(schedule.every_hours, schedule.kept, own, schedule.users)
+    return BackupScheduleState(schedule.every_hours, schedule.kept, own, schedule.users, schedule.files)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import apsw
 import msgspec
 
-from bunbase.bundoc.backups.engine import Contents, Progress, Safety, disk_problem
+from bunbase.bundoc.backups.engine import CommittedRestore, Contents, Progress, Safety, disk_problem
 from bunbase.bundoc.changes import News
 from bunbase.bundoc.sqlite_engine.change_log import ends
 from bunbase.bundoc.sqlite_engine.copy_contents import (
@@ -41,7 +41,7 @@ from bunbase.pkg.sealed_sqlite.faults import FileUnreadable, is_lasting
 from bunbase.pkg.sealed_sqlite.files import LOG, SHARED_INDEX, modified_at, size_of
 from bunbase.pkg.sealed_sqlite.key_file import NAME as KEY_FILE
 from bunbase.pkg.sealed_sqlite.key_file import KeyFile, complete_key_file, read_key_file
-from bunbase.pkg.secret_files import sync_directory
+from bunbase.pkg.secret_files import replace_secret_file, sync_directory
 
 log = logger("bundoc")
 
@@ -49,7 +49,8 @@ T = TypeVar("T")
 
 # A copy is tried at most this often. A new attempt is necessary if a rotation replaces the file meanwhile.
 REPLACED: Final = 3
-DRAFTS: Final = ".drafts"  # No project can have this id.
+DRAFTS: Final = ".drafts"  # no project can have this id
+COMMITTED: Final = "committed.json"  # in a draft: the restore is decided, and is finished after a crash
 
 
 class TargetKey(msgspec.Struct, frozen=True):
@@ -61,13 +62,15 @@ class TargetKey(msgspec.Struct, frozen=True):
 
 
 class SqliteCopies:
-    """One thread does the work of all calls, one call at a time. `__init__` deletes the drafts that a crash left."""
+    """One thread does the work of all calls, one call at a time. `__init__` deletes the drafts that a crash left, and
+    finishes the restores that were decided before the crash.
+    """
 
     def __init__(self, files: OpenFiles, news: News) -> None:
         self.files = files
         self.news = news
         self.drafts = files.directory / DRAFTS
-        shutil.rmtree(self.drafts, ignore_errors=True)
+        _settle_drafts(self.drafts)
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="bundoc-backup")
 
     async def projects(self) -> list[str]:
@@ -82,6 +85,15 @@ class SqliteCopies:
     async def born_at(self, project: str) -> float:
         path = self.files.directory / project / KEY_FILE
         return (await self._in_thread(path.stat)).st_mtime
+
+    async def create(self, project: str) -> None:
+        await self.files.open(project)
+
+    async def committed(self) -> list[CommittedRestore]:
+        return [mark for _, mark in await self._in_thread(_marks_in, self.drafts)]
+
+    async def forget(self, restore: str) -> None:
+        await self._in_thread(_forget, self.drafts, restore)
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
         for _ in range(REPLACED):
@@ -112,12 +124,15 @@ class SqliteCopies:
             async with self.files.holding(project) as directory:
                 if own.settled and (await self.files.held_key(project))[1] != own.key:
                     raise BundocBusy("The project's data key was changed meanwhile; try again.", retry_after_seconds=1)
+                await safety.close_files()
                 issued = await self._keep_what_is_there(directory, own, safety, progress)
                 progress.go_on()
                 await self._in_thread(renumber, path, own.key, issued, itself)
-                await self._in_thread(_swap, directory, path, own)
+                wrapped = "" if own.settled else own.wrapped
+                mark = CommittedRestore(project, safety.restore, wrapped)
+                await self._in_thread(_swap_with_files if safety.restore else _swap, directory, draft, mark)
         finally:
-            await self._in_thread(shutil.rmtree, draft)
+            await self._in_thread(_end_draft, draft)
         self.news.tell(project)
         return contents(found, own.wrapped, 0)
 
@@ -150,7 +165,7 @@ class SqliteCopies:
                 "a restore replaces a file that cannot be read", project=directory.name, reason=unreadable.detail
             )
             return None
-        if not issued.empty:
+        if not issued.empty or safety.always:
             changed_at = modified_at(directory) or 0
             path = safety.folder / DATABASE
             await self._in_thread(copy_closed, directory / DATABASE, path, progress.tell)
@@ -244,14 +259,56 @@ def _put_aside(directory: Path) -> None:
     (directory / LOG).unlink(missing_ok=True)
 
 
-def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
+def _swap(directory: Path, draft: Path, restore: CommittedRestore) -> None:
     """Replace the project's file by the draft, with one rename: a crash leaves either the old or the new state.
 
     A project that had lost its key gets a new key file after the rename. If the process crashes between the two steps,
     the project is still unreadable.
     """
     (directory / SHARED_INDEX).unlink(missing_ok=True)
-    draft.rename(directory / DATABASE)
-    sync_directory(directory)
-    if not own.settled:
-        complete_key_file(directory, own.wrapped)
+    if (draft / DATABASE).exists():
+        (draft / DATABASE).rename(directory / DATABASE)
+        sync_directory(directory)
+    if restore.wrapped:
+        complete_key_file(directory, restore.wrapped)
+
+
+def _swap_with_files(directory: Path, draft: Path, restore: CommittedRestore) -> None:
+    """Decide the restore by a mark in the draft, then replace the file. After a crash, `_settle_drafts` finishes it."""
+    sync_directory(draft.parent)
+    replace_secret_file(draft / COMMITTED, msgspec.json.encode(restore).decode() + "\n")
+    try:
+        _swap(directory, draft, restore)
+    except BaseException:
+        if (draft / DATABASE).exists():  # nothing was replaced
+            (draft / COMMITTED).unlink()
+        raise
+
+
+def _end_draft(draft: Path) -> None:
+    if not (draft / COMMITTED).exists():
+        shutil.rmtree(draft)
+
+
+def _marks_in(drafts: Path) -> list[tuple[Path, CommittedRestore]]:
+    found = []
+    for mark in sorted(drafts.glob(f"*/{COMMITTED}")):
+        found.append((mark.parent, msgspec.json.decode(mark.read_bytes(), type=CommittedRestore)))
+    return found
+
+
+def _forget(drafts: Path, restore: str) -> None:
+    for draft, mark in _marks_in(drafts):
+        if mark.restore == restore:
+            shutil.rmtree(draft)
+
+
+def _settle_drafts(drafts: Path) -> None:
+    """Finish the restores that were decided before a crash, and delete all other drafts, also of deleted projects."""
+    marked = dict(_marks_in(drafts))
+    for draft in drafts.iterdir() if drafts.exists() else ():
+        directory = drafts.parent / marked[draft].project if draft in marked else None
+        if directory is not None and directory.exists():
+            _swap(directory, draft, marked[draft])
+        else:
+            shutil.rmtree(draft)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.cli.errors import Failure
+from bunbase.cli.project_copies.content import Content
 from bunbase.cli.project_copies.error_groups import ErrorGroups
 from bunbase.cli.project_copies.lines import (
     FORMAT,
@@ -19,6 +20,7 @@ from bunbase.cli.project_copies.lines import (
     Counts,
     Header,
     Line,
+    ObjectLine,
     read_document_id,
     read_header,
     read_json_line,
@@ -27,6 +29,7 @@ from bunbase.cli.project_copies.lines import (
 from bunbase.cli.project_copies.reading import CutOff, OnBytes, TooLong, numbered_lines
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.project_file import COLLECTION_NAME
+from bunbase.contracts.storage import MAX_BUCKETS, MAX_OBJECT_BYTES, NewBucket
 
 # the settings of all collections in one file may have at most this size, because the command holds them in memory
 MAX_SETTINGS_BYTES: Final = 64 << 20
@@ -35,7 +38,8 @@ TRUNCATED: Final = "truncated_file"
 
 
 class CheckedFile(msgspec.Struct):
-    """A file that was read to its end. `settings`: the settings of each collection, with their line number.
+    """A file that was read to its end. `settings`: the settings of each collection, with their line number. `buckets`:
+    the buckets, with their line number.
 
     `errors`: the errors of the file. If there are any, no part of the file may be sent.
     """
@@ -44,6 +48,7 @@ class CheckedFile(msgspec.Struct):
     counts: Counts
     settings: dict[str, tuple[int, CollectionSpec]]
     errors: ErrorGroups
+    buckets: dict[str, tuple[int, NewBucket]] = {}
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -62,7 +67,7 @@ def checked_file(file: Path, on_bytes: OnBytes) -> CheckedFile:
         for number, line in lines:
             checking.take(number, line)
         checking.end()
-        return CheckedFile(header, checking.counts(), checking.settings, checking.errors)
+        return CheckedFile(header, checking.counts(), checking.settings, checking.errors, checking.buckets)
 
 
 def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
@@ -75,6 +80,8 @@ def sent_lines(file: Path, on_bytes: OnBytes) -> Iterator[Sent]:
             yield Sent(number, "", bytes(line.user) + b"\n")
         elif isinstance(line.collection, str):
             yield Sent(number, line.collection, text)
+        elif isinstance(line.bucket, NewBucket):
+            return  # all other lines are about files
 
 
 class _Checking:
@@ -87,7 +94,9 @@ class _Checking:
         self.errors = ErrorGroups()
         self.settings: dict[str, tuple[int, CollectionSpec]] = {}
         self.settings_bytes = 0
-        self.documents = self.users = 0
+        self.documents = self.users = self.objects = 0
+        self.buckets: dict[str, tuple[int, NewBucket]] = {}
+        self.content: Content | None = None
         self.last = 1
         self.end_line: Counts | None = None
         self.seen = sqlite3.connect("", isolation_level=None)
@@ -99,7 +108,7 @@ class _Checking:
         self.seen.close()
 
     def counts(self) -> Counts:
-        return Counts(len(self.settings), self.documents, self.users)
+        return Counts(len(self.settings), self.documents, self.users, len(self.buckets), self.objects)
 
     def take(self, number: int, text: bytes | TooLong | CutOff) -> None:
         self.last = number
@@ -130,6 +139,8 @@ class _Checking:
             self.errors.add(self.last, "wrong_counts", detail)
 
     def _take(self, number: int, line: Line) -> None:
+        if self._took_file(number, line):
+            return
         if isinstance(line.define, str) and isinstance(line.settings, CollectionSpec):
             self._define(number, line.define, line.settings)
         elif isinstance(line.user, msgspec.Raw):
@@ -146,7 +157,63 @@ class _Checking:
         elif isinstance(line.end, Counts):
             self.end_line = line.end
         else:
-            raise _Wrong("unknown_line", "A line has a collection, a user, a document, or the end of the export.")
+            raise _Wrong(
+                "unknown_line",
+                "A line has a collection, a user, a document, a bucket, an object or its bytes, or the end.",
+            )
+
+    def _took_file(self, number: int, line: Line) -> bool:
+        """Check a line about files; return False for another line. Raises: _Wrong."""
+        if self.content is not None:
+            if not isinstance(line.bytes, str):
+                raise _Wrong("content_missing", f"The content of {self.content.key[:200]!r} is not complete.")
+            self._add(self.content, line.bytes)
+            return True
+        if isinstance(line.bucket, NewBucket):
+            self._bucket(number, line.bucket)
+        elif isinstance(line.object, ObjectLine):
+            self._object(number, line.object)
+        elif isinstance(line.bytes, str):
+            raise _Wrong("unexpected_content", "This content belongs to no object.")
+        elif self.buckets and not isinstance(line.end, Counts):
+            raise _Wrong("after_files", "Only the end of the export may follow the files.")
+        else:
+            return False
+        return True
+
+    def _bucket(self, number: int, bucket: NewBucket) -> None:
+        if not self.header.files:
+            raise _Wrong("unexpected_bucket", "The first line says that the file has no files.")
+        if bucket.name in self.buckets:
+            raise _Wrong("duplicate_bucket", f"Line {self.buckets[bucket.name][0]} defines {bucket.name} already.")
+        if len(self.buckets) >= MAX_BUCKETS:
+            raise _Wrong("too_many_buckets", f"A project has at most {MAX_BUCKETS} buckets.")
+        self.buckets[bucket.name] = number, bucket
+
+    def _object(self, number: int, found: ObjectLine) -> None:
+        self.objects += 1
+        if found.bucket not in self.buckets:
+            raise _Wrong("unknown_bucket", f"No line before this one defines {found.bucket[:64]}.")
+        if not 0 <= found.size <= MAX_OBJECT_BYTES:
+            raise _Wrong("invalid_line", f"An object has at most {MAX_OBJECT_BYTES} bytes.")
+        self._once(number, f"object/{found.bucket}/{found.key}")
+        self.content = Content(found)
+        self._end_content()
+
+    def _add(self, content: Content, text: str) -> None:
+        try:
+            content.add(text)
+        except ValueError as error:
+            self.content = None
+            raise _Wrong("damaged_content", f"The content of {content.key[:200]!r} is damaged: {error}.") from None
+        self._end_content()
+
+    def _end_content(self) -> None:
+        content = self.content
+        if content is not None and content.is_whole:
+            self.content = None
+            if not content.is_right:
+                raise _Wrong("damaged_content", f"The content of {content.key[:200]!r} has another MD5 than its etag.")
 
     def _define(self, number: int, name: str, settings: CollectionSpec) -> None:
         if not COLLECTION.fullmatch(name):
@@ -217,4 +284,7 @@ def _id(text: msgspec.Raw, read: Any, what: str) -> str:
 
 
 def _told(counts: Counts) -> str:
-    return f"{counts.collections} collections, {counts.documents} documents and {counts.users} users"
+    return (
+        f"{counts.collections} collections, {counts.documents} documents, {counts.users} users, {counts.buckets} "
+        f"buckets and {counts.objects} files"
+    )

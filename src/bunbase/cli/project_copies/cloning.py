@@ -26,7 +26,8 @@ SHOWN_USERS: Final = 20
 class NewClone(msgspec.Struct, frozen=True):
     """A project to create. `backup`: the backup to copy; "" for the present state. `org`: its owner; "" for the caller.
 
-    `unauthenticated`: also accept a backup without a proof of its origin. `users`: also copy the users of the project.
+    `unauthenticated`: also accept a backup without a proof of its origin. `users`, `files`: also copy the users, and
+    the files, of the project.
     """
 
     name: str
@@ -35,17 +36,23 @@ class NewClone(msgspec.Struct, frozen=True):
     org: str = ""
     unauthenticated: bool = False
     users: bool = False
+    files: bool = True
 
 
-def create_backup(session: Session, project: str, users: bool, out: Output) -> Backup:
-    params = {"users": "true"} if users else {}
+def parts_asked(users: bool, files: bool) -> dict[str, str]:
+    """Return the parameters of a request for a backup or a restore."""
+    return {**({"users": "true"} if users else {}), **({} if files else {"files": "false"})}
+
+
+def create_backup(session: Session, project: str, users: bool, files: bool, out: Output) -> Backup:
+    params = parts_asked(users, files)
     job = run_backup_job(session, Call("POST", backups_path(project), params=params), "backing up", out)
     return session.ask(Backup, Call("GET", backups_path(project, job.backup)))
 
 
 def cloned(session: Session, wanted: NewClone, out: Output) -> tuple[NewProject, BackupJob]:
     """Create the project, print and store its keys, and copy the data. Raises: Failure."""
-    taken = wanted.backup or create_backup(session, wanted.source, wanted.users, out).id
+    taken = wanted.backup or create_backup(session, wanted.source, wanted.users, wanted.files, out).id
     body = {"name": wanted.name} | ({"org": wanted.org} if wanted.org else {})
     new = session.ask(NewProject, Call("POST", at("projects"), json=body))
     if out.json:
@@ -54,13 +61,13 @@ def cloned(session: Session, wanted: NewClone, out: Output) -> tuple[NewProject,
         out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
     _keep_keys(session, new, out)
     sent = {"backup": taken, "from_project": wanted.source, "unauthenticated": wanted.unauthenticated}
-    params = {"users": "true"} if wanted.users else {}
+    params = parts_asked(wanted.users, wanted.files)
     filling = Call("POST", backups_path(new.id, "restore"), params=params, json=sent)
     try:
         job = run_backup_job(session, filling, f"filling {new.slug}", out)
     except Failure:
         again = f"bunbase backup restore {taken} --from {wanted.source} --project {new.slug}"
-        flag = " --with users" if wanted.users else ""
+        flag = (" --with users" if wanted.users else "") + ("" if wanted.files else " --without files")
         out.warn(f"{new.slug} was created, but it is not filled. To fill it: {again}{flag}")
         raise
     if not wanted.backup:  # the server made the backup only for this clone, so delete it

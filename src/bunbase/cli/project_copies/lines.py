@@ -4,7 +4,13 @@
 {"define":"posts","settings":{"schema":…,"indexes":[…],"rules":{…}}}
 {"user":{"id":"usr_…",…}}
 {"collection":"posts","document":{"_id":"first",…}}
-{"end":{"collections":1,"documents":1,"users":1}}
+{"bucket":{"name":"photos",…}}
+{"object":{"bucket":"photos","key":"a.jpg","size":3,"etag":"…",…}}
+{"bytes":"…"}
+{"end":{"collections":1,"documents":1,"users":1,"buckets":1,"objects":1}}
+
+The content of an object follows it: lines with at most PIECE_BYTES in base64. A file without `"files":true` in its
+first line has the format 1, which older versions read too.
 """
 
 from __future__ import annotations
@@ -16,15 +22,20 @@ from msgspec import UNSET, UnsetType
 
 from bunbase.cli.plans.comparing import FLAGS, own_indexes
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
+from bunbase.contracts.storage import NewBucket
 
-FORMAT: Final = 1  # the version of the file's format; a command reads its own version and all earlier ones
-MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest document, and the JSON object around it
-# for each setting: the value that means "not set"; for settings that are not listed here, this value is None
+FORMAT: Final = 2  # the version of the file's format; a command reads its own version and all earlier ones
+MAX_LINE_BYTES: Final = (2 << 20) + 4096  # the largest body of a document, and the JSON object around it
+FORMAT_WITHOUT_FILES: Final = 1
+PIECE_BYTES: Final = 768 << 10  # of an object in one line: 1 MiB in base64
+# for each setting, the value that means "not set"; None for all settings that are not listed here
 EMPTY: Final[dict[str, Any]] = {"indexes": (), **dict.fromkeys(FLAGS, False)}
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line. `users`: the file contains users, with the hashes of their passwords."""
+    """The first line. `users`: the file contains users, with the hashes of their passwords. `files`: the file contains
+    buckets and objects.
+    """
 
     bunbase_export: int
     bunbase: str = ""
@@ -32,18 +43,34 @@ class Header(msgspec.Struct, frozen=True):
     slug: str = ""
     created_at: str = ""
     users: bool = False
+    files: bool = False
 
 
 class Counts(msgspec.Struct, frozen=True):
     collections: int = 0
     documents: int = 0
     users: int = 0
+    buckets: int = 0
+    objects: int = 0
+
+
+class ObjectLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An object. `etag`: the MD5 of its content. `owner`: the id of a user, or null."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    content_type: str = ""
+    cache_control: str = ""
+    metadata: dict[str, str] = {}
+    owner: str | None = None
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line after the first line.
 
-    The line has either `define` with `settings`, `user`, `collection` with `document`, or `end`.
+    It has either `define` with `settings`, `user`, `collection` with `document`, `bucket`, `object`, `bytes` or `end`.
 
     `user`, `document`: the unchanged text, so that a number keeps every digit.
     """
@@ -53,6 +80,9 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: msgspec.Raw | UnsetType = UNSET
     collection: str | UnsetType = UNSET
     document: msgspec.Raw | UnsetType = UNSET
+    bucket: NewBucket | UnsetType = UNSET
+    object: ObjectLine | UnsetType = UNSET
+    bytes: str | UnsetType = UNSET
     end: Counts | UnsetType = UNSET
 
 

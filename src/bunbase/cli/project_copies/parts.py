@@ -1,4 +1,4 @@
-"""The flag for parts of a project that are copied only on request."""
+"""The flags for the parts of a project: users are copied only on request, and files by default."""
 
 from __future__ import annotations
 
@@ -19,5 +19,20 @@ With = Annotated[
         negative="",
         show_default=False,
         help="Also this part. users: with the hashes of passwords; needs the role admin.",
+    ),
+]
+
+
+class Part(StrEnum):
+    FILES = "files"
+
+
+Without = Annotated[
+    tuple[Part, ...],
+    Parameter(
+        name="--without",
+        negative="",
+        show_default=False,
+        help="Not this part. files: the buckets with their objects.",
     ),
 ]

@@ -94,6 +94,7 @@ class Sending:
         self.choices = choices
         self.errors = ErrorGroups()
         self.collections, self.users, self.documents = Tally(), Tally(), Tally()
+        self.buckets, self.objects = Tally(), Tally()
         self.last_line = choices.from_line - 1
         self.waiting: set[int] = set()
         self.missing: set[str] = set()  # a dry run does not create these collections

@@ -17,7 +17,15 @@ from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import size_text
 from bunbase.cli.plans.collections import present_collections
-from bunbase.cli.project_copies.lines import FORMAT, Counts, Header, json_line, settings_of
+from bunbase.cli.project_copies.exported_files import ExportedFiles
+from bunbase.cli.project_copies.lines import (
+    FORMAT,
+    FORMAT_WITHOUT_FILES,
+    Counts,
+    Header,
+    json_line,
+    settings_of,
+)
 from bunbase.cli.project_copies.reading import GZIP
 from bunbase.cli.session import Session
 from bunbase.contracts.platform import Project
@@ -38,15 +46,16 @@ class Exporting:
         self.told = told
         self.written = 0
 
-    def run(self, users: bool) -> Counts:
+    def run(self, users: bool, files: bool) -> Counts:
         """Write the whole file. Raises: Failure."""
         header = Header(
-            FORMAT,
+            FORMAT if files else FORMAT_WITHOUT_FILES,
             __version__,
             self.project.id,
             self.project.slug,
             datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             users,
+            files,
         )
         self._write(json_line(header))
         found = present_collections(self.session, self.project.id)
@@ -56,9 +65,14 @@ class Exporting:
         documents = self._documents()
         if present_collections(self.session, self.project.id).keys() != found.keys():
             raise Failure("collections_changed", "Collections were created or dropped meanwhile. Export again.")
-        counts = Counts(len(found), documents, count_users)
+        stored = ExportedFiles(self.session, self.project.id, self._write, self._tell_files)
+        buckets, objects = stored.write() if files else (0, 0)
+        counts = Counts(len(found), documents, count_users, buckets, objects)
         self._write(json_line({"end": counts}))
         return counts
+
+    def _tell_files(self, objects: int) -> None:
+        self.told(f"{objects} files, {size_text(self.written)}")
 
     def _documents(self) -> int:
         count = 0
@@ -124,3 +138,4 @@ class ExportedProject(msgspec.Struct, frozen=True):
     collections: int
     documents: int
     users: int
+    files: int

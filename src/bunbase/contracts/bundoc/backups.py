@@ -99,12 +99,29 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class BackedUpObjects(msgspec.Struct, frozen=True):
+    """The files in a backup. `objects`, `bytes`: the number and the size of all objects; each copy of an object counts.
+
+    `blobs`, `blob_bytes`: the blobs that hold them, and the bytes of these blobs in the archive, which all backups of
+    the project share. `taken_at`: the moment at which the list of objects was copied. `changed_at`: the time of the
+    last write of files before the backup, in nanoseconds since 1970.
+    """
+
+    objects: int
+    bytes: int
+    blobs: int
+    blob_bytes: int
+    taken_at: str
+    changed_at: int
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The manifest of a backup. `seq`: the number of the newest change in the backup; `format`: the version of the
     database format.
 
     `source_changed_at`: the time of the last write to the project's files before the backup, in nanoseconds since 1970.
-    `users`: the number of users in the backup; None for a backup without users.
+    `users`: the number of users in the backup; None for a backup without users. `objects`: the files in the backup;
+    None for a backup without files. `documents_at`: the moment of the documents; "" in backups of older versions.
     """
 
     id: str
@@ -119,6 +136,8 @@ class Manifest(msgspec.Struct, frozen=True):
     collections: tuple[BackedUpCollection, ...]
     files: tuple[BackedUpFile, ...]
     users: int | None = None
+    objects: BackedUpObjects | None = None
+    documents_at: str = ""
 
     def size(self) -> int:
         return sum(file.bytes for file in self.files)
@@ -153,7 +172,8 @@ class BackupJob(msgspec.Struct, frozen=True):
 
     `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason for a failure, as a
     problem document. `users`: the results of a restore with users, with the first 100 users that were refused. A `line`
-    is the place of a user in the backup, where users are ordered by id.
+    is the place of a user in the backup, where users are ordered by id. `files`: true if the job also copies, checks or
+    restores files.
     """
 
     id: str
@@ -168,6 +188,7 @@ class BackupJob(msgspec.Struct, frozen=True):
     safety_backup: str | None = None
     problem: dict[str, Any] | None = None
     users: ImportedUsers | None = None
+    files: bool = False
 
 
 Hours = Annotated[int, msgspec.Meta(ge=0, le=8760)]
@@ -176,12 +197,13 @@ Kept = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`every_hours`: the hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep.
-    `users`: true if the scheduled backups include the users.
+    `users`, `files`: true if the scheduled backups include the users, and the files.
     """
 
     every_hours: Hours
     kept: Kept
     users: bool = False
+    files: bool = True
 
 
 class BackupScheduleState(msgspec.Struct, frozen=True):
@@ -191,6 +213,7 @@ class BackupScheduleState(msgspec.Struct, frozen=True):
     kept: int
     own: bool
     users: bool = False
+    files: bool = True
 
 
 class ImportMode(StrEnum):
@@ -221,9 +244,9 @@ class Imported(msgspec.Struct, frozen=True):
 class Backups(Protocol):
     """Callers are members of the project: a developer may read and create, an admin may also replace and delete."""
 
-    async def create_backup(self, caller: Caller, users: bool = False) -> BackupJob:
-        """Start a backup of the project as it is now; writes continue. `users`: true if the backup includes the
-        project's users.
+    async def create_backup(self, caller: Caller, users: bool = False, files: bool = True) -> BackupJob:
+        """Start a backup of the project as it is now; writes continue. `users`, `files`: true if the backup includes
+        the project's users, and its files.
 
         Raises: BackupBusy, TooManyBackups.
         """
@@ -237,8 +260,9 @@ class Backups(Protocol):
         """Raises: BackupNotFound."""
         ...
 
-    async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        """Start a job that checks the proof, the checksums, the database pages and the document counts of a backup.
+    async def verify_backup(self, caller: Caller, id: str, deep: bool = False) -> BackupJob:
+        """Start a job that checks the proof, the checksums, the database pages and the document counts of a backup, its
+        list of objects, and that each blob is there with its size. `deep`: also decrypt each blob.
 
         The job fails with BackupAltered, with BackupDamaged, whose detail names the damage, or with
         BackupUnauthenticated if only the proof is missing.
@@ -247,13 +271,20 @@ class Backups(Protocol):
         ...
 
     async def restore_backup(
-        self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False, users: bool = False
+        self,
+        caller: Caller,
+        source: Caller,
+        id: str,
+        unauthenticated: bool = False,
+        users: bool = False,
+        files: bool = True,
     ) -> BackupJob:
         """Start a job that replaces the documents of `caller`'s project by a backup of `source`'s project.
 
         `caller` and `source` both need the role admin. The job first backs up the present documents.
         `unauthenticated`: accept a backup without a proof. `users`: true to restore the users of the backup too, after
-        the documents, with `UserCopies.restore_users`.
+        the documents, with `UserCopies.restore_users`. `files`: true to replace the files too, if the backup has files.
+        Documents and files are replaced together: after a crash, either both are old, or both are new.
         Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated, BackupWithoutUsers.
         """
         ...

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.caller import EndUser
+from bunbase.contracts.storage_copies import FilesKey
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -161,7 +162,8 @@ class KeyState(msgspec.Struct, frozen=True):
 
     `since`: the time of the first use of the data key, null for the first data key of a project. `progress`: the
     progress of a rotation, 0 to 1. `failed`: the error code if the last rotation failed; then the old data key is still
-    in use.
+    in use. `files`: the state of the key of files; null if the project has no buckets. `rotating`, `progress` and
+    `failed` are about both keys.
     """
 
     version: int
@@ -169,6 +171,7 @@ class KeyState(msgspec.Struct, frozen=True):
     rotating: bool
     progress: float | None = None
     failed: str | None = None
+    files: FilesKey | None = None
 
 
 class Precondition(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.file_usage import FileUsage
 from bunbase.contracts.functions.hooks import HookRuns
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
@@ -27,7 +28,7 @@ from bunbase.contracts.functions.walks import FunctionWalks
 from bunbase.pkg.rpc.wire import waits_for_news
 
 
-class Functions(HookRuns, FunctionWalks, Protocol):
+class Functions(FileUsage, HookRuns, FunctionWalks, Protocol):
     """Every call takes its project from the Caller."""
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:

@@ -53,6 +53,8 @@ class UsageHour(msgspec.Struct, frozen=True):
     live_connection_seconds: int = 0
     live_messages_delivered: int = 0
     live_messages_published: int = 0
+    file_byte_hours: int = 0
+    file_bytes_downloaded: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -60,7 +62,8 @@ class Usage(msgspec.Struct, frozen=True):
     `cpu_ms`: the same as in FunctionHour. `live_connection_seconds`: the total time of all live connections.
     `live_messages_delivered`: the number of results and differences of live queries, and of messages of channels,
     counted for each connection to which they were sent. `live_messages_published`: the number of messages published in
-    channels.
+    channels. `file_byte_hours`: the size of all files in bytes, times the hours for which they were stored.
+    `file_bytes_downloaded`: the bytes of files that were sent to clients.
     `monthly_active_users`: the numbers for the last twelve months, independent of `hours`.
     """
 
@@ -71,4 +74,6 @@ class Usage(msgspec.Struct, frozen=True):
     live_connection_seconds: int = 0
     live_messages_delivered: int = 0
     live_messages_published: int = 0
+    file_byte_hours: int = 0
+    file_bytes_downloaded: int = 0
     monthly_active_users: tuple[ActiveMonth, ...] = ()

@@ -36,8 +36,9 @@ async def get_function_stats(
 @get("/api/projects/{project:str}/usage", summary="Get a project's usage", tags=["Projects"])
 async def get_project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
     """Returns for each hour the number of calls of functions, their gigabyte-seconds and their processor time, the time
-    of live connections, the messages that were sent to these connections, and the messages that were published in
-    channels. The newest hour comes first. Hours without usage are left out. `monthly_active_users` has the end users
+    of live connections, the messages that were sent to these connections, the messages that were published in channels,
+    the size of all files times the hours for which they were stored, and the bytes of files that were downloaded. The
+    newest hour comes first. Hours without usage are left out. `monthly_active_users` has the end users
     who signed in or refreshed a session, for this month and the eleven months before.
     """
     return await functions.usage(member, hours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
@@ -49,6 +50,7 @@ from bunbase.functions.walks.walker import Walker
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.prewarmed import USUAL_MB
 from bunbase.functions.workers.starter import Starter
+from bunbase.pkg.usage.batches import Batch, Receipt
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,9 @@ class FunctionsService:
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
         return await self.statistics.stats(caller, name, hours)
+
+    async def add_file_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        return await self.statistics.add_file_usage(batch, sent)
 
     async def usage(self, caller: Caller, hours: int) -> Usage:
         return await self.statistics.usage(caller, hours)

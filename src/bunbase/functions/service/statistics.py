@@ -19,7 +19,7 @@ from bunbase.functions.store.hours import Hour, UsedHour
 from bunbase.functions.usage.durations import BUCKETS, percentile_ms
 from bunbase.functions.usage.meter import Meter
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.usage.batches import USAGE_KEPT, hour_of
+from bunbase.pkg.usage.batches import USAGE_KEPT, Batch, Receipt, hour_of
 
 
 class UsageOfOthers(msgspec.Struct, frozen=True):
@@ -58,6 +58,9 @@ class Statistics:
             hours=tuple(_hour(row) for row in rows),
         )
 
+    async def add_file_usage(self, batch: Batch[None], sent: datetime) -> Receipt:
+        return await self.stores.hours.ledger.add(batch, sent)
+
     async def usage(self, caller: Caller, hours: int) -> Usage:
         caller.check(Act.USAGE_READ)
         await self.meter.flush()
@@ -72,6 +75,8 @@ class Statistics:
             live_connection_seconds=sum(one.connection_seconds for one in live),
             live_messages_delivered=sum(one.delivered for one in live),
             live_messages_published=sum(one.published for one in live),
+            file_byte_hours=sum(row.file_byte_hours for row in rows),
+            file_bytes_downloaded=sum(row.egress_bytes for row in rows),
             monthly_active_users=await self.others.users.monthly_active_users(caller.project),
         )
 
@@ -86,13 +91,14 @@ def first_hour(now: datetime, hours: int) -> datetime:
 
 
 def _usage_hours(rows: Sequence[UsedHour], live: Sequence[LiveUsageHour]) -> tuple[UsageHour, ...]:
-    """Return the hours with calls of functions or live connections, newest first."""
+    """Return the hours with calls of functions, files or live connections, newest first."""
     used, connected = {row.hour: row for row in rows}, {one.hour: one for one in live}
     found = []
     for hour in sorted(used | connected, reverse=True):
-        row, one = used.get(hour, UsedHour(hour, 0, 0, 0)), connected.get(hour, LiveUsageHour(hour, 0, 0, 0))
+        row, one = used.get(hour, UsedHour(hour, 0, 0, 0, 0, 0)), connected.get(hour, LiveUsageHour(hour, 0, 0, 0))
         calls = (row.invocations, round(row.gb_seconds, 6), round(row.cpu_ms, 3))
-        found.append(UsageHour(hour, *calls, one.connection_seconds, one.delivered, one.published))
+        files = (row.file_byte_hours, row.egress_bytes)
+        found.append(UsageHour(hour, *calls, one.connection_seconds, one.delivered, one.published, *files))
     return tuple(found)
 
 

@@ -36,14 +36,27 @@ OF_PROJECT: Final = """
 SELECT hour,
     coalesce(sum(amount) FILTER (WHERE dimension = $4), 0)::bigint AS invocations,
     coalesce(sum(amount) FILTER (WHERE dimension = $5), 0)::bigint AS mb_ms,
-    coalesce(sum(amount) FILTER (WHERE dimension = $6), 0)::bigint AS cpu_us
+    coalesce(sum(amount) FILTER (WHERE dimension = $6), 0)::bigint AS cpu_us,
+    coalesce(sum(amount) FILTER (WHERE dimension = $7), 0)::bigint AS file_byte_hours,
+    coalesce(sum(amount) FILTER (WHERE dimension = $8), 0)::bigint AS egress_bytes
 FROM usage_hours
 WHERE project = $1 AND hour >= $2 GROUP BY hour ORDER BY hour DESC LIMIT $3"""
 DELETE_FUNCTION: Final = "DELETE FROM function_hours WHERE project = $1 AND function = $2"
 DELETE_PROJECT: Final = "DELETE FROM function_hours WHERE project = $1"
 DELETE_OLD: Final = "DELETE FROM function_hours WHERE hour < $1"
 
-COUNTED: Final = tuple(map(int, (Dimension.FN_CALLS, Dimension.FN_MB_MS, Dimension.FN_CPU_US)))
+COUNTED: Final = tuple(
+    map(
+        int,
+        (
+            Dimension.FN_CALLS,
+            Dimension.FN_MB_MS,
+            Dimension.FN_CPU_US,
+            Dimension.FILE_BYTE_HOURS,
+            Dimension.EGRESS_BYTES,
+        ),
+    )
+)
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -67,10 +80,14 @@ class Hour(msgspec.Struct, frozen=True):
 
 
 class UsedHour(msgspec.Struct, frozen=True):
+    """The usage of functions and files in one hour. `egress_bytes`: the bytes of files that were downloaded."""
+
     hour: datetime
     invocations: int
     mb_ms: int
     cpu_us: int
+    file_byte_hours: int
+    egress_bytes: int
 
     @property
     def gb_seconds(self) -> float:

@@ -44,6 +44,7 @@ from bunbase.storage.serving.conditions import is_same, is_unchanged
 from bunbase.storage.serving.ranges import asked_range
 from bunbase.storage.store.blobs import BlobPart, parts_of
 from bunbase.storage.store.objects import ObjectRow, find
+from bunbase.storage.usage import FileMeter
 
 log = logger("storage")
 
@@ -69,9 +70,10 @@ class Found(Stored):
 
 
 class Downloads:
-    def __init__(self, holdings: Holdings) -> None:
+    def __init__(self, holdings: Holdings, meter: FileMeter) -> None:
         self.holdings = holdings
         self.access = Access(holdings)
+        self.meter = meter
 
     async def read(self, caller: Caller, reading: Reading) -> AsyncIterator[Opened | Piece]:
         found, opened = await self._opened(caller, reading)
@@ -82,8 +84,10 @@ class Downloads:
         try:
             first = await anext(pieces)
             yield opened
+            self.meter.count_download(caller.project, len(first))
             yield Piece(first)
             async for piece in pieces:
+                self.meter.count_download(caller.project, len(piece))
                 yield Piece(piece)
         finally:
             await pieces.aclose()

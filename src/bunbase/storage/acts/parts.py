@@ -11,7 +11,7 @@ from bunbase.contracts.storage import MAX_UPLOAD_BYTES, NewObject, Place
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import InvalidInput
 from bunbase.storage.acts.sweeping import Sweeping
-from bunbase.storage.acts.upload import Upload
+from bunbase.storage.acts.upload import Upload, check_root
 from bunbase.storage.acts.uploads import Uploads
 from bunbase.storage.holdings import Holdings, checked_key
 from bunbase.storage.rules import time_of
@@ -65,6 +65,7 @@ class Parts:
         (row, number), now = one.part, self.holdings.now_ms()
         part = PartRow(number, one.blob, one.size, one.md5.hexdigest(), checksum, now)
         async with self.holdings.bucket_of(one.caller.project, one.place.bucket) as (file, _):
+            check_root(one, file.roots)
             await file.write(lambda connection: put_part(connection, row, part, self.holdings.quota))
         return described_part(part)
 

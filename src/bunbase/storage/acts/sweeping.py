@@ -2,14 +2,24 @@
 
 `sweep` deletes the blobs of deleted and replaced objects, after the time of the setting, in projects that had a
 deletion. `sweep_everything` visits every project, and also deletes orphans: blobs of uploads that ended with a crash.
+
+While the files of a project are copied, no blob is deleted that was still needed when the copy began. While they are
+restored, no blob of the project is deleted.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
+import msgspec
+
+from bunbase.contracts.storage_copies import HOLD_SECONDS
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -26,13 +36,51 @@ log = logger("storage")
 BATCH: Final = 500
 
 
+class Copied(msgspec.Struct):
+    """A copy that is being read. `since`: milliseconds since 1970. `until`: the end of the hold on the monotonic clock;
+    each read of the copy moves it.
+    """
+
+    since: int
+    until: float
+
+
 class Sweeping:
-    """`noted`: projects that have deleted objects, whose blobs may still be there."""
+    """`noted`: projects that have deleted objects, whose blobs may still be there. `copied`: projects that are being
+    copied. `stopped`: projects that are being restored. `monotonic`: returns seconds on a clock that never goes back.
+    """
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init__(self, holdings: Holdings, uploads: Uploads) -> None:
         self.holdings = holdings
         self.uploads = uploads
         self.noted: set[str] = set()
+        self.copied: dict[str, Copied] = {}
+        self.stopped: set[str] = set()
+        self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def begin_copy(self, project: str) -> None:
+        """Keep all blobs that are needed now. A sweep that has chosen blobs already ends first."""
+        async with self._lock(project):
+            now = self.holdings.now_ms()
+            self.copied[project] = Copied(now, self.monotonic() + HOLD_SECONDS)
+
+    def renew_copy(self, project: str) -> None:
+        if (copied := self.copied.get(project)) is not None:
+            copied.until = self.monotonic() + HOLD_SECONDS
+
+    def end_copy(self, project: str) -> None:
+        self.copied.pop(project, None)
+
+    async def stop(self, project: str) -> None:
+        """Delete no blob of the project until `go_on`. A sweep that has chosen blobs already ends first."""
+        self.stopped.add(project)
+        async with self._lock(project):
+            return
+
+    def go_on(self, project: str) -> None:
+        self.stopped.discard(project)
 
     def note(self, project: str) -> None:
         self.noted.add(project)
@@ -50,7 +98,22 @@ class Sweeping:
         for project in await self.holdings.files.projects():
             await self._swept(project, orphans=True)
 
+    def _lock(self, project: str) -> asyncio.Lock:
+        return self.locks.setdefault(project, asyncio.Lock())
+
+    def _copied_since(self, project: str) -> int | None:
+        copied = self.copied.get(project)
+        if copied is not None and copied.until < self.monotonic():
+            del self.copied[project]
+            return None
+        return None if copied is None else copied.since
+
     async def _swept(self, project: str, orphans: bool) -> None:
+        async with self._lock(project):
+            if project not in self.stopped:
+                await self._sweep_project(project, orphans)
+
+    async def _sweep_project(self, project: str, orphans: bool) -> None:
         try:
             async with self.holdings.files.using(project, create=False) as file:
                 if file is None:
@@ -82,8 +145,11 @@ class Sweeping:
     async def _delete_due(self, project: str, file: ProjectFile) -> None:
         settings = self.holdings.settings
         before = self.holdings.now_ms() - settings.deleted_seconds * 1000
+        since = self._copied_since(project)
         while True:
-            due = await file.read(lambda connection: due_blobs(connection, before, settings.max_bytes // 2, BATCH))
+            due = await file.read(
+                lambda connection: due_blobs(connection, before, settings.max_bytes // 2, BATCH, since)
+            )
             if not due:
                 break
             await self.holdings.blobs.delete(project, due)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
+from typing import Final
 
 import msgspec
 
@@ -21,8 +23,10 @@ from bunbase.contracts.storage import (
     ObjectTooLarge,
     Place,
     TooManyUploads,
+    UploadNotFound,
 )
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.ids import ID
 from bunbase.storage.acts.access import holder_of
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.blobs.store import BlobWriter, new_blob_id
@@ -31,6 +35,8 @@ from bunbase.storage.rules import HEADER_TEXT, OpenBucket
 from bunbase.storage.serving.media_types import fits, matches, sniffed, valid_type
 from bunbase.storage.store.multipart import UploadRow
 from bunbase.storage.store.objects import Properties
+
+OWNER: Final = re.compile(ID)
 
 
 class Upload:
@@ -61,6 +67,7 @@ class Upload:
         self.bucket = 0  # the number of the bucket; another bucket may get its name
         self.holder = holder_of(caller)
         self.began_at = self.touched_at = 0.0
+        self.root: tuple[int, bytes]
         self.sealer: Sealer
         self.writer: BlobWriter
 
@@ -80,6 +87,17 @@ def check_headers(new: NewObject) -> None:
             raise InvalidInput.at(name, f"This header has at most {MAX_HEADER} printable ASCII characters.")
     check_metadata(new.metadata, "X-Bunbase-Metadata")
     check_extras(new.extras)
+    if new.owner and not OWNER.fullmatch(new.owner):
+        raise InvalidInput.at("X-Bunbase-Owner", "This is not the id of a user.")
+
+
+def check_root(one: Upload, roots: dict[int, bytes]) -> None:
+    """Check that the blob can be opened with the keys of the project, which a restore may have replaced meanwhile.
+
+    Raises: UploadNotFound.
+    """
+    if roots.get(one.root[0]) != one.root[1]:
+        raise UploadNotFound("The project was restored meanwhile: begin again.")
 
 
 def check_extras(extras: ObjectExtras) -> None:

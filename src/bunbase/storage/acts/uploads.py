@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from bunbase.contracts.bundoc.problems import DiskFull
+from bunbase.contracts.bundoc.problems import DiskFull, RuleDenied
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
@@ -44,7 +44,15 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.logger import logger
 from bunbase.storage.acts.access import Access, owner_of
 from bunbase.storage.acts.places import Places
-from bunbase.storage.acts.upload import Upload, check_headers, check_replaced, check_type, refused_type, too_many
+from bunbase.storage.acts.upload import (
+    Upload,
+    check_headers,
+    check_replaced,
+    check_root,
+    check_type,
+    refused_type,
+    too_many,
+)
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key, described
 from bunbase.storage.links import REFUSED
@@ -80,6 +88,8 @@ class Uploads:
         key = checked_key(place.key)
         check_headers(new)
         ruled = False if place.link else self.access.is_ruled(caller, Act.OBJECT_WRITE)
+        if new.owner and (ruled or place.link):
+            raise RuleDenied("Only the secret key and members of the project set the owner of an object.")
         return await self.begun(Upload(caller, place, key, new, ruled), self._prepare)
 
     async def begun(self, one: Upload, prepare: Callable[[Upload], Awaitable[None]]) -> str:
@@ -136,7 +146,7 @@ class Uploads:
                 self._end(one)
 
     def end_project(self, project: str) -> None:
-        """End the uploads of a project that is being deleted."""
+        """End the uploads of a project that is being deleted or restored."""
         for one in list(self.running.values()):
             if one.caller.project == project:
                 self._end(one)
@@ -176,7 +186,8 @@ class Uploads:
         self._check_room(one, held, 0 if row is None else row.size)
 
     def seal_for(self, one: Upload, file: ProjectFile) -> None:
-        one.sealer = Sealer(file.root[1], file.root[0], one.caller.project, one.blob)
+        one.root = file.root
+        one.sealer = Sealer(one.root[1], one.root[0], one.caller.project, one.blob)
 
     async def open_blob(self, one: Upload, held: Totals, replaced: int) -> None:
         """Check that there is room, and begin the blob. `held`: the present size of the project. `replaced`: the bytes
@@ -262,6 +273,7 @@ class Uploads:
         for number in range(ATTEMPTS):
             of_bucket = self.holdings.bucket_of(one.caller.project, one.place.bucket)
             async with of_bucket as (file, bucket), file.attempt(number):
+                check_root(one, file.roots)
                 check_replaced(one, bucket)
                 place = (bucket.id, one.key)
                 row = await file.read(partial(find, bucket=bucket.id, key=one.key))
@@ -272,7 +284,7 @@ class Uploads:
                 ) -> ObjectRow:
                     add_blob(connection, one.blob, one.size)
                     state = None if row is None else row.state
-                    owner, now = owner_of(one.caller), self.holdings.now_ms()
+                    owner, now = one.new.owner or owner_of(one.caller), self.holdings.now_ms()
                     return put(connection, place, state, new, parts, owner, now, self.holdings.quota, one.caller.depth)
 
                 try:

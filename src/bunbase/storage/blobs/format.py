@@ -89,6 +89,47 @@ class Sealer:
         return self.key.seal(self.number, True, self.rest)
 
 
+class Opener:
+    """Opens a sealed blob piece by piece. `size`: the content of the whole blob. `roots`: the root keys, by id."""
+
+    def __init__(self, roots: dict[int, bytes], project: str, blob: str, size: int) -> None:
+        self.roots = roots
+        self.project = project
+        self.blob = blob
+        self.size = size
+        self.rest = b""
+        self.number = 0
+        self.key: BlobKey | None = None
+
+    def open(self, piece: bytes) -> bytes:
+        """Return the content of the chunks that are complete. Raises: Damaged."""
+        sealed = self.rest + piece if self.rest else piece
+        if self.key is None:
+            if len(sealed) < HEADER_BYTES:
+                self.rest = sealed
+                return b""
+            root = self.roots.get(root_id_of(sealed[:HEADER_BYTES]))
+            if root is None:
+                raise Damaged("the blob was sealed with an unknown root key")
+            self.key = open_header(root, self.project, self.blob, sealed[:HEADER_BYTES])
+            sealed = sealed[HEADER_BYTES:]
+        final = chunk_count(self.size) - 1
+        complete = max(0, min(len(sealed) // SEALED_CHUNK, final - self.number))
+        whole, self.rest = sealed[: complete * SEALED_CHUNK], sealed[complete * SEALED_CHUNK :]
+        content = open_chunks(self.key, self.number, self.number + complete - 1, whole, self.size) if whole else b""
+        self.number += complete
+        if self.number == final and len(self.rest) > SEALED_CHUNK:
+            raise Damaged("the blob goes on after its end")
+        return content
+
+    def finish(self) -> bytes:
+        """Return the content of the last chunk. Raises: Damaged if the blob does not end here."""
+        final = chunk_count(self.size) - 1
+        if self.key is None or self.number != final:
+            raise Damaged("the blob is too short")
+        return open_chunks(self.key, final, final, self.rest, self.size)
+
+
 def root_id_of(header: bytes) -> int:
     """Return the id of the root key that sealed the blob's key. Raises: Damaged."""
     if len(header) != HEADER_BYTES or not header.startswith(MAGIC):

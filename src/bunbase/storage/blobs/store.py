@@ -99,6 +99,11 @@ class BlobStore:
             found = await obstore.get_range_async(self.backend, _path(project, blob), start=start, end=end)
             return memoryview(found)
 
+    async def size(self, project: str, blob: str) -> int:
+        """Return the bytes of a blob. Raises: BlobMissing, StorageUnreachable."""
+        with _faults():
+            return int((await obstore.head_async(self.backend, _path(project, blob)))["size"])
+
     async def delete(self, project: str, blobs: Iterable[str]) -> None:
         """Delete blobs. Idempotent. Raises: StorageUnreachable."""
         turns = asyncio.Semaphore(DELETES_AT_ONCE)
@@ -121,6 +126,12 @@ class BlobStore:
                     name = one["path"].rsplit("/", 1)[-1]
                     if BLOB.fullmatch(name):
                         yield name, one["last_modified"]
+
+    async def any(self, project: str) -> bool:
+        """True if a blob of the project exists. Raises: StorageUnreachable."""
+        async for _ in self.blobs(project):
+            return True
+        return False
 
     async def delete_drafts(self, project: str, before: datetime) -> int:
         """Delete the drafts in the folder that were last written before this time, and return their number."""

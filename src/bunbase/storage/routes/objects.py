@@ -43,6 +43,7 @@ FEED_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 60.0
 MAX_LENGTH: Final = 2**63 - 1
 METADATA: Final = "X-Bunbase-Metadata"
+OWNER: Final = "X-Bunbase-Owner"
 PATH: Final = "/v1/storage/objects/{bucket:str}/{key:str}"
 
 Key = Annotated[
@@ -70,6 +71,9 @@ IfNoneMatch = Annotated[
 Metadata = Annotated[str | None, header(METADATA, "JSON in ASCII: an object of strings, of at most 2 KiB.")]
 Caching = Annotated[str | None, header("Cache-Control", "The Cache-Control with which the object is served.")]
 Digest = Annotated[str | None, header("Content-MD5", "The MD5 of the bytes in base64; the upload fails if it differs.")]
+Owner = Annotated[
+    str | None, header(OWNER, "The id of the user who owns a new object. Only for the secret key and members.")
+]
 Range = Annotated[str | None, header("Range", "One range of bytes, such as `bytes=0-1023`.")]
 
 
@@ -97,6 +101,7 @@ async def put_object(
     metadata: Metadata = None,
     cache_control: Caching = None,
     content_md5: Digest = None,
+    owner: Owner = None,
 ) -> Response[bytes]:
     """Stores the body as an object, and replaces an object with the same key. The body may have any size up to the
     limit of the bucket, and is never held in memory as a whole.
@@ -197,6 +202,7 @@ def new_object(request: AnyRequest) -> NewObject:
         sent_metadata(headers.get(METADATA.lower()), METADATA),
         sent_conditions(request),
         _md5(headers.get("content-md5", "")),
+        owner=headers.get(OWNER.lower(), ""),
     )
 
 

@@ -82,9 +82,12 @@ def totals(connection: apsw.Connection) -> Totals:
     return Totals(*row)
 
 
-def due_blobs(connection: apsw.Connection, before: int, most_waiting: int, limit: int) -> list[str]:
+def due_blobs(
+    connection: apsw.Connection, before: int, most_waiting: int, limit: int, copied_since: int | None = None
+) -> list[str]:
     """Return the blobs to delete now, oldest first: those that wait since before `before`, and more of them while all
-    waiting blobs have more than `most_waiting` bytes.
+    waiting blobs have more than `most_waiting` bytes. `copied_since`: the begin of a copy, which needs all blobs that
+    wait since then.
     """
     left = totals(connection).waiting_bytes
     found = []
@@ -92,6 +95,8 @@ def due_blobs(connection: apsw.Connection, before: int, most_waiting: int, limit
         "SELECT blob, size, since FROM pending_deletes ORDER BY since LIMIT ?", (limit,)
     ):
         if since > before and left <= most_waiting:
+            break
+        if copied_since is not None and since >= copied_since:
             break
         found.append(blob)
         left -= size
@@ -116,6 +121,12 @@ def named_blobs(connection: apsw.Connection, after: str = "", limit: int = NAMED
     """
     query = "SELECT id, size FROM blobs WHERE id > ? ORDER BY id LIMIT ?"
     return [(id, size) for id, size in connection.execute(query, (after, limit))]
+
+
+def content_size(connection: apsw.Connection, blob: str) -> int | None:
+    """Return the size of the content of a named blob; None for another blob."""
+    found: int | None = connection.execute("SELECT size FROM blobs WHERE id = ?", (blob,)).get
+    return found
 
 
 def unknown_blobs(connection: apsw.Connection, blobs: Iterable[str]) -> list[str]:

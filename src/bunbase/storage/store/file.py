@@ -112,6 +112,19 @@ class ProjectFile:
         task.add_done_callback(self._write_ended)  # a cancelled caller must not let the next write begin too early
         return await asyncio.shield(task)
 
+    async def aside(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Return the result of `work` on the connection that writes, between two transactions.
+
+        Raises: StorageUnreadable, StorageBusy, and what `work` raises.
+        """
+        async with self.turn:
+            task = asyncio.ensure_future(self._in_thread(self._aside, work))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await asyncio.wait([task])  # the connection must not begin anything else before this has ended
+                raise
+
     def attempt(self, number: int) -> AbstractAsyncContextManager[None]:
         """Return the turn for an attempt of a write that reads, decides and writes. The first attempt (0) needs none.
         Later ones wait for each other, so that many writes of one key at the same time all succeed.
@@ -138,6 +151,10 @@ class ProjectFile:
         self.leave()
         if not task.cancelled() and task.exception() is None:
             self.on_written()
+
+    def _aside(self, work: Callable[[apsw.Connection], T]) -> T:
+        self.bound.start()
+        return work(self.writer)
 
     def _transaction(self, work: Callable[[apsw.Connection], T]) -> T:
         self.bound.start()

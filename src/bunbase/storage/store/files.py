@@ -14,15 +14,17 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 import apsw
 
+from bunbase.contracts.bundoc.backups import ProjectRestoring
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Kms
 from bunbase.contracts.storage import StorageBusy, StorageUnreadable
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -30,7 +32,7 @@ from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.data_key import find_key
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.pkg.sealed_sqlite.files import create_database, delete_directory
-from bunbase.pkg.sealed_sqlite.key_file import change_key_file, complete_key_file
+from bunbase.pkg.sealed_sqlite.key_file import KeyFile, change_key_file, complete_key_file
 from bunbase.storage.store.change_log import begin_log
 from bunbase.storage.store.file import ProjectFile, open_file, problem_of
 from bunbase.storage.store.tables import create_tables
@@ -43,15 +45,25 @@ PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")
 KEY_SECONDS: Final = 900.0  # the longest time without a confirmation of BunKMS
 RENEW_SECONDS: Final = 600.0
 IDLE_SECONDS: Final = 300.0
+HELD_SECONDS: Final = 2  # Retry-After while a project is being restored
 REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers of BunKMS
+
+
+async def _no_blobs(_project: str) -> bool:
+    return False
 
 
 class OpenFiles:
     """`monotonic`: returns seconds on a clock that never goes back. `on_written(project)` is called after each
     transaction.
+
+    `held`: projects that are being restored; only calls with `held=True` may use them. `has_blobs`: returns True if
+    blobs of a project exist. Then the project is not new, and its missing file must not be created again: the sweeper
+    would delete all blobs.
     """
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
+    has_blobs: Callable[[str], Awaitable[bool]] = staticmethod(_no_blobs)
 
     def __init__(self, directory: Path, kms: Kms, pool: ThreadPoolExecutor, max_open: int) -> None:
         self.directory = directory
@@ -59,17 +71,20 @@ class OpenFiles:
         self.pool = pool
         self.max_open = max_open
         self.files: OrderedDict[str, ProjectFile] = OrderedDict()
+        self.held: set[str] = set()
         self.reserved = 0  # files that are being opened
         self.on_written: Callable[[str], None] = lambda _project: None
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
-    async def using(self, project: str, create: bool = True) -> AsyncIterator[ProjectFile | None]:
+    async def using(self, project: str, create: bool = True, held: bool = False) -> AsyncIterator[ProjectFile | None]:
         """Keep the project's file open during the block. Yield None if there is no file and `create` is false.
 
-        Raises: StorageUnreadable, StorageBusy, and the errors of BunKMS.
+        `held`: true to use a project that is being restored.
+        Raises: StorageUnreadable, StorageBusy, ProjectRestoring, and the errors of BunKMS.
         """
-        file = self._ready(project) or await self._opened(project, create)
+        self._check_held(project, held)
+        file = self._ready(project) or await self._opened(project, create, held)
         if file is None:
             yield None
             return
@@ -78,6 +93,49 @@ class OpenFiles:
             yield file
         finally:
             file.leave()
+
+    @asynccontextmanager
+    async def closed(self, project: str) -> AsyncIterator[Path]:
+        """Close the project's file and yield its directory. All callers wait until the block ends."""
+        directory = self._directory_of(project)
+        async with self._lock(project):
+            await self._close(project)
+            yield directory
+
+    async def replace(
+        self,
+        project: str,
+        file: ProjectFile,
+        finish: Callable[[apsw.Connection], object],
+        take_place: Callable[[], object],
+    ) -> None:
+        """Wait until the file has no users, call `finish` with the connection that writes, close the file, and call
+        `take_place`, which replaces it. Callers wait meanwhile. Raises: StorageBusy if the file was closed before this.
+        """
+        async with self._lock(project):
+            if self.files.get(project) is not file or file.closing:
+                raise StorageBusy("The project was closed meanwhile; try again.", retry_after_seconds=1)
+            file.closing = True
+            await file.unused.wait()
+            try:
+                await self._in_thread(finish, file.writer)
+            finally:
+                await self._close(project)
+            await self._in_thread(take_place)
+
+    async def change_key(self, project: str, **values: str) -> None:
+        """Change the key file. A caller inside of `using` must not call this, because it waits for the lock."""
+        async with self._lock(project):
+            await self._in_thread(partial(change_key_file, self._directory_of(project), **values))
+
+    async def own_key(self, project: str) -> tuple[KeyFile, bytes]:
+        """Return the key file and the key of a project inside of `closed`. Raises: StorageUnreadable."""
+        try:
+            return await find_key(self._directory_of(project), self._keys(project), self._in_thread)
+        except FileUnreadable as unreadable:
+            raise StorageUnreadable(str(unreadable)) from unreadable
+        except apsw.Error as error:
+            raise problem_of(error) from error
 
     async def projects(self) -> list[str]:
         """Return all projects that have a directory."""
@@ -121,9 +179,17 @@ class OpenFiles:
         self.files.move_to_end(project)
         return file
 
-    async def _opened(self, project: str, create: bool) -> ProjectFile | None:
+    def _check_held(self, project: str, held: bool) -> None:
+        if project in self.held and not held:
+            raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
+
+    def _keys(self, project: str) -> _ProjectKeys:
+        return _ProjectKeys(self.kms, project, self.has_blobs)
+
+    async def _opened(self, project: str, create: bool, held: bool) -> ProjectFile | None:
         directory = self._directory_of(project)
         async with self._lock(project):
+            self._check_held(project, held)  # a restore may have begun while this call waited
             if (file := self._ready(project)) is not None:
                 return file
             stale = self.files.get(project)
@@ -144,7 +210,7 @@ class OpenFiles:
     async def _open(self, project: str, directory: Path) -> ProjectFile:
         asked_at = self.monotonic()  # the confirmation counts from the question, not from the answer
         try:
-            key_file, key = await find_key(directory, _ProjectKeys(self.kms, project), self._in_thread)
+            key_file, key = await find_key(directory, self._keys(project), self._in_thread)
             if not key_file.complete:
                 await self._in_thread(create_database, directory, key, create_tables)
                 await self._in_thread(complete_key_file, directory, key_file.wrapped)
@@ -219,12 +285,17 @@ class OpenFiles:
 class _ProjectKeys:
     """The keys of one project, for `find_key`."""
 
-    def __init__(self, kms: Kms, project: str) -> None:
+    def __init__(self, kms: Kms, project: str, has_blobs: Callable[[str], Awaitable[bool]]) -> None:
         self.kms = kms
         self.project = project
+        self.has_blobs = has_blobs
 
     async def generate(self) -> DataKey:
-        return await self.kms.generate_data_key(self.project, context_of(self.project))
+        """Raises: StorageUnreadable if the project is not new."""
+        new = await self.kms.generate_data_key(self.project, context_of(self.project))
+        if await self.has_blobs(self.project):
+            raise StorageUnreadable("The project's list of objects is missing: restore it from a backup.")
+        return new
 
     async def unwrap(self, wrapped: str) -> bytes:
         try:
