@@ -90,6 +90,49 @@ export async function add(claim, { load, url, key, run }) {
     equal([...kept.keys()].filter((name) => name.startsWith("bunbase.upload.")), []);
   });
 
+  claim("a kept upload is continued only with the same options, and never if it is finished", async () => {
+    const kept = new Map();
+    const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) };
+    const file = new File([content], "options.bin", { type: "a/b", lastModified: 7 });
+    const offline = await through(async (_, init, send) => {
+      if (init.method === "PATCH") throw new TypeError("offline");
+      return send();
+    }, { storage });
+    const online = await through((_, init, send) => send(), { storage });
+    await refusal(offline.upload("options", file, { retries: 0 }), "network");
+    await mine.upload("options", "taken");
+    await refusal(online.upload("options", file, { ifAbsent: true }), "object_changed");
+    await refusal(offline.upload("options", file, { retries: 0, metadata: { version: "1" } }), "network");
+    equal((await online.upload("options", file, { metadata: { version: "2" } })).metadata, { version: "2" });
+    equal(await (await mine.download("options")).bytes().then((bytes) => bytes.length), content.length);
+
+    kept.clear();
+    const closed = await through(async (_, init, send) => {
+      const answer = await send();
+      if (init.method === "PATCH" && init.headers["Upload-Offset"] !== "0") kept.set("closed", JSON.stringify([...kept]));
+      return answer;
+    }, { storage });
+    await closed.upload("closed", file);
+    for (const [name, value] of JSON.parse(kept.get("closed"))) kept.set(name, value);
+    await mine.remove("closed");
+    await online.upload("closed", file);
+    equal(await same("closed", content), true);
+  });
+
+  claim("a stream is never continued with other bytes if the server has lost some", async () => {
+    let lost = false;
+    const bucket = await through(async (path, init, send) => {
+      if (init.method === "PATCH" && init.headers["Upload-Offset"] === String(PART) && !lost) {
+        lost = true;
+        throw new TypeError("cut");
+      }
+      if (lost && init.method === "GET") return Response.json({ offset: 1_000_000, finished: false, object: null });
+      return send();
+    });
+    const error = await bucket.upload("rewound", new Blob([content]).stream()).catch((found) => found);
+    equal([lost, error instanceof TypeError, await mine.find("rewound")], [true, true, null]);
+  });
+
   claim("a stream of unknown size is stored, small or large, also if its connection breaks", async () => {
     const streamed = (size, piece) => {
       let at = 0;

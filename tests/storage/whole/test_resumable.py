@@ -19,13 +19,14 @@ import pytest
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.resumable import NewChunk, NewResumable
-from bunbase.contracts.storage import NewBucket, UploadNotFound
+from bunbase.contracts.resumable import NewChunk, NewResumable, UploadOffsetMismatch
+from bunbase.contracts.storage import NewBucket, StorageBusy, UploadNotFound
 from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.modules import Rooms
 from bunbase.storage.acts import resumables
 from bunbase.storage.module import MODULE
 from bunbase.storage.settings import StorageSettings
+from bunbase.storage.store import resumable
 from tests.bundoc.killing import killed
 from tests.fakes import FakeKms
 from tests.gateway.lanes import served
@@ -224,6 +225,102 @@ async def test_a_second_chunk_waits_for_the_first_and_replaces_a_stalled_one(
     first.close()
 
     assert (await client("GET", "/v1/storage/objects/files/two"))[2] == b"9876543210"
+
+
+async def test_a_chunk_that_is_stored_too_late_is_not_mixed_into_the_bytes_of_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, released = bytes(range(20)), asyncio.Event()
+    async with opened_storage(tmp_path, FakeKms()) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files"))
+        upload = (await storage.begin_resumable(SECRET, NewResumable("files", "a", len(content)))).id
+
+        async def begin(offset: int, data: bytes) -> str:
+            chunk = await storage.begin_chunk(SECRET, NewChunk(upload, offset))
+            await storage.feed_chunk(SECRET, chunk, data)
+            return chunk
+
+        first = await begin(0, content[:10])
+        part = storage.resumables.chunks[first].part
+        assert part is not None
+        reached, close = asyncio.Event(), part.writer.close
+
+        async def slow_close() -> None:
+            reached.set()
+            await released.wait()
+            await close()
+
+        monkeypatch.setattr(part.writer, "close", slow_close)
+        finishing = asyncio.create_task(storage.finish_chunk(SECRET, first, False))
+        await reached.wait()
+        monkeypatch.setattr(resumables, "STALLED_SECONDS", -1.0)
+        for offset in (0, 3):
+            await storage.finish_chunk(SECRET, await begin(offset, content[offset : offset + 3]), True)
+        released.set()
+        with pytest.raises(UploadOffsetMismatch) as refused:
+            await finishing
+        last = await storage.finish_chunk(SECRET, await begin(6, content[6:]), True)
+
+        assert (refused.value.extra["offset"], last.finished, await read(storage, "a")) == (6, True, content)
+
+
+async def test_every_request_that_completes_an_upload_at_the_same_time_learns_that_it_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened_storage(tmp_path, FakeKms()) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files"))
+        for key, condition in (("a", None), ("b", "*")):
+            new = NewResumable("files", key, 5, if_none_match=condition)
+            upload = (await storage.begin_resumable(SECRET, new)).id
+            chunk = await storage.begin_chunk(SECRET, NewChunk(upload, 0))
+            await storage.feed_chunk(SECRET, chunk, b"01234")
+            with monkeypatch.context() as patched:
+                patched.setattr(storage.resumables.completing, "complete", _stops)
+                with pytest.raises(StorageBusy):
+                    await storage.finish_chunk(SECRET, chunk, True)
+
+            states = await asyncio.gather(*[storage.resumable(SECRET, upload) for _ in range(4)])
+
+            assert [state.finished for state in states] == [True] * 4
+
+
+async def _stops(*_: object) -> None:
+    raise StorageBusy("The server stops.")
+
+
+async def test_an_upload_that_gets_bytes_outlives_the_age_limit_of_uploads_in_parts(tmp_path: Path) -> None:
+    clock = ManualClock(SystemClock().now())
+    async with opened_storage(tmp_path, FakeKms(), clock) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files"))
+        upload = (await storage.begin_resumable(SECRET, NewResumable("files", "a", 100))).id
+        days = StorageSettings().multipart_seconds // 86_400
+        for day in range(days + 2):
+            clock.advance(80_000)
+            chunk = await storage.begin_chunk(SECRET, NewChunk(upload, day))
+            await storage.feed_chunk(SECRET, chunk, b"0")
+            await storage.finish_chunk(SECRET, chunk, True)
+        clock.advance(10_000)
+        await storage.sweeping.sweep_everything()
+
+        assert (await storage.resumable(SECRET, upload)).offset == days + 2
+
+
+async def test_the_notes_of_finished_uploads_are_limited_and_the_oldest_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable, "MAX_FINISHED", 3)
+    clock = ManualClock(SystemClock().now())
+    async with opened_storage(tmp_path, FakeKms(), clock) as storage:
+        await storage.create_bucket(SECRET, NewBucket(name="files"))
+        done = []
+        for _ in range(5):
+            clock.advance(1)
+            done.append((await storage.begin_resumable(SECRET, NewResumable("files", "a", 0))).id)
+
+        for id in done[:2]:
+            with pytest.raises(UploadNotFound):
+                await storage.resumable(SECRET, id)
+        assert [(await storage.resumable(SECRET, id)).finished for id in done[2:]] == [True] * 3
 
 
 async def test_an_upload_expires_a_day_after_its_last_bytes(tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ class Sending {
   async #continued(name: string | undefined): Promise<number> {
     this.#path = (await this.#kept(name)) ?? undefined;
     try {
-      if (this.#path) return (await this.#state()).offset;
+      const state = this.#path ? await this.#state() : undefined;
+      // a finished upload is not this one: its file may have been replaced or deleted since then
+      if (state && !state.finished) return state.offset;
     } catch (problem) {
       if (!this.tools.isProblem(problem, "upload_not_found")) throw problem;
     }
@@ -178,12 +180,12 @@ class Sending {
 
   /** The name of the upload in the storage; undefined for content that cannot be recognized later. */
   async #name(): Promise<string | undefined> {
-    const { bucket, key, size, type, content } = this.upload;
+    const { bucket, key, size, type, content, headers } = this.upload;
     const { name, lastModified } = content as Partial<File>;
     if (lastModified === undefined) return undefined;
     const { transport } = this.tools;
     await transport.credentials?.ready;
-    const parts = [transport.origin, transport.key, transport.credentials?.userId, bucket, key, name, size, lastModified, type];
+    const parts = [transport.origin, transport.key, transport.credentials?.userId, bucket, key, name, size, lastModified, type, headers];
     return PREFIX + JSON.stringify(parts);
   }
 

@@ -51,6 +51,7 @@ export class StreamSource implements Source {
   }
 
   async at(offset: number): Promise<{ bytes: Uint8Array<ArrayBuffer>; last: boolean }> {
+    if (offset < this.#start) throw new TypeError("The upload cannot continue with this stream: upload its content again.");
     while (offset >= this.#start + this.#part.length && !this.#isLast) {
       this.#start += this.#part.length;
       this.#part = await this.#read();

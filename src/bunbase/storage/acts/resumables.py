@@ -36,7 +36,7 @@ from bunbase.contracts.storage import (
     UploadNotFound,
 )
 from bunbase.contracts.stored_object import StoredObject
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.storage.acts.access import holder_of, owner_of
 from bunbase.storage.acts.completing import Completing, conditions_of
 from bunbase.storage.acts.sweeping import Sweeping
@@ -46,12 +46,13 @@ from bunbase.storage.holdings import Holdings, checked_key
 from bunbase.storage.rules import time_of
 from bunbase.storage.serving.media_types import valid_type
 from bunbase.storage.store.blobs import Totals, totals
-from bunbase.storage.store.multipart import PartRow, UploadRow, end_multipart, put_part
+from bunbase.storage.store.multipart import PartRow, UploadRow, end_multipart
 from bunbase.storage.store.resumable import (
     PREFIX,
     Finished,
     Kept,
     Progress,
+    append_part,
     begin_resumable,
     no_upload,
     progress,
@@ -180,17 +181,22 @@ class Resumables:
         busy = any(chunk.new.upload == found.row.id for chunk in self.chunks.values())
         if found.offset != new.length or busy:
             return state
-        finished = await self.completing.complete(caller, self._is_ruled(caller), found)
+        try:
+            finished = await self.completing.complete(caller, self._is_ruled(caller), found)
+        except Problem:
+            now = await self._known(caller, found.row.id)
+            if not isinstance(now, Finished):
+                raise
+            finished = now  # another request has completed the upload meanwhile
         self.sweeping.note(caller.project)
         return _finished(finished, self.holdings.settings.resumable_seconds)
 
     async def _found(self, caller: Caller, upload: str) -> Progress | Finished:
         """Raises: UploadNotFound if the upload has expired, or if the caller has not begun it."""
         self._is_ruled(caller)
-        async with self.holdings.files.using(caller.project, create=False) as file:
-            if file is None:
-                raise no_upload()
-            found = await file.read(partial(progress, id=upload))
+        found = await self._known(caller, upload)
+        if found is None:
+            raise no_upload()
         kept = found.kept if isinstance(found, Progress) else msgspec.json.decode(found.properties, type=Kept)
         last = found.touched if isinstance(found, Progress) else found.finished
         if (
@@ -199,6 +205,10 @@ class Resumables:
         ):
             raise no_upload()
         return found
+
+    async def _known(self, caller: Caller, upload: str) -> Progress | Finished | None:
+        async with self.holdings.files.using(caller.project, create=False) as file:
+            return None if file is None else await file.read(partial(progress, id=upload))
 
     def _is_ruled(self, caller: Caller) -> bool:
         return self.uploads.access.is_ruled(caller, Act.OBJECT_WRITE)
@@ -244,14 +254,14 @@ class Resumables:
         part, chunk.part = chunk.part, None
         if part is None or not part.size:
             return
-        row = chunk.found.row
+        row, offset = chunk.found.row, chunk.offset
 
         async def store(one: Upload) -> None:
             new = PartRow(chunk.number + 1, one.blob, one.size, one.md5.hexdigest(), "", self.holdings.now_ms())
             async with self.holdings.files.using(chunk.caller.project, create=False) as file:
                 if file is None:
                     raise no_upload()
-                await file.write(lambda connection: put_part(connection, row, new, self.holdings.quota))
+                await file.write(lambda connection: append_part(connection, row, new, offset, self.holdings.quota))
 
         size = part.size
         await self.uploads.finished(chunk.caller, part.id, True, store)

@@ -123,8 +123,8 @@ def end_multiparts_of(connection: apsw.Connection, bucket: int, now: int) -> Non
 
 
 def expired_multiparts(connection: apsw.Connection, before: int, limit: int) -> list[str]:
-    """Return uploads that were begun before this time, oldest first."""
-    query = "SELECT id FROM uploads WHERE created < ? ORDER BY created LIMIT ?"
+    """Return uploads that were begun before this time, oldest first. Resumable uploads expire in their own way."""
+    query = f"SELECT id FROM uploads WHERE {OF_S3} AND created < ? ORDER BY created LIMIT ?"
     return [str(row[0]) for row in connection.execute(query, (before, limit))]
 
 

@@ -7,12 +7,12 @@ client that did not get the last answer learns that its upload is complete.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import apsw
 import msgspec
 
-from bunbase.contracts.resumable import NewResumable
+from bunbase.contracts.resumable import NewResumable, UploadOffsetMismatch
 from bunbase.contracts.storage import TooManyUploads, UploadNotFound
 from bunbase.storage.store.multipart import (
     UPLOAD,
@@ -20,12 +20,15 @@ from bunbase.storage.store.multipart import (
     PartRow,
     UploadRow,
     complete_multipart,
+    multipart,
     parts_of_upload,
+    put_part,
 )
-from bunbase.storage.store.objects import ObjectRow
+from bunbase.storage.store.objects import ObjectRow, Quota
 
 PREFIX: Final = "tus-"
 OURS: Final = f"id >= '{PREFIX}' AND id < 'tus.'"  # `.` follows `-`
+MAX_FINISHED: Final = 10_000  # notes of finished uploads in a project: at most 150 MB
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,8 +81,8 @@ def begin_resumable(connection: apsw.Connection, row: UploadRow, kept: Kept, mos
     connection.execute(f"INSERT INTO uploads ({UPLOAD}) VALUES (?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(row))
 
 
-def progress(connection: apsw.Connection, id: str) -> Progress | Finished:
-    """Raises: UploadNotFound."""
+def progress(connection: apsw.Connection, id: str) -> Progress | Finished | None:
+    """Return the upload with this id, or None."""
     row: Any = connection.execute(f"SELECT {UPLOAD} FROM uploads WHERE id = ? AND {OURS}", (id,)).fetchone()
     if row is not None:
         upload = UploadRow(*row)
@@ -87,9 +90,7 @@ def progress(connection: apsw.Connection, id: str) -> Progress | Finished:
         return Progress(upload, kept, tuple(parts_of_upload(connection, id)))
     query = "SELECT id, properties, object, size, finished FROM finished_uploads WHERE id = ?"
     done: Any = connection.execute(query, (id,)).fetchone()
-    if done is None:
-        raise no_upload()
-    return Finished(*done)
+    return None if done is None else Finished(*done)
 
 
 def set_length(connection: apsw.Connection, id: str, kept: Kept) -> None:
@@ -97,16 +98,36 @@ def set_length(connection: apsw.Connection, id: str, kept: Kept) -> None:
     connection.execute("UPDATE uploads SET properties = ? WHERE id = ?", (msgspec.json.encode(kept).decode(), id))
 
 
+def append_part(connection: apsw.Connection, row: UploadRow, part: PartRow, offset: int, quota: Quota) -> None:
+    """Add a part, if the upload still ends at `offset`.
+
+    A slow request may store its part when a later request has already continued the upload. Before this check, such a
+    part replaced the part of the later request, and the object had wrong bytes.
+
+    Raises: UploadNotFound, UploadOffsetMismatch, StorageQuotaExceeded.
+    """
+    multipart(connection, row.id, row.bucket, row.key)
+    query = "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM upload_parts WHERE upload = ?"
+    held, number = cast("Any", connection.execute(query, (row.id,)).fetchone())
+    if (held, number) != (offset, part.number - 1):
+        raise UploadOffsetMismatch(f"The server has {held} bytes: continue there.", offset=held)
+    put_part(connection, row, part, quota)
+
+
 def finish_resumable(
     connection: apsw.Connection, row: UploadRow, completion: Completion, shown: Callable[[ObjectRow], str]
 ) -> Finished:
     """Make the parts the object, and note that the upload is finished. `shown`: returns the object as JSON.
+
+    Of these notes, the newest MAX_FINISHED are kept, because they do not count to the limits of the project.
 
     Raises: as `complete_multipart`.
     """
     written = complete_multipart(connection, row, completion)
     done = Finished(row.id, row.properties, shown(written), written.size, completion.now)
     connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(done))
+    oldest = "SELECT id FROM finished_uploads ORDER BY finished DESC, id LIMIT -1 OFFSET ?"
+    connection.execute(f"DELETE FROM finished_uploads WHERE id IN ({oldest})", (MAX_FINISHED,))
     return done
 
 
