@@ -72,7 +72,7 @@ def multipart(connection: apsw.Connection, id: str, bucket: int, key: bytes) -> 
 
 def put_part(connection: apsw.Connection, upload: UploadRow, part: PartRow, quota: Quota) -> None:
     """Add a part, or replace the part with this number. Raises: UploadNotFound, StorageQuotaExceeded."""
-    _check_open(connection, upload)
+    check_open(connection, upload)
     query = f"SELECT {PART} FROM upload_parts WHERE upload = ? AND number = ?"
     before: Any = connection.execute(query, (upload.id, part.number)).fetchone()
     if before is not None:
@@ -95,7 +95,7 @@ def parts_of_upload(connection: apsw.Connection, upload: str, after: int = 0, li
 
 def complete_multipart(connection: apsw.Connection, upload: UploadRow, completion: Completion) -> ObjectRow:
     """Make the named parts the object, and end the upload. Raises: UploadNotFound, Moved, StorageQuotaExceeded."""
-    _check_open(connection, upload)
+    check_open(connection, upload)
     parts = parts_of_upload(connection, upload.id)
     _count_parts(connection, -sum([part.size for part in parts]))  # first: these bytes must not count twice
     owner, now, quota = completion.owner, completion.now, completion.quota
@@ -143,7 +143,7 @@ def numbered(parts: Sequence[PartRow]) -> tuple[BlobPart, ...]:
     return tuple(found)
 
 
-def _check_open(connection: apsw.Connection, upload: UploadRow) -> None:
+def check_open(connection: apsw.Connection, upload: UploadRow) -> None:
     """Check that an upload of either kind was not ended meanwhile. Raises: UploadNotFound."""
     query = "SELECT 1 FROM uploads WHERE id = ? AND bucket = ? AND key = ?"
     if connection.execute(query, (upload.id, upload.bucket, upload.key)).fetchone() is None:

@@ -19,8 +19,8 @@ from bunbase.storage.store.multipart import (
     Completion,
     PartRow,
     UploadRow,
+    check_open,
     complete_multipart,
-    multipart,
     parts_of_upload,
     put_part,
 )
@@ -106,7 +106,7 @@ def append_part(connection: apsw.Connection, row: UploadRow, part: PartRow, offs
 
     Raises: UploadNotFound, UploadOffsetMismatch, StorageQuotaExceeded.
     """
-    multipart(connection, row.id, row.bucket, row.key)
+    check_open(connection, row)
     query = "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM upload_parts WHERE upload = ?"
     held, number = cast("Any", connection.execute(query, (row.id,)).fetchone())
     if (held, number) != (offset, part.number - 1):
