@@ -84,6 +84,10 @@ class FakeStorage:
     async def bucket(self, *_: Any, **_named: Any) -> Any:
         raise BucketNotFound("There is no bucket.")
 
+    async def files_key(self, *_: Any) -> None:
+        """Return None, because a project without buckets has no key of files."""
+
+    rotate_files_key = files_key
     buckets = create_bucket = update_bucket = delete_bucket = begin_upload = delete_object = delete_objects = bucket
     copy_object = objects = sign = stored = begin_resumable = resumable = begin_chunk = end_resumable = bucket
 

@@ -65,7 +65,7 @@ async def test_a_health_check_with_head_is_answered(door: Door) -> None:
 async def test_options_and_405_name_every_method_of_a_path(door: Door) -> None:
     """A suite of others found that 405 once named too few methods."""
     for template, item in PATHS.items():
-        if template.startswith(FUNCTIONS):
+        if template.startswith(FUNCTIONS) or "options" in item:
             continue
         document = PATHS["/v1/data/{collection}/{id}"] if template in SHADOWING else {}
         hidden = FORM_POST if template.endswith("/oauth/{provider}/callback") else ()

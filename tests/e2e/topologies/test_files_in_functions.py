@@ -35,7 +35,7 @@ def test_the_function_of_the_guide_follows_the_uploads_of_users(instance: Instan
     rules = {"create": "auth != null", "delete": "object.owner == auth.uid"}
     http.post("/v1/storage/buckets", json={"name": "photos", "rules": rules}, headers=server).raise_for_status()
     instance.bunbase("deploy", cwd=tmp_path)
-    person = {"email": "eve@example.com", "password": "apples and pears"}
+    person = {"email": "photographer@example.com", "password": "apples and pears"}
     user = http.post("/v1/auth/signup", json=person, headers=app).json()
     eve = app | {"authorization": f"Bearer {user['access_token']}"}
 
