@@ -40,7 +40,7 @@ def test_a_token_hears_at_once_that_an_act_on_the_account_needs_a_session(scope:
 
 @pytest.mark.parametrize("act", Act)
 def test_an_act_has_a_stable_name_and_a_scope_as_strong_as_its_role(act: Act) -> None:
-    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", act.value)
+    assert re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z_]+", act.value)
     assert act.fine == "" or act.fine in FINE
     if act.changes and act.role in (Role.ADMIN, Role.OWNER):
         assert act.coarse == "admin"

@@ -118,6 +118,16 @@ def test_keys_that_are_no_paths_never_leave_the_folder_of_a_download(files: File
     assert (files.folder / "under-another-name").read_bytes() == b"data"
 
 
+def test_a_dash_is_stdin_or_stdout(files: Files) -> None:
+    """The tests give the command an empty stdin."""
+    files.write("a.txt", b"text\n")
+    files.bunbase("cp", "a.txt", "photos:")
+
+    assert files.bunbase("cp", "photos:a.txt", "-") == "text\n"
+    files.bunbase("cp", "-", "photos:empty")
+    assert [(one["key"], one["size"]) for one in files.json("ls", "photos:")["items"]] == [("a.txt", 5), ("empty", 0)]
+
+
 def test_synchronisation_copies_and_deletes_only_what_differs(files: Files) -> None:
     for name, data in {"same": b"1", "changed": b"one", "gone": b"3"}.items():
         files.write(f"site/{name}", data)

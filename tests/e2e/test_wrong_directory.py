@@ -15,7 +15,7 @@ def test_bundoc_refuses_to_start_on_an_empty_directory_instead_of_its_own(
     home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, Bundoc started there, answered 404 for existing documents, and accepted writes from revision 1."""
-    rooms = {"data": ("bundoc",), "bunkms": ("bunkms",), "users": ("tenant_auth", "functions")}
+    rooms = {"data": ("bundoc",), "bunkms": ("bunkms",), "users": ("tenant_auth", "functions", "storage")}
     monkeypatch.setitem(instances.SEVERAL, "keys", rooms)
     instance = Instance("keys", home, new_database(postgres))
     try:

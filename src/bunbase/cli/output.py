@@ -167,7 +167,12 @@ def counted(number: int, thing: str) -> str:
 
 
 def size_text(size: int) -> str:
-    return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
+    """Return a size in bytes with a unit, such as `812 B` or `5.0 GiB`."""
+    if size < 1 << 10:
+        return f"{size} B"
+    if size < 1 << 20:
+        return f"{size / (1 << 10):.1f} KiB"
+    return f"{size / (1 << 20):.1f} MiB" if size < 1 << 30 else f"{size / (1 << 30):.1f} GiB"
 
 
 def _console(file: Any) -> Console:

@@ -38,8 +38,16 @@ PlaceText = Annotated[str, Parameter(help="A bucket, a colon and a key, such as 
 Recursive = Annotated[
     bool, Parameter(name=("--recursive", "-r"), negative="", show_default=False, help="All files below this place.")
 ]
-Source = Annotated[str, Parameter(help="A path, - for stdin, or a place in a bucket, such as photos:2026/rye.jpg.")]
-Target = Annotated[str, Parameter(help="A path, - for stdout, or a place in a bucket, such as photos:2026/.")]
+Source = Annotated[
+    str,
+    Parameter(
+        allow_leading_hyphen=True, help="A path, - for stdin, or a place in a bucket, such as photos:2026/rye.jpg."
+    ),
+]
+Target = Annotated[
+    str,
+    Parameter(allow_leading_hyphen=True, help="A path, - for stdout, or a place in a bucket, such as photos:2026/."),
+]
 
 
 @app.command

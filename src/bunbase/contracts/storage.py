@@ -160,8 +160,10 @@ class BucketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 MimeType = Annotated[str, msgspec.Meta(max_length=100)]
 
 
-CorsText = Annotated[str, msgspec.Meta(max_length=256)]
-CorsTexts = Annotated[tuple[CorsText, ...], msgspec.Meta(max_length=100)]
+MAX_CORS_TEXT: Final = 256
+MAX_CORS_TEXTS: Final = 100
+CorsText = Annotated[str, msgspec.Meta(max_length=MAX_CORS_TEXT)]
+CorsTexts = Annotated[tuple[CorsText, ...], msgspec.Meta(max_length=MAX_CORS_TEXTS)]
 
 
 class CorsRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -251,7 +251,14 @@ ANSWERS: Final[dict[str, Any]] = {
         "token_type": "Bearer",
     },
     "OAuthError": {"error": "invalid_client", "error_description": "The client is unknown, or its secret is wrong."},
-    "KeyState": {"version": 2, "since": AT, "rotating": False, "progress": None, "failed": None},
+    "KeyState": {
+        "version": 2,
+        "since": AT,
+        "rotating": False,
+        "progress": None,
+        "failed": None,
+        "files": {"since": AT, "rotating": False, "progress": None, "failed": None},
+    },
     "AuditEntry": {
         "id": "aud_01jd7qv8x2r4m6t0w9c3e5g7hk",
         "at": AT,
@@ -310,6 +317,15 @@ ANSWERS: Final[dict[str, Any]] = {
         "collections": [{"name": "posts", "documents": 1, "bytes": 120}],
         "files": [{"name": "documents.db", "bytes": 65536, "sha256": SHA256}],
         "users": None,
+        "objects": {
+            "objects": 2,
+            "bytes": 96426,
+            "blobs": 2,
+            "blob_bytes": 96900,
+            "taken_at": AT,
+            "changed_at": 1767592800,
+        },
+        "documents_at": AT,
         "authenticity": "proved",
     },
     "BackupJob": {
@@ -325,8 +341,9 @@ ANSWERS: Final[dict[str, Any]] = {
         "safety_backup": None,
         "problem": None,
         "users": None,
+        "files": True,
     },
-    "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True, "users": False},
+    "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True, "users": False, "files": True},
     "ImportedUsers": {"imported": 2, "updated": 0, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
     "Imported": {
         "imported": 2,

@@ -107,6 +107,8 @@ USED: Final[dict[str, Any]] = {
     "live_connection_seconds": 7200,
     "live_messages_delivered": 950,
     "live_messages_published": 40,
+    "file_byte_hours": 1572864000,
+    "file_bytes_downloaded": 48213,
 }
 OBJECT: Final = {
     "key": "bakery/rye.jpg",

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from bunbase.contracts.storage import BucketSpec, InvalidBucket
+from bunbase.contracts.storage import MAX_CORS_TEXT, MAX_CORS_TEXTS, BucketSpec, CorsRule, InvalidBucket
 from bunbase.pkg.rules.check import OBJECT, check
 from bunbase.pkg.rules.closures import closure
 from bunbase.pkg.rules.inputs import Inputs
@@ -19,7 +19,7 @@ from bunbase.pkg.rules.refusal import InvalidRule, refused
 from bunbase.pkg.rules.syntax import Call, Node, children, counted
 from bunbase.pkg.rules.trace import Step, traced
 from bunbase.pkg.rules.values import Failed
-from bunbase.storage.serving.media_types import is_pattern
+from bunbase.storage.serving.media_types import TOKEN, is_pattern
 from bunbase.storage.store.buckets import BucketRow
 from bunbase.storage.store.objects import ObjectRow
 
@@ -28,6 +28,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 LOOKUPS: Final = ("get", "exists")
 KEPT: Final = 1000  # compiled buckets
 HEADER_TEXT: Final = re.compile(r"[\x20-\x7e]*")
+TOKEN_TEXT: Final = re.compile(TOKEN)
 
 
 class ObjectRule:
@@ -82,9 +83,27 @@ def checked_spec(spec: BucketSpec) -> str:
             raise InvalidBucket(f"{pattern!r} is not a type such as image/png or image/*.", path=f"/mime/{number}")
     if not HEADER_TEXT.fullmatch(spec.cache_control):
         raise InvalidBucket("A header has only printable ASCII characters.", path="/cache_control")
+    for number, rule in enumerate(spec.cors):
+        _check_cors(rule, f"/cors/{number}")
     text = msgspec.json.encode(spec).decode()
     _compiled(text)
     return text
+
+
+def _check_cors(rule: CorsRule, path: str) -> None:
+    """Refuse texts that a header cannot have, and more of them than the contract allows: the S3 port reads rules from
+    XML, which the contract has not checked. Raises: InvalidBucket.
+    """
+    for name in ("origins", "headers", "expose"):
+        texts: tuple[str, ...] = getattr(rule, name)
+        if len(texts) > MAX_CORS_TEXTS:
+            raise InvalidBucket(f"A CORS rule has at most {MAX_CORS_TEXTS} of these texts.", path=f"{path}/{name}")
+        for number, text in enumerate(texts):
+            if len(text) > MAX_CORS_TEXT or not (TOKEN_TEXT if name == "expose" else HEADER_TEXT).fullmatch(text):
+                allowed = "is the name of a header" if name == "expose" else "has only printable ASCII characters"
+                raise InvalidBucket(
+                    f"This text {allowed}, and at most {MAX_CORS_TEXT} characters.", path=f"{path}/{name}/{number}"
+                )
 
 
 def object_values(row: ObjectRow, bucket: str) -> dict[str, Any]:

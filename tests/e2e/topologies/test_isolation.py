@@ -157,6 +157,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
 
 
 OF_THE_CALLER = {  # These routes name no project and no organisation.
+    ("OPTIONS", "/v1/storage/tus"),  # this route shows what the server can do
     ("GET", "/api/invites"),  # these routes belong to the installation
     ("POST", "/api/invites"),
     ("DELETE", "/api/invites/{invite_id}"),

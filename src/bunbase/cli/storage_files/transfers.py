@@ -119,7 +119,7 @@ class Transfers:
         parts += [f"{result.skipped} were equal already"] if result.skipped else []
         parts += [f"{counted(result.deleted, 'file')} deleted"] if result.deleted else []
         parts += [f"{len(result.failed)} failed"] if result.failed else []
-        self.out.done(f"{', '.join(parts)}.")
+        (self.out.warn if result.failed else self.out.done)(f"{', '.join(parts)}.")
         return 1 if result.failed else 0
 
     def show_deleted(self) -> int:
@@ -129,7 +129,7 @@ class Transfers:
             self.out.document({"deleted": result.deleted, "failed": result.failed})
         for one in result.failed[:SHOWN]:
             self.out.warn(f"{one.name}: {one.code}")
-        self.out.done(f"Deleted {counted(result.deleted, 'file')}.")
+        (self.out.warn if result.failed else self.out.done)(f"Deleted {counted(result.deleted, 'file')}.")
         return 1 if result.failed else 0
 
 

@@ -131,10 +131,10 @@ def _header_time(by_name: dict[str, list[bytes]]) -> str:
     text = values[0].strip().decode("latin-1")
     if "x-amz-date" not in by_name and not TIME.fullmatch(text):
         try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
+            moment = parsedate_to_datetime(text).astimezone(UTC)
+        except (ValueError, OverflowError):
             raise S3Error("AccessDenied", "The header Date is not a time of HTTP.") from None
-        return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        return f"{moment:%Y%m%dT%H%M%SZ}"
     parse_time(text)
     return text
 

@@ -22,11 +22,11 @@ from bunbase.contracts.storage import (
 from bunbase.pkg import metrics
 from bunbase.storage.acts.access import Access
 from bunbase.storage.acts.downloads import Downloads, Stored
-from bunbase.storage.acts.upload import refused_type
+from bunbase.storage.acts.upload import refused_content
 from bunbase.storage.holdings import ATTEMPTS, Holdings, described
 from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
-from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, sniffed
+from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches
 from bunbase.storage.store.blobs import Moved
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.multipart import Completion, PartRow, end_multipart, numbered
@@ -102,7 +102,7 @@ class Completing:
         stored = Stored(list(numbered(found.parts)), file.roots)
         beginning = await self.downloads.beginning(project, stored, SNIFFED_BYTES)
         if not matches(declared, types) or not fits(declared, beginning):
-            raise refused_type(sniffed(beginning) or declared, types)
+            raise refused_content(declared, beginning, types)
 
 
 def conditions_of(new: NewResumable) -> Conditions:

@@ -41,7 +41,7 @@ from bunbase.storage.acts.access import owner_of
 from bunbase.storage.acts.downloads import Downloads, Stored
 from bunbase.storage.acts.parts import described_part
 from bunbase.storage.acts.sweeping import Sweeping
-from bunbase.storage.acts.upload import check_headers, encoded_extras, refused_type
+from bunbase.storage.acts.upload import check_headers, encoded_extras, refused_content, refused_type
 from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key
 from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
@@ -201,7 +201,7 @@ class MultipartActs:
         stored = Stored(list(numbered(parts)), file.roots)
         beginning = await self.downloads.beginning(project, stored, SNIFFED_BYTES)
         if not matches(new.content_type, types) or not fits(new.content_type, beginning):
-            raise refused_type(new.content_type, types)
+            raise refused_content(new.content_type, beginning, types)
 
 
 def _new(row: UploadRow) -> NewMultipart:

@@ -123,7 +123,7 @@ def check_metadata(metadata: dict[str, str], path: str) -> None:
 def check_type(one: Upload) -> None:
     """Raises: ContentTypeRefused if the first bytes contradict the declared type, in a bucket that limits types."""
     if one.types and not fits(one.content_type, one.beginning):
-        raise refused_type(sniffed(one.beginning) or one.content_type, one.types)
+        raise refused_content(one.content_type, one.beginning, one.types)
 
 
 def check_replaced(one: Upload, bucket: OpenBucket) -> None:
@@ -148,5 +148,18 @@ def too_many(detail: str, limit: int) -> TooManyUploads:
 
 
 def refused_type(found: str, types: tuple[str, ...]) -> ContentTypeRefused:
+    """Return the problem of an object whose declared type the bucket does not accept."""
     accepted = ", ".join(types)
-    return ContentTypeRefused(f"This is {found}; the bucket accepts {accepted}.", content_type=found)
+    detail = f"The type of the object is {found}; the bucket accepts {accepted}. Send the type as Content-Type."
+    return ContentTypeRefused(detail, content_type=found)
+
+
+def refused_content(declared: str, beginning: bytes, types: tuple[str, ...]) -> ContentTypeRefused:
+    """Return the problem of an object whose type is refused, or whose first bytes contradict the declared type."""
+    if not matches(declared, types):
+        return refused_type(declared, types)
+    found = sniffed(beginning)
+    shown = f"as {found}" if found else "as something else"
+    return ContentTypeRefused(
+        f"The object is declared as {declared}, but its content begins {shown}.", content_type=found or declared
+    )

@@ -56,7 +56,10 @@ NAMES: Final = {
     "metadata": ("metadata",),
 }
 
-UploadId = Annotated[str, PathParameter(description="The id of the upload.", schema_extra={"maxLength": 64})]
+UploadId = Annotated[
+    str,
+    PathParameter(description="The id of the upload.", schema_extra={"maxLength": 64, "pattern": "^[A-Za-z0-9._-]+$"}),
+]
 TusResumable = Annotated[str | None, header("Tus-Resumable", "The version of the protocol: `1.0.0`.")]
 UploadLength = Annotated[str | None, header("Upload-Length", "The number of bytes of the whole upload.")]
 UploadDefer = Annotated[str | None, header("Upload-Defer-Length", "`1` if the length is not known yet.")]
@@ -73,6 +76,7 @@ UploadChecksum = Annotated[
     str | None, header("Upload-Checksum", "`sha1`, `md5` or `sha256`, a space, and the digest of the chunk in base64.")
 ]
 FEATURES: Final = ResponseSpec(None, generate_examples=False, description="The headers have the features.")
+ENDED: Final = ResponseSpec(None, generate_examples=False, description="The upload and its bytes are deleted.")
 NOTHING: Final = ResponseSpec(None, generate_examples=False, description="`Upload-Offset` has the number of bytes.")
 
 
@@ -174,7 +178,7 @@ async def continue_upload(
     return Response(None, status_code=204, headers=_headers(state))
 
 
-@delete(ONE, summary="End a resumable upload", tags=TAGS)
+@delete(ONE, summary="End a resumable upload", tags=TAGS, responses={204: ENDED})
 async def end_upload(
     accessor: Injected[Caller],
     storage: Injected[Storage],

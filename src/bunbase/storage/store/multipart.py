@@ -17,6 +17,7 @@ from bunbase.storage.store.objects import ObjectRow, Properties, Quota, State, c
 
 UPLOAD: Final = "id, bucket, key, properties, owner, created"
 OF_S3: Final = "NOT (id >= 'tus-' AND id < 'tus.')"  # the others are resumable uploads (`resumable.py`)
+NO_UPLOAD: Final = "There is no such upload of this key: it was completed, aborted, or has expired."
 PART: Final = "number, blob, size, etag, checksum, created"
 
 
@@ -61,17 +62,17 @@ def begin_multipart(connection: apsw.Connection, row: UploadRow, most: int) -> N
 
 
 def multipart(connection: apsw.Connection, id: str, bucket: int, key: bytes) -> UploadRow:
-    """Return the upload with this id for this key. Raises: UploadNotFound."""
-    query = f"SELECT {UPLOAD} FROM uploads WHERE id = ? AND bucket = ? AND key = ?"
+    """Return the upload in parts with this id for this key, but no resumable upload. Raises: UploadNotFound."""
+    query = f"SELECT {UPLOAD} FROM uploads WHERE id = ? AND bucket = ? AND key = ? AND {OF_S3}"
     row: Any = connection.execute(query, (id, bucket, key)).fetchone()
     if row is None:
-        raise UploadNotFound("There is no such upload of this key: it was completed, aborted, or has expired.")
+        raise UploadNotFound(NO_UPLOAD)
     return UploadRow(*row)
 
 
 def put_part(connection: apsw.Connection, upload: UploadRow, part: PartRow, quota: Quota) -> None:
     """Add a part, or replace the part with this number. Raises: UploadNotFound, StorageQuotaExceeded."""
-    multipart(connection, upload.id, upload.bucket, upload.key)
+    _check_open(connection, upload)
     query = f"SELECT {PART} FROM upload_parts WHERE upload = ? AND number = ?"
     before: Any = connection.execute(query, (upload.id, part.number)).fetchone()
     if before is not None:
@@ -94,7 +95,7 @@ def parts_of_upload(connection: apsw.Connection, upload: str, after: int = 0, li
 
 def complete_multipart(connection: apsw.Connection, upload: UploadRow, completion: Completion) -> ObjectRow:
     """Make the named parts the object, and end the upload. Raises: UploadNotFound, Moved, StorageQuotaExceeded."""
-    multipart(connection, upload.id, upload.bucket, upload.key)
+    _check_open(connection, upload)
     parts = parts_of_upload(connection, upload.id)
     _count_parts(connection, -sum([part.size for part in parts]))  # first: these bytes must not count twice
     owner, now, quota = completion.owner, completion.now, completion.quota
@@ -140,6 +141,13 @@ def numbered(parts: Sequence[PartRow]) -> tuple[BlobPart, ...]:
         found.append(BlobPart(position, part.blob, part.size, part.number, part.checksum))
         position += part.size
     return tuple(found)
+
+
+def _check_open(connection: apsw.Connection, upload: UploadRow) -> None:
+    """Check that an upload of either kind was not ended meanwhile. Raises: UploadNotFound."""
+    query = "SELECT 1 FROM uploads WHERE id = ? AND bucket = ? AND key = ?"
+    if connection.execute(query, (upload.id, upload.bucket, upload.key)).fetchone() is None:
+        raise UploadNotFound(NO_UPLOAD)
 
 
 def _forget_part(connection: apsw.Connection, upload: str, part: PartRow, now: int) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 from bunbase.contracts.acts import Act
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.s3_credentials import S3Holder
-from bunbase.contracts.storage import Storage
+from bunbase.contracts.storage import BucketNotFound, Storage
 from bunbase.pkg import context, metrics
 from bunbase.pkg.errors import ClientGone, DeadlineExceeded, Problem
 from bunbase.pkg.http1.incoming import incoming
@@ -31,7 +31,7 @@ from bunbase.pkg.s3.uri import bucket_and_key, parameters, query_pairs
 from bunbase.pkg.s3.xml import error_document
 from bunbase.storage.routes.s3 import buckets, copying, cors, details, listing, multipart, objects
 from bunbase.storage.routes.s3.answer import XML, Answer, error_of
-from bunbase.storage.routes.s3.call import S3Call, check_headers, checked_key
+from bunbase.storage.routes.s3.call import BUCKET_NAME, S3Call, check_headers, checked_key, with_moved_headers
 from bunbase.storage.routes.s3.operations import Level, Operation, operation_of
 
 log = logger("storage")
@@ -102,7 +102,7 @@ class S3App:
                 name = "preflight"
             else:
                 call = await self._call(scope, receive, bucket, key, query, headers)
-                operation = operation_of(level, scope["method"], query, headers)
+                operation = operation_of(level, scope["method"], call.parameters, call.headers)
                 name = operation.name
                 answer = await self._answered(operation, call)
                 await self._share(call, answer)
@@ -147,6 +147,13 @@ class S3App:
         address = self.door.address(scope)
         holder = await self.door.holder(signed.access_key, address)
         payload = verify(signed, holder.secret, self.now())
+        if signed.presigned:
+            query, headers = with_moved_headers(query, headers)
+
+        async def check_again() -> None:
+            if await self.door.holder(signed.access_key, address) != holder:
+                raise S3Error("AccessDenied", "This credential has changed: send the request again.")
+
         agent = headers.get("user-agent", "")[:200]
         caller = Caller(
             CallerKind.SECRET,
@@ -158,7 +165,18 @@ class S3App:
         )
         path = raw.decode("ascii", "replace")
         return S3Call(
-            self.storage, caller, holder, payload, scope["method"], path, bucket, key, query, headers, receive
+            self.storage,
+            caller,
+            holder,
+            payload,
+            scope["method"],
+            path,
+            bucket,
+            key,
+            query,
+            headers,
+            receive,
+            check_again,
         )
 
     async def _answered(self, operation: Operation, call: S3Call) -> Answer:
@@ -169,6 +187,9 @@ class S3App:
             call.check_bucket(call.bucket)
         check_headers(call)
         act = AUDITED.get(operation.name)
+        if act is not None and not BUCKET_NAME.fullmatch(call.bucket):  # the audit log must not store such a text
+            code = "InvalidBucketName" if operation.name == "CreateBucket" else "NoSuchBucket"
+            raise S3Error(code, "The specified bucket is not valid.", BucketName=call.bucket[:100])
         if act is None:
             return await HANDLERS[operation.name](call)
         entry = await self.door.begin_act(call.caller, act, call.bucket)
@@ -193,7 +214,11 @@ class S3App:
         if holder is None or not bucket or (holder.buckets and bucket not in holder.buckets):
             raise cors.refused()
         caller = Caller(CallerKind.SECRET, project=holder.project, key=holder.access_key_id, scopes=(holder.access,))
-        return cors.preflight((await self.storage.bucket(caller, bucket)).cors, headers)
+        try:
+            found = await self.storage.bucket(caller, bucket)
+        except BucketNotFound:  # the request is not signed, so it must not tell which buckets exist
+            raise cors.refused() from None
+        return cors.preflight(found.cors, headers)
 
     async def _share(self, call: S3Call, answer: Answer) -> None:
         """Add the headers that let a page read the answer, if the bucket has a rule for its origin."""

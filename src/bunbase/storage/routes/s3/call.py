@@ -21,6 +21,19 @@ BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 BAD_IN_NAMES: Final = ("..", ".-", "-.")
 ALLOWED_ACLS: Final = ("private", "bucket-owner-full-control")
+# parameters of a presigned URL that stay in the query
+FIELDS: Final = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    }
+)
+CHECKSUMS: Final = ("x-amz-checksum-", "x-amz-sdk-checksum-")
 # headers that ask for something that this server does not do; to ignore them would be a lie
 REFUSED_HEADERS: Final = (
     "x-amz-server-side-encryption-customer-algorithm",
@@ -38,7 +51,8 @@ REFUSED_HEADERS: Final = (
 
 class S3Call(msgspec.Struct, frozen=True):
     """`headers`: the values by their names in lower case; several values of one name are joined with commas. `path`:
-    the path as it was sent. `receive`: returns the next ASGI message of the body.
+    the path as it was sent. `receive`: returns the next ASGI message of the body. `check_again`: raises InvalidKey,
+    S3Error or Unreachable if the credential was deleted or changed since the request began.
     """
 
     storage: Storage
@@ -52,6 +66,7 @@ class S3Call(msgspec.Struct, frozen=True):
     parameters: Mapping[str, str]
     headers: Mapping[str, str]
     receive: Callable[[], Awaitable[Any]]
+    check_again: Callable[[], Awaitable[None]]
 
     @property
     def is_chunked(self) -> bool:
@@ -135,6 +150,29 @@ def check_version(call: S3Call) -> None:
 
 def sent_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(METADATA): value for name, value in headers.items() if name.startswith(METADATA)}
+
+
+def with_moved_headers(
+    parameters: Mapping[str, str], headers: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the parameters and the headers of a presigned request, with the headers that its signer has put into the
+    query as parameters, such as `x-amz-meta-color` or `x-amz-acl`. Checksums stay: the SDK for JavaScript signs that of
+    an empty body, before it knows the body.
+
+    Raises: S3Error (InvalidArgument).
+    """
+    kept, found = {}, dict(headers)
+    for name, value in parameters.items():
+        moved = name.lower()
+        if not moved.startswith("x-amz-") or moved in FIELDS or moved.startswith(CHECKSUMS):
+            kept[name] = value
+        elif found.get(moved, value) != value:
+            raise invalid(name, value, "The query and the headers of the request have different values of this name.")
+        elif not value.isprintable():
+            raise invalid(name, value, "A header has only printable characters.")
+        else:
+            found[moved] = value
+    return kept, found
 
 
 def conditions_of(headers: Mapping[str, str], prefix: str = "") -> Conditions:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bunbase.contracts.storage import CorsRule
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.storage.routes.s3.answer import Answer
+from bunbase.storage.serving.media_types import TOKEN
+
+NAME: Final = re.compile(TOKEN)
 
 
 def preflight(rules: Sequence[CorsRule], headers: Mapping[str, str]) -> Answer:
@@ -48,8 +53,9 @@ def _headers(rule: CorsRule, origin: str) -> dict[str, str]:
     }
     if not every:
         found["access-control-allow-credentials"] = "true"
-    if rule.expose:
-        found["access-control-expose-headers"] = ", ".join(rule.expose)
+    exposed = [name for name in rule.expose if NAME.fullmatch(name)]  # earlier versions stored other texts too
+    if exposed:
+        found["access-control-expose-headers"] = ", ".join(exposed)
     return found
 
 

@@ -130,7 +130,8 @@ UNSUPPORTED: Final = (
 )
 
 BY_PLACE: Final = {(one.level, one.method, one.part): one for one in (*OPERATIONS, *UNSUPPORTED)}
-PARTS: Final = frozenset({one.part for one in (*OPERATIONS, *UNSUPPORTED)} - {""})
+# without the parts that a header names: a parameter with such a name is no part
+PARTS: Final = frozenset({one.part for one in (*OPERATIONS, *UNSUPPORTED) if COPY_SOURCE not in one.part} - {""})
 METHODS: Final = frozenset({one.method for one in OPERATIONS})
 
 

@@ -22,7 +22,8 @@ MAX_LENGTH: Final = 2**63 - 1
 class Body:
     """The body of one request. `length`: the number of bytes without the coding, or None if it is not declared.
 
-    `pieces` yields the bytes; `finish` then checks everything that the client has announced.
+    `pieces` yields the bytes, and at their end checks the credential again; `finish` then checks everything that the
+    client has announced.
     """
 
     def __init__(self, call: S3Call, wanted: str = "", of_body: bool = True) -> None:
@@ -111,6 +112,7 @@ class Body:
             else:
                 for piece in self.decoder.feed(data):
                     yield piece
+        await self.call.check_again()  # a body may take hours, in which the credential may have been deleted
 
 
 def _algorithms(sent: Announced, wanted: str) -> set[Algorithm]:
