@@ -19,8 +19,8 @@ from bunbase.contracts.bundoc.collections import IndexSpec
 class Settlement(msgspec.Struct, frozen=True):
     """The parts of a list rule that look up another document, sorted by how often BunBase evaluates them.
 
-    `looked_up`: the source of each part that BunBase evaluated once before the search, and whether the part is true. `left_over`: the parts that are still evaluated for
-    each document.
+    `looked_up`: the source of each part that BunBase evaluated once before the search, and whether the part is true.
+    `left_over`: the parts that are still evaluated for each document.
     """
 
     looked_up: tuple[tuple[str, bool], ...]
