@@ -6,8 +6,8 @@ The life of one hook:
        a user would call itself without end.
     2. A worker gets the call. The message to the worker names the hook; a request from outside cannot name one. The
        deadline includes the time that the call waits for a worker. When the deadline has passed, the server tells the
-       worker to stop. 3. The server reads the answer to its end. The answer must be JSON. The run, its log lines and
-       its usage are
+       worker to stop.
+    3. The server reads the answer to its end. The answer must be JSON. The run, its log lines and its usage are
        recorded.
     4. If the room cannot use the answer, it calls `refuse_answer`. After this call, the run counts as failed, and the
        log of the function contains the reason. Developers find every failure of a hook there, and nowhere else.
