@@ -1,4 +1,4 @@
-"""The live queries in the contract of Bundoc hold in this process and behind an internal port."""
+"""Live queries of Bundoc work in the same way in this process and through an internal port."""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def calls_in_the_code() -> dict[tuple[str, str], set[str]]:
 
 
 def _trees() -> dict[str, list[ast.Module]]:
-    """Return the syntax trees of each room. The routes of a room count as code of the gateway, where they run."""
+    """Return the syntax trees of each room (a package of BunBase with its own contract, such as `bundoc`).
+
+    The routes of a room count as code of the gateway, where they run.
+    """
     trees: dict[str, list[ast.Module]] = {}
     for room in (*METHODS, GATEWAY):
         for path in (SOURCE / room).rglob("*.py"):

@@ -119,7 +119,7 @@ async def test_keys_that_were_read_before_their_replacement_and_arrive_afterward
     tokens = UserTokens(kms, "http://test")
     reading = asyncio.create_task(tokens.jwks(BAKERY))
     await asyncio.sleep(0)
-    tokens.end_key("the old key")  # Another process tells this to the room.
+    tokens.end_key("the old key")  # Another process has replaced the key and reports it.
     kms.answering.set()
 
     assert (await reading).keys

@@ -1,4 +1,5 @@
-"""The last sign-in method of a user cannot be removed. The test combines each method with each removal."""
+"""The last sign-in method of a user cannot be removed. The test removes each kind of
+sign-in method from users who have one further method."""
 
 from __future__ import annotations
 

@@ -150,8 +150,8 @@ class Committed(msgspec.Struct, frozen=True):
     """The result of a commit.
 
     `seq`: the number of the newest change after the commit. `results`: the document after each step, None after a
-    deletion. `created`: true for each step that created its document. `epoch`: the history that `seq` counts.
-    `replayed`: true if an earlier attempt has done the steps.
+    deletion. `created`: true for each step that created its document. `epoch`: the id of the change log; `seq` is a
+    number in this log. `replayed`: true if an earlier attempt has done the steps.
     """
 
     seq: int

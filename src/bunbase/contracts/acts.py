@@ -300,7 +300,7 @@ def within(narrower: Iterable[str], scopes: tuple[str, ...]) -> bool:
 
 
 def _is_covered(scope: str, scopes: tuple[str, ...]) -> bool:
-    """True if a scope allows some act, and `scopes` allow all of its acts."""
+    """True if `scope` allows at least one act, and `scopes` allow every act that `scope` allows."""
     named = IN_COLLECTION.fullmatch(scope)
     collection = named[1] if named else ""
     acts = [act for act in Act if act.coarse and allows((scope,), act.coarse, act.fine, collection)]

@@ -110,8 +110,10 @@ class ResumableMethods(Protocol):
         ...
 
     async def resumable(self, caller: Caller, upload: str) -> Resumable:
-        """Return the state of an upload, also after it has become an object. Raises: UploadNotFound; as `finish_chunk`,
-        if the server stopped after the last byte had arrived.
+        """Return the state of an upload, also after it has become an object.
+
+        Raises: UploadNotFound. If the server stopped after the last byte had arrived, this method finishes the upload,
+        and raises the problems of `finish_chunk`.
         """
         ...
 

@@ -1,6 +1,7 @@
 """The callers of each operation in the OpenAPI document: its security, and the headers that only these callers send.
 
-The name of a handler's parameter decides, as in `callers.py`. A handler can be more exact with `security=`.
+The name of a handler's parameter, such as `member`, determines the callers (see `callers.py`). A handler can be more
+exact with `security=`.
 """
 
 from __future__ import annotations

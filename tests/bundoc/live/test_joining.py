@@ -166,7 +166,10 @@ async def test_two_calls_that_put_one_watch_into_its_group_leave_it_there(
 async def test_a_query_of_another_process_is_as_new_as_each_barrier_that_was_told(
     service: BundocService, following: Following
 ) -> None:
-    """A client that comes back to another process has seen a barrier of the first process."""
+    """A client that connects to another process must not see a state older than the one it has seen.
+
+    The client sends the last barrier of the first process: the message that it had everything up to a change.
+    """
     await put(service, "a0", n=0)
     first = await following.watch(SERVER, 1, LiveQuery("posts"))
     other = Following(following.live, "another gateway")

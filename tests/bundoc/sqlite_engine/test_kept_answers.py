@@ -293,7 +293,7 @@ async def test_a_state_of_another_history_is_refused_at_once_and_a_late_one_afte
 
 
 async def test_a_commit_without_bodies_returns_none_the_first_time_and_again(engine: SqliteEngine) -> None:
-    """Small patches may change 500 MB of documents, and the answer needs only their revisions."""
+    """Without bodies, the answer to a commit that changes 500 MB of documents contains only their revisions."""
     step = CommitStep(C, Create("d1", b'{"text":"long"}'))
     attempt = Attempt(b"act", b"request")
 

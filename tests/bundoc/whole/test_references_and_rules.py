@@ -66,7 +66,7 @@ async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(memb
 
 
 async def test_references_to_readable_documents_are_accepted(members: BundocService) -> None:
-    """This includes references to documents of the same commit, and references that were stored before."""
+    """A document may refer to a document that the same commit creates, and may keep references that it already has."""
     await put(members, ANN, "members", "m", team="hers", self="m")
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
     await members.patch(ANN, "members", "m", b'{"name":"m"}', NO_PRECONDITION)

@@ -1,6 +1,7 @@
 """Random histories over the wire: at every barrier, every live query holds exactly what its caller may see.
 
-BUNBASE_LIVE_SECONDS draws new histories for so long, and kills processes of the server meanwhile (`make live`).
+If BUNBASE_LIVE_SECONDS is set, the tests draw new histories for this many seconds, and kill processes of the server
+while a history runs (`make live`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ async def checked(instance: Instance, place: Path, seed: int, steps: int, kill: 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(1))
 def test_each_barrier_shows_what_the_oracle_shows(instance: Instance, tmp_path: Path, seed: int) -> None:
+    """A barrier is the server's message that a client has received everything up to a state (docs/live-protocol.md).
+
+    The oracle is a model of the live queries: it computes from the history what each client must see at a barrier.
+    """
     checker = asyncio.run(checked(instance, tmp_path, seed, steps=60))
 
     assert checker.checked > 50
@@ -54,7 +59,7 @@ def test_each_barrier_shows_what_the_oracle_shows(instance: Instance, tmp_path: 
 @pytest.mark.skipif(not SECONDS, reason="a long search: make live")
 @pytest.mark.timeout(SECONDS + 600)
 def test_no_history_breaks_the_promise_for_as_long_as_wanted(instance: Instance, tmp_path: Path) -> None:
-    """Processes of the server are killed with kill -9 meanwhile."""
+    """While the histories run, the test kills processes of the server with kill -9."""
     search_in(instance, tmp_path, "over the wire")
 
 

@@ -277,6 +277,7 @@ def in_url(*messages: Any) -> str:
 
 
 def test_an_event_source_has_key_and_messages_in_the_url(project: Project) -> None:
+    """The browser's `EventSource` cannot send headers or a body, so the URL contains the key and the messages."""
     url = f"/v1/live?key={project.publishable}&q={in_url(WATCH)}"
 
     with streaming(project, "GET", url, headers=EVENTS) as stream:

@@ -76,7 +76,10 @@ MAPPED = ["::ffff:127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1", "::ffff:0.
 @pytest.mark.parametrize("text", LOOPBACK + MAPPED)
 @pytest.mark.parametrize("wide", [("127.0.0.0/8",), ("0.0.0.0/0", "::/0"), ("0.0.0.0/8", "127.0.0.0/31", "::/127")])
 async def test_loopback_is_this_server_unless_that_exact_address_is_allowed(text: str, wide: tuple[str, ...]) -> None:
-    """The internal port listens on loopback, so a wide network does not open it, however the address is written."""
+    """A setting that allows a whole network does not allow loopback, where the internal port listens.
+
+    The notation of the address makes no difference.
+    """
     with pytest.raises(AddressNotAllowed):
         await passed(network(FixedResolver({}), *wide), text)
     assert await passed(network(FixedResolver({}), *wide, PUBLIC + "/32"), text, PUBLIC) == [PUBLIC]

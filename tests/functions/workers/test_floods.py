@@ -148,7 +148,7 @@ async def test_an_empty_chunk_or_false_credit_breaks_the_protocol(type: Frame, p
         ("[0, 0, 0, 5, 16, 0, 0, 0, 0]", "Bun.sleepSync(1) ?? 0"),
         ("[0, 0, 0, 6, 20, 0, 0, 0, 1, 120]", "Bun.sleepSync(1) ?? 0"),
         ("[0, 0, 0, 5, 30, 0, 0, 0, 9]", "Bun.sleepSync(1) ?? 0"),
-        ("[0, 0, 0, 5, 16, 0, 0, 0, 0]", "0"),  # a busy loop earns budget for frames, but less than it uses
+        ("[0, 0, 0, 5, 16, 0, 0, 0, 0]", "0"),  # a busy loop sends more frames than its processor time allows
     ],
     ids=["READY", "CHUNK", "ASK_CANCEL", "READY in a busy loop"],
 )

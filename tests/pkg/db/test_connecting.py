@@ -110,4 +110,5 @@ async def test_an_unknown_host_is_named_with_the_way_to_write_the_url() -> None:
     ],
 )
 def test_the_place_of_a_url_has_host_port_and_name_but_no_user(url: str, place: str) -> None:
+    """Error messages name the host, port and database of a database URL, but not its user and password."""
     assert place_of(url) == place

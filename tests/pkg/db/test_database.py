@@ -244,7 +244,9 @@ async def test_sessions_that_end_between_two_statements_take_no_place_in_the_poo
         with suppress(Unreachable):  # During each statement, this session or the previous session may end.
             session = await db.value("SELECT pg_backend_pid()")
             ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
-            for _ in range(turns):  # In this way, the end of the session arrives at different moments.
+            for _ in range(
+                turns
+            ):  # Wait for more or fewer turns of the event loop, so that the session ends at different moments.
                 await asyncio.sleep(0)
             for number in range(10):
                 await db.value(f"SELECT {number}")

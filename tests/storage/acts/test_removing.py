@@ -31,6 +31,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[StorageService]:
 async def test_other_requests_run_between_the_rules_of_many_objects(
     storage: StorageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One request deletes many objects, and evaluates the rule for each. In between, other requests run."""
     loop, order = asyncio.get_running_loop(), []
     allows = storage.removing.access.deciding.allows
 

@@ -265,6 +265,7 @@ def test_only_public_objects_are_kept_by_shared_caches() -> None:
     ],
 )
 def test_the_answer_to_a_link_is_kept_as_stored_but_not_longer_than_the_link_is_valid(stored: str, served: str) -> None:
+    """Browsers cache the answer as the object's stored `Cache-Control` says, but only while the link is valid."""
     assert download_headers(opened(stored=stored, link_seconds=7))["cache-control"] == served
 
 

@@ -371,9 +371,9 @@ async def test_an_anonymous_user_is_not_merged_with_a_user_who_is_there_already(
 async def test_an_anonymous_user_who_signs_up_by_a_service_needs_the_second_factor_of_the_project(
     room: TenantAuthService, clock: ManualClock, by_ticket: bool
 ) -> None:
-    """A user's session is enough to link a service.
+    """A signed-in user may link a service with the session alone.
 
-    The session of an anonymous user, who has proved nothing, is not.
+    An anonymous user, who has proved nothing, needs the second factor to do so.
     """
     await configure(room, BAKERY, second_factor="required", anonymous={"enabled": True})
     opened = await room.sign_in_anonymously(AT_BAKERY, {})

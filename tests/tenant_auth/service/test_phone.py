@@ -366,6 +366,7 @@ async def test_a_user_keeps_an_unconfirmed_number_if_its_owner_is_not_admitted(
 async def test_an_unconfirmed_number_opens_no_user_with_a_passkey_or_a_second_factor(
     tenant_auth: TenantAuthService, clock: ManualClock, factor: str
 ) -> None:
+    """A sign-in with a number that this user never confirmed creates a new user instead."""
     await phones_on(tenant_auth)
     first, _ = await signed_in(tenant_auth, clock)
     await has_number(tenant_auth, first.user.id)

@@ -104,7 +104,7 @@ async def test_dropping_a_project_deletes_its_rows_in_every_table_and_no_others(
             tenant_auth, caller, (await signed_up(tenant_auth, caller)).access_token, clock.now().timestamp
         )
         await add_a_row_to_every_table(tenant_auth, caller.project, user.end_user().uid, user.end_user().session)
-    await tenant_auth.active_months.flush()  # Without this flush, its job adds rows meanwhile.
+    await tenant_auth.active_months.flush()  # Otherwise a job adds these rows during the test.
     of_library = await rows(tenant_auth, LIBRARY)
     assert all((await rows(tenant_auth, BAKERY)).values()), "the test needs a row in every table"
 
@@ -141,8 +141,8 @@ async def test_no_route_shows_or_changes_a_user_to_callers_of_another_project(
     user = eve.end_user()
     await add_a_row_to_every_table(tenant_auth, BAKERY, user.uid, user.session)
     custom = (await tenant_auth.custom_token(secret_caller(BAKERY), user.uid, {})).token
-    await tenant_auth.active_months.flush()  # Without this flush, its job adds rows meanwhile.
-    # Otherwise the job that answers requests for mails drops the row meanwhile.
+    await tenant_auth.active_months.flush()  # Otherwise a job adds these rows during the test.
+    # Otherwise the job that answers requests for mails deletes the row during the test.
     later = clock.now() + timedelta(days=1)
     await tenant_auth.stores.db.execute("UPDATE mail_requests SET requested_at = $1", later)
     before = await rows(tenant_auth, BAKERY)

@@ -65,7 +65,7 @@ export class Connection {
   /** The number of attempts since the last connection that began earlier because a request was answered. */
   #hastened = 0;
   #triedAt = 0;
-  /** The time of the next attempt, if the attempt may begin earlier. */
+  /** The time at which the next attempt to connect is planned. Undefined if `hasten` may not move it forward. */
   #dueAt: number | undefined;
   #heardAt = 0;
   #greetedAt = 0;

@@ -388,7 +388,8 @@ export function checkedSize(path: string, text: string): string {
 }
 
 /**
- * Refuses unknown options, which a call would ignore: without its filter, a query would find all documents. @internal
+ * Refuses unknown options instead of ignoring them: if an app misspelled the option `filter`, its query would find all
+ * documents. @internal
  */
 export function noOthers(others: object): void {
   for (const name of Object.keys(others)) throw invalidValue(name, "No such option.");

@@ -113,8 +113,8 @@ class BackupScheduleState(TypedDict):
 class BeforeWrite(TypedDict):
     """The function whose hook `beforeWrite` is called before documents are written (docs/before-writes.md).
 
-    `on`: the kinds of writes for which the function is called. `timeout_ms`: the time limit for its answer. No
-    document is written without an answer.
+    `on`: the kinds of writes for which the function is called. `timeout_ms`: the time limit for the answer of
+    the function. If the function does not answer in time, the write fails.
     """
 
     function: str

@@ -54,7 +54,7 @@ class Telling:
         self.expected.pop(member, None)
 
     def start(self, member: Member, group: Group) -> None:
-        """Record that the edge holds the result of the group for this watch."""
+        """Record that the edge (the process that serves the client) holds the group's result for this watch."""
         member.started = member.holds = True
         member.resume = None
         self.expected.pop(member, None)

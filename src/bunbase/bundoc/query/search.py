@@ -17,10 +17,10 @@ from bunbase.contracts.bundoc.collections import IndexSpec
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """The look-ups of a list rule that had one value for the whole query, so BunBase did them once before the search.
+    """The parts of a list rule that look up another document, sorted by how often BunBase evaluates them.
 
-    `looked_up`: the source of each part, and whether it is true. `left_over`: the parts that are still evaluated for
-    each document.
+    `looked_up`: the source of each part that BunBase evaluated once before the search, and whether the part is true.
+    `left_over`: the parts that are still evaluated for each document.
     """
 
     looked_up: tuple[tuple[str, bool], ...]

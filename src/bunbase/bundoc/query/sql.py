@@ -38,7 +38,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery
 # This SQL function turns JSON text into the key of `order.key`, because SQL cannot compare objects.
 KEY_FUNCTION: Final = "bundoc_key"
 
-MAX_NESTED: Final = 20  # json_each nests at most this deeply. SQLite allows 24 levels.
+MAX_NESTED: Final = 20  # Our SQL nests calls of json_each at most this deeply. SQLite allows 24 levels.
 
 COLUMNS: Final = {
     "_id": ("'text'", "d.id"),

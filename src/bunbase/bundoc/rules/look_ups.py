@@ -2,7 +2,7 @@
 
 `exists("members", doc.room + "_" + auth.uid)` depends on the document only through `doc.room`. If the filter of the
 query sets `room` to "x", the look-up has one value for all documents whose `room` is "x". BunBase looks the document up
-once, in the transaction of the search, and replaces this part of the rule:
+once, in the transaction of the search, and replaces the look-up in the rule:
 
 - by `doc.room == "x"` if the part is true. SQL and indexes then serve the rule.
 - by `false` if the part is false or an error. A list shows only documents for which the rule is true, so the two are

@@ -43,8 +43,8 @@ T = TypeVar("T")
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
-    counted=2000,  # so many keys take 0.1 ms
-    examined=LOOP_DOCUMENTS,  # so many small documents take less than a millisecond
+    counted=2000,  # 2,000 keys take 0.1 ms
+    examined=LOOP_DOCUMENTS,  # 200 small documents take less than a millisecond
     page_bytes=INLINE_BYTES,
 )
 INLINE_SECONDS: Final = 0.003

@@ -19,7 +19,7 @@ from bunbase.contracts.storage import StoredObject
 
 T = TypeVar("T")
 
-MOST: Final = 1_000_000  # files of one side; the plan holds the name of each
+MOST: Final = 1_000_000  # local or stored files; the plan holds the name of each
 
 
 class Sync(msgspec.Struct):

@@ -122,7 +122,8 @@ class UniqueViolation(Problem):
 class DocumentReferenced(Problem):
     """`collection`, `field`: the place of a reference to the document.
 
-    Both values are null for publishable keys, and if the delete fails because too many documents would change.
+    `collection` and `field` are null if the caller may not read all documents, or if the delete would change too many
+    documents.
     """
 
     status, code, title = 409, "document_referenced", "Other documents refer to this document"

@@ -89,8 +89,8 @@ def decode_source_map(text: bytes) -> SourceMap:
     if len(file.mappings) > MAX_MAPPINGS_CHARACTERS:
         raise BadSourceMap(f"its mappings are longer than {MAX_MAPPINGS_CHARACTERS >> 20} MiB")
     decoded = SourceMap([_shown(source or "?", file.source_root or "") for source in file.sources])
-    # These are the file, the line and the column. Each number in the mappings is the difference from the previous
-    # number of its kind.
+    # `place` is the last position in the sources: the file, the line and the column. Each number in the mappings is the
+    # difference from the previous number of its kind.
     place = [0, 0, 0]
     for line in file.mappings.split(";"):
         column = 0

@@ -88,7 +88,10 @@ function asClass(made: Callable, members: Members): Callable {
   return Object.assign(made, { default: made });
 }
 
-/** Returns the name, because packages resolve their own files while they load (jsdom). Loading such a file fails. */
+/**
+ * Returns the name, because packages such as jsdom resolve names of their own files while they load. If a package then
+ * requires such a file, `guardedRequire` throws.
+ */
 guardedRequire.resolve = (name: string): string => name;
 
 function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {

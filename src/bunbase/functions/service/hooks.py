@@ -4,8 +4,9 @@ The life of one hook:
 
     1. A room calls `run` and waits. A run that was itself triggered cannot cause a hook. Otherwise a hook that signs up
        a user would call itself without end.
-    2. A worker gets the call. The frame of the call names the hook, which no request can do. The deadline includes the
-       time that the call waits for a worker. When the deadline has passed, the server tells the worker to stop.
+    2. A worker gets the call. The message to the worker names the hook; a request from outside cannot name one. The
+       deadline includes the time that the call waits for a worker. When the deadline has passed, the server tells the
+       worker to stop.
     3. The server reads the answer to its end. The answer must be JSON. The run, its log lines and its usage are
        recorded.
     4. If the room cannot use the answer, it calls `refuse_answer`. After this call, the run counts as failed, and the

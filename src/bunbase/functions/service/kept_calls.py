@@ -145,7 +145,7 @@ class KeptCalls:
                     if job.id == expected.id:
                         await self.store.finish(project, claim, sealed)
                         return expected, False
-                    await self.store.release(project, claim)  # the job is another one: seal it, and try again
+                    await self.store.release(project, claim)  # `add` found an older job: seal it, and try again
             if isinstance(claim, KeptRow):
                 kept = await self._answer_in(project, claim)
                 return msgspec.json.decode(kept.body, type=Job), True

@@ -1,4 +1,4 @@
-"""SQL of walks.
+"""SQL of walks. A walk calls a function for all documents of a collection, for example for a migration.
 
 A process that works on a walk holds a lease on it. The column `attempt` protects the walk from processes that have lost
 their lease: each statement names the attempt that the process knows, and changes nothing if the attempt has changed.
@@ -189,7 +189,7 @@ class WalkStore:
         return await self._with_errors(await self.db.one(StoredWalk, GET, project, id))
 
     async def migration(self, project: str, name: str) -> StoredWalk | None:
-        """Return the walk of a migration with its errors."""
+        """Return the state of a migration, which runs over all documents of a collection, with its errors."""
         return await self._with_errors(await self.db.one(StoredWalk, MIGRATION, project, name))
 
     async def end(

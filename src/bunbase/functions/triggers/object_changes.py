@@ -1,4 +1,4 @@
-"""The changes of objects, for `feeds.py`. Storage writes each change in the transaction of the object."""
+"""Read the changes of objects for `feeds.py`. Storage logs each change in the transaction that changes the object."""
 
 from __future__ import annotations
 

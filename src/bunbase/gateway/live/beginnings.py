@@ -29,7 +29,7 @@ class TokenBucket:
         return self.left >= 0
 
     def give_back(self) -> None:
-        """Do not count the last act. The last act was refused, so it must not delay other acts."""
+        """Do not count the act of the last `take`. The caller refused this act, so it must not delay later acts."""
         self.left += 1
 
     def is_full(self, now: float) -> bool:

@@ -36,9 +36,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
     `message_burst`: the number of messages that a connection may send at once.
     `begins_per_second`: the number of connections that may begin per second on average. The server tells further
     clients to connect again later.
-    `max_asking`: the limit of watches that wait at once for their first answer, for all projects together.
-    Joins are counted separately, up to the same number. Further watches and joins wait until earlier projects have had
-    their turn. One project may use at most half of each limit.
+    `max_asking`: the limit of watches that wait at once for their first answer, for all projects together. An equal
+    limit holds for the joins of channels. Above a limit, watches and joins wait, and the projects take turns. One
+    project may use at most half of each limit.
     `ping_seconds`: the time between two signs of life from the server.
     `silent_seconds`: a connection is closed if the client has sent nothing for this long.
     `slow_seconds`: a connection is closed if the client has read nothing for this long.

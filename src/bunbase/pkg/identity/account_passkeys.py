@@ -45,7 +45,7 @@ class AccountPasskeys(Generic[H]):
         return PasskeyOptions(registration_options(party, user, challenge, existing))
 
     async def register(self, user: str, credential: dict[str, Any], name: str, note: Note = no_note) -> Passkey:
-        """Store a passkey. This is allowed only with options that were made for the same account.
+        """Store a passkey that was made with options for the same account.
 
         Raises: WrongPasskey, PasskeysUnavailable, InvalidInput.
         """

@@ -65,7 +65,7 @@ class People(Protocol[H_co]):
         ...
 
     async def take_over(self, id: str) -> None:
-        """End everything that the earlier person has made, who opened the account without proving its address.
+        """End the sessions, password and mail links of the person who opened the account without proving its address.
 
         Identities and factors stay. Store that the address is verified.
         """

@@ -70,7 +70,7 @@ class OwnWaysSender:
             task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """Stop sending. The claims of mails that were not sent end by themselves."""
+        """Stop sending. Mails that were not sent are sent later: a claim ends when its time is over."""
         tasks = list(self.sending)
         for task in tasks:
             task.cancel()

@@ -174,7 +174,8 @@ def _for_owner(path: str, flags: int) -> int:
 def _became_ready(place: Place, process: subprocess.Popen[bytes]) -> bool:
     """Wait until the server is ready, has ended, or has logged nothing for READY_SECONDS. Return True if it is ready.
 
-    While the server logs the progress of a recovery, it must not be interrupted: see step 5 above.
+    A server that logs the progress of a recovery is not interrupted, because the next start would begin the recovery
+    again.
     """
     end, said = time.monotonic() + RECOVERY_SECONDS, -1
     while process.poll() is None and time.monotonic() < end:

@@ -47,11 +47,11 @@ Store = Callable[[], Awaitable[bool]]
 
 
 async def nothing() -> None:
-    """Do nothing else in the transaction. This is the default."""
+    """Do nothing else in the transaction that stores a session (the default)."""
 
 
 async def keep_nothing(_pool: Pool, _signed_in: UserSignedIn, _session: str) -> Also:
-    """Store no tokens, because the caller gets them. This is the default."""
+    """Store no tokens, because the caller gets them (the default of `keep`)."""
     return nothing
 
 
