@@ -139,5 +139,5 @@ def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder
     assert "initial guide@example.com" in lines
     assert "Somebody was faster." in lines
     assert "9 of 9 bytes" in lines
-    assert "Rye null" in lines
+    assert "Rye Rye bread" in lines
     assert lines[-2:] == ["1 { hello: 'Ada' }", "stale_revision POST /v1/data/posts"]
