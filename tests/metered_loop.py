@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Coroutine
@@ -51,6 +52,8 @@ class MeteredLoop(asyncio.SelectorEventLoop):
         def call(_frame: FrameType, event: str, _argument: Any) -> None:
             self.calls += event in ("call", "c_call")
 
+        gc.collect()
+        gc.disable()  # A collection would call the finalizers of other tests' objects, and these calls would count.
         self.longest_bytes = self.longest_calls = 0
         effort.counting = count
         sys.setprofile(call)
@@ -59,4 +62,5 @@ class MeteredLoop(asyncio.SelectorEventLoop):
         finally:
             sys.setprofile(None)
             effort.counting = None
+            gc.enable()
             self.end_turn()
