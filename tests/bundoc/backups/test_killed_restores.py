@@ -60,7 +60,7 @@ def killed_restore(directory: Path, id: str, step: str) -> bool:
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path}, timeout=120, capture_output=True, text=True, check=False
     )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    assert done.returncode in (0, -signal.SIGKILL), done.stdout + done.stderr
     return done.returncode != 0
 
 

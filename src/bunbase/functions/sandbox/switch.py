@@ -21,7 +21,7 @@ PAUSE_SECONDS: Final = 0.02
 
 class Switch(StrEnum):
     ON = "on"  # functions run only if the required layers work
-    OFF = "off"  # Functions run only if the required layers work.
+    OFF = "off"  # functions run without a sandbox
 
 
 class Sandbox:

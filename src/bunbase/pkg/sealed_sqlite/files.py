@@ -34,7 +34,7 @@ def create_database(directory: Path, key: bytes, create_tables: Callable[[apsw.C
 
 def is_missing(path: Path) -> bool:
     """True if there is no database file, or if it is shorter than one page."""
-    return not path.exists() or path.stat().st_size < SMALLEST_BYTES
+    return size_or_0(path) < SMALLEST_BYTES
 
 
 def modified_at(directory: Path) -> int | None:
@@ -51,8 +51,8 @@ def modified_at(directory: Path) -> int | None:
 
 
 def size_of(directory: Path) -> int:
-    """Return the bytes of the database and its log."""
-    return sum((directory / name).stat().st_size for name in (DATABASE, LOG) if (directory / name).exists())
+    """Return the bytes of the database and its log. SQLite may delete the log at any time."""
+    return sum(size_or_0(directory / name) for name in (DATABASE, LOG))
 
 
 def delete_database(directory: Path) -> None:
@@ -83,3 +83,11 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def size_or_0(path: Path) -> int:
+    """Return the bytes of a file; 0 if there is no such file."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -16,7 +16,7 @@ import apsw
 
 from bunbase.pkg.sealed_sqlite.connection import DATABASE, key_connection
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
-from bunbase.pkg.sealed_sqlite.files import LOG, sync_file
+from bunbase.pkg.sealed_sqlite.files import LOG, size_or_0, sync_file
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
 DRAFT: Final = f"{DATABASE}.next"
@@ -80,7 +80,7 @@ class Rekeying:
         Raises: FileUnreadable if the log of the old database still contains pages.
         """
         log = self.path.with_name(LOG)
-        if log.exists() and log.stat().st_size:
+        if size_or_0(log):
             raise FileUnreadable("The log of the old database still contains pages.")
         self.path.replace(self.path.with_name(DATABASE))
         sync_directory(self.path.parent)

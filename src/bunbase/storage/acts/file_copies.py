@@ -46,9 +46,11 @@ class FileCopying:
 
         def found() -> FilesState | None:
             changed_at = modified_at(directory)
-            if changed_at is None:
+            try:
+                born_at = (directory / KEY_FILE).stat().st_mtime
+            except FileNotFoundError:  # the project is being deleted
                 return None
-            return FilesState((directory / KEY_FILE).stat().st_mtime, changed_at)
+            return None if changed_at is None else FilesState(born_at, changed_at)
 
         return await self._in_thread(found)
 
