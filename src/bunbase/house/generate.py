@@ -1,5 +1,5 @@
 """Generate files from the code (`make gen`): the OpenAPI document, the pages of error codes, permissions and
-settings, the types of functions, the JSON Schema of bunbase.toml.
+settings, the types of functions, the script of the workers, the JSON Schema of bunbase.toml.
 
 With --check, write nothing, and fail if a file differs from what the code would generate.
 """
@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 import bunbase
+from bunbase.functions.workers.launch import SCRIPT
 from bunbase.gateway.app import given, rooms_app
 from bunbase.gateway.openapi import completed
 from bunbase.gateway.settings import GatewaySettings
@@ -20,6 +21,7 @@ from bunbase.house.modules import MODULES
 from bunbase.house.permissions_page import permissions_page
 from bunbase.house.project_schema import project_schema_text
 from bunbase.house.settings_page import settings_page
+from bunbase.house.worker_script import worker_script
 from bunbase.pkg.errors import CODES
 
 REPOSITORY: Final = Path(__file__).parents[3]
@@ -91,6 +93,7 @@ def main() -> int:
         (REFERENCE / PACKAGED_SCHEMA.name, schema),
         (PACKAGED_SCHEMA, schema),
         (PUBLISHED_TYPES, function_types()),
+        (SCRIPT, worker_script()),
     )
     for path, text in generated:
         if path.exists() and path.read_text("utf-8") == text:

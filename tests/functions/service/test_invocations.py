@@ -297,9 +297,9 @@ async def test_calls_share_a_worker_up_to_its_concurrency(functions: FunctionsSe
 
 
 async def test_another_function_or_project_never_shares_a_worker(own_functions: FunctionsService) -> None:
-    await deploy(own_functions, "one", "() => process.pid")
-    await deploy(own_functions, "two", "() => process.pid")
-    await own_functions.deploy(member_caller("prj_two"), "one", bundle("() => process.pid"))
+    await deploy(own_functions, "one", "() => (globalThis.me ??= crypto.randomUUID())")
+    await deploy(own_functions, "two", "() => (globalThis.me ??= crypto.randomUUID())")
+    await own_functions.deploy(member_caller("prj_two"), "one", bundle("() => (globalThis.me ??= crypto.randomUUID())"))
 
     answers = [
         await call(own_functions, "one"),

@@ -13,7 +13,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.functions import ProgramCode
 from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.deployment import Deployment, Request
-from bunbase.functions.workers.launch import RUNTIME
+from bunbase.functions.workers.launch import SOURCE
 from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.worker import WorkerListener
 from bunbase.pkg.bun import find_bun
@@ -129,7 +129,7 @@ async def test_the_installed_bun_accepts_its_own_bytecode(tmp_path: Path) -> Non
     """Without this test, a new Bun could reject its bytecode unnoticed: only first calls would become slower."""
     (tmp_path / "code.js").write_bytes(answering("hello"))
     script = f"""
-        const {{ makeBytecode, fromBytecode }} = await import({str(RUNTIME / "bytecode.ts")!r});
+        const {{ makeBytecode, fromBytecode }} = await import({str(SOURCE / "bytecode.ts")!r});
         const code = await Bun.file({str(tmp_path / "code.js")!r}).text();
         const bytecode = makeBytecode(code);
         const of = (bytes) => fromBytecode(code, bytes, {{ filename: "function.js" }})?.cachedDataRejected;

@@ -11,6 +11,7 @@ from typing import Final
 
 from bunbase.functions.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
 
+WORKER_SCRIPT: Final = "worker.js"  # The file in the folder of the runtime that Bun runs.
 LIBRARIES: Final = (
     "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1",
     "libstdc++.so.6", "libgcc_s.so.1", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1",

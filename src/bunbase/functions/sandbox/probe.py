@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from bunbase.functions.sandbox import bubblewrap, cgroups, landlock
-from bunbase.functions.sandbox.bun_files import links_for, rules_for
+from bunbase.functions.sandbox.bun_files import WORKER_SCRIPT, links_for, rules_for
 from bunbase.functions.sandbox.kernel import no_new_privileges
 from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, enter_cgroup, limit_resources
 from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
@@ -114,7 +114,7 @@ def try_landlock(runtime: str) -> None:
     abi = landlock.version()
     if abi == 0:
         raise Broken("the kernel has no Landlock, or it is not switched on")
-    inside = os.path.join(runtime, "worker.ts")
+    inside = os.path.join(runtime, WORKER_SCRIPT)
     landlock.enter(landlock.ruleset([(runtime, landlock.READ_FILE | landlock.READ_DIR)], abi))
     os.close(os.open(inside, os.O_RDONLY))
     refused("a file outside could be read", errno.EACCES, lambda: os.open(__file__, os.O_RDONLY))
@@ -179,7 +179,7 @@ def try_user(runtime: str) -> None:
     become_nobody_else(os.getpid())
     refused("it could become root again", errno.EPERM, lambda: os.setuid(0))
     try:
-        Path(runtime, "worker.ts").read_bytes()
+        Path(runtime, WORKER_SCRIPT).read_bytes()
     except OSError:
         raise Broken(f"other users may not read {runtime}: install BunBase where they may, e.g. below /opt") from None
 

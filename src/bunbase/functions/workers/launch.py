@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from bunbase.functions.sandbox.bun_files import WORKER_SCRIPT
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.functions.workers.zygote import Launch
 
-RUNTIME: Final = Path(__file__).parent.parent / "runtime"
+SOURCE: Final = Path(__file__).parent.parent / "runtime"
+RUNTIME: Final = SOURCE / "built"  # The only folder of BunBase that a worker can read.
+SCRIPT: Final = RUNTIME / WORKER_SCRIPT  # house/worker_script.py builds this file from the files in SOURCE.
 FLAGS: Final = (
     "--no-install",
     "--no-addons",
@@ -40,7 +43,7 @@ def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None, group:
     """
     return Launch(
         program=str(bun),
-        arguments=("bun", *FLAGS, str(RUNTIME / "worker.ts")),
+        arguments=("bun", *FLAGS, str(SCRIPT)),
         environment={**ENVIRONMENT, "BUN_JSC_forceRAMSize": str(memory_mb << 20)},
         directory=str(RUNTIME),
         confinement=confinement,
