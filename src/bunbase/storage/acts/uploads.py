@@ -73,7 +73,7 @@ UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a tr
 
 
 class Uploads:
-    """`monotonic`: returns seconds on a clock that never goes back."""
+    """The uploads of all projects that run now. `monotonic`: returns seconds on a clock that never goes back."""
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
