@@ -23,7 +23,8 @@ class ReadyMessage(msgspec.Struct, frozen=True):
 
 
 class Channel:
-    """`handle`: names the channel in events. `kind`, `params`: its definition.
+    """A channel in memory. `handle`: the name of the channel in events. `kind`, `params`: the definition of the
+    channel.
 
     A visitor can make many channels, so each one is small: CHANNEL_BYTES.
     """

@@ -45,8 +45,8 @@ class Subscription:
 
 
 class EdgeStream:
-    """`subscriptions`: the subscriptions by number. `seen_at`: the time of the last sign of life. `behind`: true if the
-    edge read too slowly and has lost events.
+    """The stream of events to one gateway process. `subscriptions`: the subscriptions by number. `seen_at`: the time at
+    which the process last responded. `behind`: true if the process read too slowly and has lost events.
     """
 
     def __init__(self, name: str, now: float, max_bytes: int = MAX_BYTES) -> None:

@@ -21,7 +21,8 @@ Word = Literal["enter", "update", "leave"]
 
 
 class Member(msgspec.Struct, eq=False):
-    """`number`: identifies the member within its channel. `owner`: the subscription that the member belongs to;
+    """A member of a channel. `number`: identifies the member within the channel. `owner`: the subscription that the
+    member belongs to;
     None after it has left.
 
     `until`: the time at which a lingering member leaves; None for a member with an open connection. `caller`: the name

@@ -49,7 +49,7 @@ def checked_json(data: bytes, most: int, path: str) -> bytes:
     try:
         value = msgspec.json.decode(data)
         line = msgspec.json.format(data, indent=-1)  # A stream of events needs the text in one line.
-        # The texts differ for a number or string in another form, or for a member that occurs twice.
+        # The texts differ if a member occurs twice, or if a number or string is written in an unusual form.
         if line != msgspec.json.encode(value):
             json.loads(data, object_pairs_hook=_once)
         return line

@@ -45,7 +45,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.usage.batches import Batch, Receipt
 
-SIGN_SECONDS: Final = 2.0  # A stream without events gets a sign of life at this interval.
+SIGN_SECONDS: Final = 2.0  # A stream without events gets a heartbeat at this interval.
 GRACE_SECONDS: Final = 2.0  # A lost connection may be resumed within this time.
 TICK_SECONDS: Final = 0.05
 STALL_SECONDS: Final = 2.0
@@ -200,11 +200,11 @@ class BuncastService:
             await asyncio.sleep(TICK_SECONDS)
 
     async def end_leases(self) -> None:
-        """End the streams of edges that give no sign of life."""
+        """End the streams of edges that no longer renew their lease."""
         now, before = self.monotonic(), self.leases_seen_at
         self.leases_seen_at = now
         if now - before > STALL_SECONDS:
-            return  # This process was suspended, so it could not get signs of life.
+            return  # This process was suspended, so it could not receive heartbeats.
         for stream in list(self.edges.values()):
             silent = now - stream.seen_at > LEASE_SECONDS
             if silent and not stream.closed:

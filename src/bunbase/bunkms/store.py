@@ -45,7 +45,7 @@ class KeyVersion(msgspec.Struct, frozen=True):
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """`signs_at`: the time from which the key signs instead of older keys."""
+    """A stored signing key. `signs_at`: the time from which this key signs instead of older keys."""
 
     kid: str
     n: str

@@ -31,8 +31,8 @@ class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     made the link.
 
     `invited_by`: the account that sent the invitation last; `inviter`: the address of this account, if it is still a
-    member. `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. The
-    value does not depend on the invited address.
+    member. `admits_newcomers`: false if the sender's invitations do not let people create accounts; only the
+    answer with `url` has it. The value does not depend on the invited address.
     """
 
     id: str

@@ -17,7 +17,7 @@ from bunbase.pkg.cache import Cache
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
 
 TTL_SECONDS: Final = 600.0
-REFETCH_SECONDS: Final = 5.0  # Fetches are at least this far apart, because tokens may have invented key ids.
+REFETCH_SECONDS: Final = 5.0  # The shortest pause between two fetches, because tokens may contain invented key ids.
 SIZE: Final = 10_000
 
 

@@ -40,7 +40,8 @@ class HostRefused(Problem):
 
 
 class LocalGuard:
-    """`allowed`: a function that returns True for an origin that the CORS settings allow.
+    """Protects all routes in dev mode. `allowed`: a function that returns True for an origin that the CORS settings
+    allow.
 
     `own`: the public URL of this installation.
     """

@@ -46,7 +46,8 @@ class Kind(Enum):
 
 
 class Guarded(msgspec.Struct, frozen=True):
-    """`accounts`: the fields of the body that may name the account. `form`: true if the body is a form, not JSON.
+    """A route that LoginGuard protects. `accounts`: the fields of the body that may name the account. `form`: true if
+    the body is a form, not JSON.
 
     `any_method`: true if requests without a body count too.
     """

@@ -143,7 +143,7 @@ def _run(
 
 @dataclass
 class Early:
-    """`heard`: True if Ctrl-C or SIGTERM arrived before the event loop handled signals."""
+    """Records a signal. `heard`: True if Ctrl-C or SIGTERM arrived before the event loop handled signals."""
 
     heard: bool = False
 

@@ -12,7 +12,9 @@ Batch = tuple[ImportLine, ...]
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
-    """`line_bytes`: the limit of one line. `lines`, `bytes`: the limits of one batch."""
+    """The limits of batches of lines. `line_bytes`: the maximum size of one line. `lines`, `bytes`: the limits of one
+    batch.
+    """
 
     line_bytes: int
     lines: int

@@ -37,7 +37,8 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Outgoing:
-    """`trusted`: the hosts that the operator has named. These hosts may have private addresses, and may use plain http.
+    """A client for requests to other servers. `trusted`: the hosts that the operator has named. These hosts may have
+    private addresses, and may use plain http.
 
     `keep`: the number of idle connections that stay open. With 0, `close` is not necessary at the end.
     `turns`: the limit of concurrent look-ups of names, which several objects may share.

@@ -17,7 +17,7 @@ AFTER: Final = (
 
 
 class Turn:
-    """`smallest`: the smallest project whose turn it may be."""
+    """The project whose turn is next. `smallest`: the smallest id that this project may have."""
 
     def __init__(self) -> None:
         self.smallest = ""

@@ -17,7 +17,9 @@ MAX_SLOW: Final = 1000
 
 
 class SendingTurns:
-    """`places`: the number of places. `together`: the limit of places of one project.
+    """Decides which projects may send their next message. `places`: the number of messages that are sent at once.
+
+    `together`: the limit of places of one project.
 
     `slow`: for each project, the time at which its function was last slow.
     """

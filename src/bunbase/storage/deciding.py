@@ -126,7 +126,7 @@ class Deciding:
 class _Filter:
     """A list rule as a function of an object. It runs in a thread. `left`: the steps that the page may still take.
 
-    Each object has the full limit of steps, because an object must not be hidden only since others were expensive. When
+    Each object has the full limit of steps, because expensive objects must not cause other objects to be hidden. When
     no steps are left, the filter is `spent` and the page ends.
     """
 

@@ -41,7 +41,7 @@ class Size(msgspec.Struct):
 
 
 class FileMeter:
-    """`monotonic`: returns seconds on a clock that never goes back."""
+    """Counts the usage of files. `monotonic`: returns seconds on a clock that never goes back."""
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 

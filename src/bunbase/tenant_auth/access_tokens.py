@@ -28,7 +28,7 @@ CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
 YOUNG_SECONDS: Final = 3600.0  # A process asks BunKMS at this interval whether a key must be renewed.
 KEYS_CACHED: Final = 10_000  # The keys of at most this many projects are cached.
-# Calls of BunKMS for unknown key ids are at least this far apart, because attackers can invent key ids.
+# The shortest pause between two calls of BunKMS for unknown key ids, because attackers can invent key ids.
 REFETCH_SECONDS: Final = 5.0
 ATTEMPTS: Final = 2  # The key may be replaced during the first attempt, but hardly also during the second.
 

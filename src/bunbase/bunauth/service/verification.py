@@ -16,7 +16,7 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import DAY_SECONDS
 
 REMEMBERED: Final = 10_000  # At most this many first uses are in memory, so that they are not stored a second time.
-# Look-ups for unknown key ids are at least this far apart, because attackers can invent key ids.
+# The shortest pause between two look-ups of unknown key ids, because attackers can invent key ids.
 RELOAD_SECONDS: Final = 1.0
 TOUCH_EVERY: Final = timedelta(minutes=1)  # Writes for a token that is used continuously are at least this far apart.
 

@@ -39,7 +39,9 @@ MAX_LINE: Final = 64
 
 
 class BlobShelf:
-    """`noted`: projects in which a backup was deleted, so that some blobs may not be needed any more."""
+    """The blobs that the backups of a project share. `noted`: projects with a deleted backup, whose blobs may no longer
+    be needed.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

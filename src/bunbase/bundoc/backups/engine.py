@@ -102,8 +102,8 @@ class Safety(msgspec.Struct, frozen=True):
 
 
 class CommittedRestore(msgspec.Struct, frozen=True):
-    """A restore of documents with files that is decided: its documents are, or will be, in place, and its files must
-    follow. `wrapped`: the key of the documents, if the project had lost its key; otherwise "".
+    """A restore with files that can no longer be undone: its documents are or will be restored, and then its files must
+    be restored too. `wrapped`: the key of the documents, if the project had lost its key; otherwise "".
     """
 
     project: str
@@ -163,8 +163,9 @@ class Copies(Protocol):
         """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
         `folder`: the folder of the copy. If this fails, the project keeps its data. While this runs, other calls fail
-        with ProjectRestoring. With files (`safety.restore`), the restore is in `committed` from the moment at which it
-        is decided, and a crash does not undo it. New changes get higher numbers than all earlier changes.
+        with ProjectRestoring. For a restore with files (`safety.restore`): as soon as the restore can no longer be
+        undone, it is in `committed`, and it is finished even after a crash. New changes get higher numbers than all
+        earlier changes.
 
         Raises: the problems of `examine`.
         """

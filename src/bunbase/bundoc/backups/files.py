@@ -45,7 +45,7 @@ BATCH: Final = 1000
 
 
 class BackedUpFiles:
-    """`live`: the restores that this process leads to their end."""
+    """Backs up and restores the files of projects. `live`: the restores that this process is running."""
 
     def __init__(self, storage: Storage, shelf: BlobShelf, archive: BackupArchive, clock: Clock) -> None:
         self.storage = storage

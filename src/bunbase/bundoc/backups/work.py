@@ -120,8 +120,8 @@ class BackupWork:
     async def settle(self) -> None:
         """Finish or undo the restores of files that a crash has interrupted. Idempotent.
 
-        A restore is decided when it is in `Copies.committed`. Its files then follow; all other prepared files are
-        given up. Raises: Unreachable if Storage cannot be reached.
+        If a restore is in `Copies.committed`, the change of its documents is final, so its files are replaced too. All
+        other prepared files are discarded. Raises: Unreachable if Storage cannot be reached.
         """
         async with self.settling:
             await self._settle()

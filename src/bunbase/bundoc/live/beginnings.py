@@ -1,6 +1,6 @@
 """The first queries of new groups. All waiting first queries run together in one snapshot.
 
-After a restart, thousands of clients come back at once, each with a query of its own. A snapshot for each of them would
+After a restart, thousands of clients come back at once, each with a different query. A snapshot for each of them would
 fill the queue of scans, and most of the calls would fail with BundocBusy.
 """
 

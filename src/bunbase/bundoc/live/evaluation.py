@@ -23,7 +23,7 @@ from bunbase.contracts.caller import Caller
 MAX_LOOKED_UP: Final = 5000
 AFTER_END_MS: Final = 2
 TRIES: Final = 20  # A query is tried at most this often. An attempt fails if a document expires meanwhile.
-SOONEST_MS: Final = 50  # Queries that run only because time has passed are at least this far apart.
+SOONEST_MS: Final = 50  # The shortest pause between two runs of a query that runs only because time has passed.
 TIMED_SECONDS: Final = 30  # Rules that read the time are evaluated again at this interval.
 
 decode: Final = msgspec.json.Decoder().decode

@@ -59,7 +59,7 @@ PASSING: Final = (BundocBusy, Unreachable, DeadlineExceeded, QueryTooSlow, Proje
 
 
 class Hub:
-    """`tail`: the batches that are not applied yet.
+    """The live queries of one project. `tail`: the batches that are not applied yet.
 
     `epoch`, `seq`: the change whose state all groups have. Stale groups may have an older state, and new groups a later
     one.

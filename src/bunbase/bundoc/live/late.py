@@ -40,8 +40,8 @@ TOO_LARGE: Final = (
 
 
 class LateResults:
-    """`turns`: the order of the calls of each project. `user_seconds`: the limit of processor time for the queries of
-    one user in a round.
+    """Runs the queries of late watches. `turns`: the order of the calls of each project. `user_seconds`: the limit of
+    processor time for the queries of one user in a round.
     """
 
     def __init__(self, engine: Engine, clock: Clock, dev: bool, user_seconds: float) -> None:

@@ -45,7 +45,7 @@ class Weight(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """`stale`: the groups whose query must run.
+    """The groups and watches of one project. `stale`: the groups whose query must run.
 
     `timed`: the times at which results may change without a write, in ms since 1970.
 

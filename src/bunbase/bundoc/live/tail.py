@@ -27,7 +27,8 @@ class Arrived(NamedTuple):
 
 
 class Tail:
-    """`unknown`: true if batches were lost, so that anything may have changed.
+    """The batches of commits that the hub has not applied yet. `unknown`: true if batches were lost, so that any
+    document may have changed.
 
     `altered`: the number of changes of the rules or the history.
 

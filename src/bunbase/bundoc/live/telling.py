@@ -21,7 +21,7 @@ MAX_LOGGED: Final = 5000  # A resume reads at most this many changes. After more
 
 
 class Telling:
-    """`changed`: the groups whose state may differ from the state that was sent last.
+    """Sends the changes of a round to the edges. `changed`: the groups whose state may differ from the last sent state.
 
     `expected`: the members without a result.
 

@@ -1,9 +1,9 @@
 """Make a schema strict: objects may have only the fields that the schema describes.
 
-The schema of the document, and of every object in it, is closed if the schema describes fields and has no rule of its
-own for other fields. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of the object
-around them. Alternatives and conditions are not closed, because a closed condition would fail for fields that other
-parts describe.
+The schema of the document, and of every object in it, is closed if the schema describes fields and does not itself say
+whether other fields are allowed. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of the
+object around them. Alternatives and conditions are not closed, because a closed condition would fail for fields that
+other parts describe.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ T = TypeVar("T")
 # A copy is tried at most this often. A new attempt is necessary if a rotation replaces the file meanwhile.
 REPLACED: Final = 3
 DRAFTS: Final = ".drafts"  # no project can have this id
-COMMITTED: Final = "committed.json"  # in a draft: the restore is decided, and is finished after a crash
+COMMITTED: Final = "committed.json"  # in a draft: this restore can no longer be undone; a crash only delays it
 
 
 class TargetKey(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class TargetKey(msgspec.Struct, frozen=True):
 
 class SqliteCopies:
     """One thread does the work of all calls, one call at a time. `__init__` deletes the drafts that a crash left, and
-    finishes the restores that were decided before the crash.
+    finishes the restores that could no longer be undone.
     """
 
     def __init__(self, files: OpenFiles, news: News) -> None:

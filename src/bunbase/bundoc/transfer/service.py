@@ -170,7 +170,7 @@ class TransferService:
 
         If the commit is refused, write the document that the error names on its own, and continue.
 
-        So a refused document gets the same error as in a commit of its own, and all other documents are imported.
+        So a refused document gets the same error as in a separate commit, and all other documents are imported.
         """
         done: list[Outcome] = []
         while len(part) > 1:

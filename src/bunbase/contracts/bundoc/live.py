@@ -159,7 +159,8 @@ class Behind(msgspec.Struct, frozen=True, tag="behind"):
     """The results of these watches are older than the next Barrier, and Bundoc has forgotten the watches.
 
     Bundoc forgets these watches because all other watches would have to wait for their queries. `dear`: true if the
-    queries of their user need so much time that they would fall behind again: request their results with `results`. If
+    queries of the user are so expensive that the watches would fall behind again: request their results with `results`.
+    If
     `dear` is false, too many queries had to run at once: watch them again.
     """
 
@@ -182,7 +183,7 @@ class QueryResult(msgspec.Struct, frozen=True):
 class Results(msgspec.Struct, frozen=True):
     """The results of several queries, all of them at the change `seq` of the history `epoch`.
 
-    `dear`: the queries took so much time that they would fall behind again if they were watched.
+    `dear`: true if the queries are so expensive that they would fall behind again if they were watched.
     """
 
     epoch: str

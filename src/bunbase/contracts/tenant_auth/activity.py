@@ -66,7 +66,8 @@ class ActedBy(StrEnum):
 class UserActivityEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One event. `method`: the way to sign in (`password`, `email_code`, the name of a service), or a reason.
 
-    `target`: the changed thing. `amr`: the checks, by their names in RFC 8176. `session`: the session that the event
+    `target`: the name of what was changed. `amr`: the checks, by their names in RFC 8176. `session`: the session that
+    the event
     opened, or in which it happened. `new_device`: true if no earlier sign-in in the activity came from this program and
     network.
     `count`: the number of attempts that this entry represents. `last_at`: the time of the last attempt, if there are

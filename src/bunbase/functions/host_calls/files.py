@@ -124,7 +124,7 @@ class Files:
         self.aside: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        while self.aside:  # an upload that has begun too late is ended in a task of its own
+        while self.aside:  # an upload that has begun too late is ended in a separate task
             await asyncio.gather(*self.aside, return_exceptions=True)
             await asyncio.sleep(0)  # the callbacks of the tasks run now
 

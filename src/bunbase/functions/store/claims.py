@@ -3,7 +3,7 @@
 The concern: thousands of older due jobs may belong to projects that have reached their limit of runs, and reading all
 these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of these jobs may run, CLAIM_BEHIND
 goes from project to project and reads the first due job of each project. CLAIM_SCHEDULED reads only runs of schedules,
-through an index of their own.
+through a separate index.
 """
 
 from __future__ import annotations

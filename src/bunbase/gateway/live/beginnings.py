@@ -42,7 +42,7 @@ class TokenBucket:
 
 
 class Begins:
-    """Allows `rate` connections per second to begin. Each further client is told its own time at which to try again.
+    """Allows `rate` connections per second to begin. Each further client gets a different time at which to try again.
 
     The times are `1 / rate` apart. Before, the times were drawn at random from the next seconds. With these times,
     5,000 clients that came back within a second made 18,000 attempts, because most of them came back while the rate was

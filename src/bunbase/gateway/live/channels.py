@@ -49,7 +49,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-# A stream that is silent for this long is broken, because it sends a sign of life every 2 s.
+# A stream that is silent for this long is broken, because it sends a heartbeat every 2 s.
 SILENT_SECONDS: Final = 10.0
 REOPEN_SECONDS: Final = 0.2
 OPEN_SECONDS: Final = 10.0  # A first join waits at most this long for the stream.

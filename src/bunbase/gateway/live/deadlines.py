@@ -29,7 +29,9 @@ Entry = tuple[float, int, Timed, int, Act]
 
 
 class Deadlines:
-    """`look_at`: the size of the heap at which it is searched again."""
+    """The acts of all sessions. `look_at`: when the heap has grown to this size, acts that are no longer needed are
+    dropped.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock

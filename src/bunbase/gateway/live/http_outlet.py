@@ -14,7 +14,8 @@ END_SECONDS: Final = 5.0  # A client has this much time to read the last message
 
 
 class HttpOutlet(ABC):
-    """The base of outlets over HTTP requests. `most`: the client is behind if more bytes than this wait.
+    """The base class for sending messages over HTTP requests. `most`: the number of waiting bytes above which a client
+    is behind.
 
     `on_end`: a function that is called once, when the connection has ended.
     """

@@ -49,13 +49,13 @@ class PresenceMessage(Message, frozen=True, tag="presence"):
 
 
 class ChannelJoin:
-    """A channel that a client has joined. `id`: the number that the client has chosen. `number`: its number at Buncast;
-    0 if it has none.
+    """A channel that a client has joined. `id`: the number that the client has chosen. `number`: the number of the
+    subscription at Buncast; 0 if there is none.
 
     `since`: the position at which the first answer begins. `epoch`, `offset`: the last message that was sent to the
     client.
-    `checks`: the number of requests to Buncast to decide about the number again. An answer with a lower value was
-    decided for the previous caller.
+    `checks`: the number of requests to Buncast to decide about the number again. If an answer has a lower value, the
+    decision was made for the previous caller.
     `presence`: the data of the member; None if the client is no member. `handle`: the channel's name in events; "" if
     the client is not up to date. `asking`: true during a request to Buncast. `settled`: true if Buncast has accepted
     the number. `sees`: true if the client gets the changes of members. `shown`: true if the client has got an answer

@@ -36,8 +36,8 @@ from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem, Unreachable
 
 AT_ONCE: Final = 4  # One project runs at most this many calls.
-LEAST_PAUSE_SECONDS: Final = 1.0  # Two results are at least this far apart.
-MOST_PAUSE_SECONDS: Final = 5.0  # Two results are at most this far apart. This is shorter than the timeout of a `sync`.
+LEAST_PAUSE_SECONDS: Final = 1.0  # The shortest pause between two results.
+MOST_PAUSE_SECONDS: Final = 5.0  # The longest pause between two results. It is shorter than the timeout of a `sync`.
 PAUSE_SHARE: Final = 3.0  # After a call that took a second, the pause takes three seconds.
 CALM_SECONDS: Final = 30.0  # If a connection has not been late for this long, earlier times do not count any more.
 MOST_DOUBLINGS: Final = 5
@@ -45,11 +45,13 @@ GROUP: Final = b"late"  # No group has this name, so the client gets no differen
 
 
 class Late:
-    """The state of a late connection. `apart`: true if its results come apart; otherwise its queries are watched again.
+    """The state of a late connection. `apart`: true if its results are sent apart; otherwise its queries are watched
+    again.
 
     `times`: the number of times that the connection has fallen behind. `fell_at`: the time at which this last happened.
-    `more`: the number of results that must come apart before its queries are watched again. `told_at`: the last time at
-    which all its results reached one state, or the time at which it began to wait. `epoch`, `seq`: the last state that
+    `more`: the number of results that must be sent apart before its queries are watched again. `told_at`: the last time
+    at which all results of the connection reached one state, or the time at which the connection began to wait.
+    `epoch`, `seq`: the last state that
     the client has got with `at`. `bodies`: a hash of the results at this state.
     """
 
@@ -78,7 +80,7 @@ class LateSessions:
     def fall_behind(self, session: Session, dear: bool) -> None:
         """Note that some watches of a session are behind and were missed.
 
-        `dear`: true if the queries of these watches take much time.
+        `dear`: true if the queries of these watches are too expensive to run in each round.
         """
         late = late_of(session) or Late()
         session.late = late

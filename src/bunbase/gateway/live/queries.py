@@ -41,7 +41,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("live")
 
-# A stream that is silent for this long is broken, because it sends a sign of life every 10 s.
+# A stream that is silent for this long is broken, because it sends a heartbeat every 10 s.
 SILENT_SECONDS: Final = 30.0
 REOPEN_SECONDS: Final = 0.2
 SLICE: Final = 2000  # After this many deliveries, other work gets a turn.

@@ -52,7 +52,7 @@ class Registrations:
     def begin(self, watch: Watch) -> None:
         """Watch a query, or watch it again. The client gets the result later.
 
-        A connection whose results come apart gets this result together with its other results.
+        If the results of a connection are sent apart, the connection gets this result together with its other results.
         """
         if watch.session.late is not None and watch.session.late.apart:
             self.stay_missed(watch)

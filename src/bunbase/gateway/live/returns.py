@@ -1,7 +1,7 @@
 """Sessions whose joins must be brought up to date, for example because the stream of Buncast was opened again.
 
 All sessions may come back at the same moment. Symptom of a task for each join at once: after a break, 2,000 sessions
-with 100 channels each made 200,000 tasks, and the event loop stood still meanwhile. So each project has one task that
+with 100 channels each made 200,000 tasks, which blocked the event loop. So each project has one task that
 goes through its sessions, and the projects take turns for places. The number of tasks depends on the projects that
 wait and on the places, and not on the joins.
 """
@@ -20,8 +20,8 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Returns:
-    """`bring_up`: brings one join up to date, if this is still necessary. `most`: the limit of joins that this is done
-    for at once.
+    """Brings the joins of sessions up to date. `bring_up`: updates one join, if this is still necessary. `most`: the
+    maximum number of joins that are updated at the same time.
 
     `waiting`: the sessions of each project that wait for their turn.
     """

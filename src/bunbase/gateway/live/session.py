@@ -3,7 +3,7 @@
 No result or channel message is delivered while there is a reason against it (`Blocked`). If an event for a watch
 arrives meanwhile, the watch is *missed*: its result is forgotten, and it is watched again as soon as no reason is left.
 So one mechanism handles slow readers, renewed tokens, doubts about credentials, and an interrupted stream. No queue
-grows, and no result that was decided for an earlier caller is sent.
+grows, and a result that was made for an earlier caller is never sent.
 
 `signing.py` describes the life of the sign-in.
 

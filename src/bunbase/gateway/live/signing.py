@@ -1,6 +1,6 @@
 """The sign-in of a live connection: how it begins, how it is renewed and checked again, and how it ends.
 
-Its life: `auth` → the check in `sign_in.py` → admission → the watches are decided again for the new caller
+Its life: `auth` → the check in `sign_in.py` → admission → the watches are checked again for the new caller
 (`Queries.recheck`) → `hello`. If a revocation arrives, the session is blocked in the same turn of the event loop. After
 that, the check is repeated.
 """

@@ -16,7 +16,7 @@ Handler = Callable[[Session, Any], None]
 
 
 def on_pong(_session: Session, _message: Pong) -> None:
-    """Do nothing: each message is a sign of life."""
+    """Do nothing: each message shows that the client still responds."""
 
 
 HANDLERS: Final[Mapping[type[Message], Handler]] = {

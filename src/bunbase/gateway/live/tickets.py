@@ -27,8 +27,8 @@ RETRY_SECONDS: Final = 5
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """`until`: the time at which the ticket ends. `counted`: the tallies in which the ticket counts, each with the
-    ticket's name there. `project`: the project in whose share it counts.
+    """An unused ticket. `until`: the time at which the ticket expires. `counted`: the tallies that count the ticket,
+    each with the name under which it counts the ticket. `project`: the project whose share includes the ticket.
     """
 
     until: float

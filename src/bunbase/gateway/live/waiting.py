@@ -36,14 +36,14 @@ class Waiting:
         return False
 
     def take(self, place: int) -> Message:
-        """Remove and return the message at this place. All messages before this message become older messages."""
+        """Remove and return the message at this place. The messages before it now count as `older`."""
         message, size = self._messages.pop(place)
         self.bytes -= size
         self.older = place
         return message
 
     def take_older(self) -> list[Message]:
-        """Remove and return the older messages."""
+        """Remove and return the messages that count as `older`."""
         return [self._next() for _ in range(self.older)]
 
     def place_of_auth(self) -> int | None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from bunbase.gateway.live.outlet import Packed
 from bunbase.pkg import metrics
 
-TICK_SECONDS: Final = 0.003  # Two batches are at least this far apart. A write holds messages and their barrier.
+TICK_SECONDS: Final = 0.003  # The shortest pause between two batches. A write holds messages and their barrier.
 MOST_TICK_SECONDS: Final = 0.1
 SLICE: Final = 64  # After this many written sessions, other work gets a turn. A write takes about 12 µs.
 

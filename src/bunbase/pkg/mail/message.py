@@ -16,7 +16,8 @@ from bunbase.pkg.mail.senders import shown_sender
 
 
 class Message(msgspec.Struct, frozen=True):
-    """`sender`, `recipient`: the addresses of the envelope, which the mail server uses. `content`: the header and the
+    """A mail that is ready to be sent. `sender`, `recipient`: the addresses of the envelope, which the mail server
+    uses. `content`: the header and the
     body, in bytes.
     """
 

@@ -33,7 +33,7 @@ log = logger("mail")
 
 class OwnWays(Protocol):
     async def projects(self) -> list[str]:
-        """Return the projects that have a way of their own."""
+        """Return the projects that do not use the installation's mail server."""
         ...
 
     async def send(self, mail: ClaimedMail) -> None:
@@ -104,7 +104,7 @@ class OwnWaysSender:
 
 
 def own_ways_job(sender: OwnWaysSender) -> Job:
-    """Return the job that sends the mails of projects with a way of their own."""
+    """Return the job that sends the mails of projects that do not use the installation's mail server."""
     job = Job(f"{sender.outbox.db.schema}.mail_of_projects", sender.send_due, SEND_SECONDS)
     sender.nudge = job.nudge
     return job

@@ -28,7 +28,9 @@ DAY_MS: Final = 86_400_000
 
 
 class ChangeActs:
-    """`written`: projects that were written since their log was last shortened."""
+    """Reads and shortens the logs of changes of objects. `written`: projects with new changes since their log was last
+    shortened.
+    """
 
     def __init__(self, holdings: Holdings) -> None:
         self.holdings = holdings

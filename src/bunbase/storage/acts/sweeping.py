@@ -46,8 +46,10 @@ class Copied(msgspec.Struct):
 
 
 class Sweeping:
-    """`noted`: projects that have deleted objects, whose blobs may still be there. `copied`: projects that are being
-    copied. `stopped`: projects that are being restored. `monotonic`: returns seconds on a clock that never goes back.
+    """Deletes blobs that no object needs. `noted`: projects with deleted objects, whose blobs may still be stored.
+    `copied`: projects that are being copied. `stopped`: projects that are being restored.
+
+    `monotonic`: returns seconds on a clock that never goes back.
     """
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)

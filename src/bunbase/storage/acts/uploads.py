@@ -73,7 +73,7 @@ UNCLEAR: Final = (StorageUnreadable, StorageBusy, DiskFull)  # after these, a tr
 
 
 class Uploads:
-    """`monotonic`: returns seconds on a clock that never goes back."""
+    """The uploads of all projects that run now. `monotonic`: returns seconds on a clock that never goes back."""
 
     monotonic: Callable[[], float] = staticmethod(time.monotonic)
 
@@ -123,7 +123,7 @@ class Uploads:
         one = self._found(caller, upload)
         if (one.part is not None) is not part:
             raise UploadNotFound("This upload is of another kind.")
-        # in a task of its own: if the client leaves now, the transaction must still be known to have ended
+        # in a separate task: even if the client leaves now, the result of the transaction must be recorded
         task = asyncio.create_task(self._finish(one, store))
         self.finishing.add(task)
         task.add_done_callback(self._finished)

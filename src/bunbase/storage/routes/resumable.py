@@ -248,7 +248,7 @@ async def _sent(storage: Storage, caller: Caller, request: AnyRequest, new: NewC
     try:
         await fed(request, partial(storage.feed_chunk, caller, chunk), keeps=True)
     except BaseException:
-        # in a task of its own, because the client may be gone and this request cancelled
+        # in a separate task, because this request may be cancelled when the client disconnects
         ending = asyncio.ensure_future(storage.finish_chunk(caller, chunk, False))
         await asyncio.wait((ending,))
         if not ending.cancelled():

@@ -86,8 +86,8 @@ def due_blobs(
     connection: apsw.Connection, before: int, most_waiting: int, limit: int, copied_since: int | None = None
 ) -> list[str]:
     """Return the blobs to delete now, oldest first: those that wait since before `before`, and more of them while all
-    waiting blobs have more than `most_waiting` bytes. `copied_since`: the begin of a copy, which needs all blobs that
-    wait since then.
+    waiting blobs have more than `most_waiting` bytes. `copied_since`: the start of a running copy, which still needs
+    all blobs that were released after this time.
     """
     left = totals(connection).waiting_bytes
     found = []

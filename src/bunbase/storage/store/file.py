@@ -32,7 +32,8 @@ WAIT_SECONDS: Final = 20.0  # the time that a write waits for its turn
 
 
 class ProjectFile:
-    """`roots`: the root keys of the project, by id. `proven_at`: the time at which BunKMS last confirmed the key.
+    """The open file of one project. `roots`: the root keys of the project, by id. `proven_at`: the time at which BunKMS
+    last confirmed the key.
 
     `users`: the number of tasks that use the file now. `broken`: true if the file must be opened again. `buckets`: the
     rows of buckets that were read, by name; a write of buckets calls `forget_buckets`. `on_written()` is called after

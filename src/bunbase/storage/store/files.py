@@ -54,8 +54,8 @@ async def _no_blobs(_project: str) -> bool:
 
 
 class OpenFiles:
-    """`monotonic`: returns seconds on a clock that never goes back. `on_written(project)` is called after each
-    transaction.
+    """The open files of all projects. `monotonic`: returns seconds on a clock that never goes back.
+    `on_written(project)` is called after each transaction.
 
     `held`: projects that are being restored; only calls with `held=True` may use them. `has_blobs`: returns True if
     blobs of a project exist. Then the project is not new, and its missing file must not be created again: the sweeper

@@ -36,7 +36,9 @@ class Everything:
 
 
 class PageRequest(msgspec.Struct, frozen=True):
-    """`start`: the first key that may be on the page. `budget`: the number of objects that the page may examine."""
+    """A request for one page of a list. `start`: the first key that may be on the page. `budget`: the number of objects
+    that the page may examine.
+    """
 
     bucket: int
     prefix: bytes
@@ -47,7 +49,7 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct):
-    """`next`: the `start` of the next page, or None."""
+    """One page of a list. `next`: the `start` of the next page, or None."""
 
     objects: list[ObjectRow] = msgspec.field(default_factory=list)
     groups: list[bytes] = msgspec.field(default_factory=list)

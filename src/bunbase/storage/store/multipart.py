@@ -1,6 +1,7 @@
 """The rows of uploads in several parts. Each function runs in a transaction of its connection.
 
-Each part is a blob with one reference. Completing an upload gives its blobs to the object; ending it releases them.
+Each part is a blob with one reference. When an upload is completed, its blobs become part of the object; when it
+ends without being completed, its blobs are released.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ PLACES: Final = 16  # One process sends this many messages at once.
 TOGETHER: Final = 2  # At most this many messages of one project are sent at once.
 MAX_PER_PHONE: Final = 10  # One project sends at most this many messages of all kinds to one number in an hour.
 KEPT_PART: Final = 5  # One of five messages is reserved for numbers that belong to users.
-SEND_SECONDS: Final = 20.0  # One attempt takes at most this long. A hook has at most ten seconds.
+SEND_SECONDS: Final = 20.0  # The time limit of one attempt. A hook has at most ten seconds.
 CLAIM_SECONDS: Final = 50
 RETRY_SECONDS: Final = (5, 20, 60, 120)  # Further attempts come after these waits. The last wait is repeated.
 # A hook that fails may have sent the message, and messages cost money, so it is called at most this often.

@@ -255,7 +255,7 @@ class SignInPages:
 
     async def _signed_in(self, secret: str, browser: str, signed_in: SignedIn, amr: tuple[str, ...]) -> PageStep:
         """Store the new session under the page's cookie. Nobody receives the tokens of this session."""
-        session = str(unverified_claims(signed_in.access_token)["sid"])  # This process has just signed the token.
+        session = str(unverified_claims(signed_in.access_token)["sid"])  # This process has just signed it.
         cookie = new_secret(BROWSER_PREFIX)
         async with self.stores.db.transaction():
             await self._end(await self._person(browser))
