@@ -25,6 +25,7 @@ import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
 import { useChannel, useLive, useQuery, useUser } from "../src/react/index.js";
+import { type SignedAddress, useFiles, useFileUrl, useUpload } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 

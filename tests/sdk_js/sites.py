@@ -73,9 +73,10 @@ class Site(msgspec.Struct, frozen=True):
         return known | {"project": self.project, "secret": self.secret}
 
     def with_buckets(self) -> dict[str, str]:
-        """Make two buckets, `mine-<run>` and `open-<run>`, and return the environment with `run`."""
+        """Make the buckets `mine-<run>`, `open-<run>` and `pictures-<run>`, and return the environment with `run`."""
         run = secrets.token_hex(4)
-        for name, more in (("mine", {"max_bytes": 20_000_000}), ("open", {"public": True})):
+        pictures = {"max_bytes": 100, "mime": ["image/*"]}
+        for name, more in (("mine", {"max_bytes": 20_000_000}), ("open", {"public": True}), ("pictures", pictures)):
             new = {"name": f"{name}-{run}", "rules": OWN_FILES, **more}
             headers = {"X-Bunbase-Key": self.secret}
             httpx.post(f"{self.url}/v1/storage/buckets", json=new, headers=headers).raise_for_status()

@@ -49,6 +49,12 @@ def test_an_app_stores_reads_and_lists_files(program: str, runtime: str, site: S
     assert run_program(COMMANDS[runtime], program, folder, site.with_buckets()) == {}
 
 
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_files_of_the_server_in_memory_are_those_of_a_running_server(runtime: str, folder: Path) -> None:
+    memory = {"url": "http://bunbase.test", "key": "pk_test", "run": "memory", "memory": "yes"}
+    assert run_program(COMMANDS[runtime], "files", folder, memory) == {}
+
+
 @pytest.mark.parametrize("program", ["journey", "files", "large_files"])
 def test_an_app_does_its_work_in_a_page_of_another_origin(
     program: str, browser: Browser, site: Site, strict: StrictServer
@@ -133,11 +139,12 @@ def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder
     said = subprocess.run(["node", "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
 
     assert said.returncode == 0, said.stderr
-    assert len(blocks) == 12
+    assert len(blocks) == 13
     lines = said.stdout.splitlines()
     assert lines[0] == "Hello Hello, Eve!"
     assert "initial guide@example.com" in lines
     assert "Somebody was faster." in lines
     assert "9 of 9 bytes" in lines
     assert "Rye Rye bread" in lines
-    assert lines[-2:] == ["1 { hello: 'Ada' }", "stale_revision POST /v1/data/posts"]
+    last = ["1 { hello: 'Ada' }", "stale_revision POST /v1/data/posts", "1 object_too_large Rye bread"]
+    assert lines[-3:] == last

@@ -70,7 +70,7 @@ export class Transport {
    * The transport calls these functions after each successful answer, because the answer shows that the client can
    * reach the server. @internal
    */
-  readonly answered = new Set<() => void>();
+  readonly answered = new Set<(wanted: Wanted) => void>();
   /** The sign-in of a live connection, in addition to the token. By default, `signIn` is the key. */
   declare signIn?: { readonly key?: string; readonly project?: string };
 
@@ -117,7 +117,7 @@ export class Transport {
       for (let attempt = 0; ; attempt++) {
         try {
           const response = await this.#authorized(wanted, body, call, deadline);
-          if (response.ok) for (const hear of this.answered) hear();
+          if (response.ok) for (const hear of this.answered) hear(wanted);
           return await read(response, () => deadline.race(response.text()));
         } catch (error) {
           const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.lost(error));

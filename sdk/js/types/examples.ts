@@ -7,6 +7,7 @@ import { createFunctions } from "../src/functions/index.js";
 import { createClient, Problem, type Client, type Transaction } from "../src/index.js";
 import { createLive, indexedDBCache, type Live } from "../src/live/index.js";
 import { useChannel, useLive, useQuery, useUser } from "../src/react/index.js";
+import { type SignedAddress, useFiles, useFileUrl, useUpload } from "../src/react/index.js";
 import { createRequestClient, createVerifier, type Verifier } from "../src/server/index.js";
 import { createTestClient, createTestServer } from "../src/testing/index.js";
 
@@ -675,23 +676,41 @@ export async function example121({ error, reload }: Names) {
   if (Problem.is(error, "stale_revision", "document_exists")) await reload();
 }
 
-// src/react/index.ts
+// src/react/files.ts
 export async function example122({ client }: Names) {
+  const { upload, progress, problem, retry, abort } = useUpload(client.files.bucket("photos"));
+}
+
+// src/react/files.ts
+export async function example123({ client }: Names) {
+  const { items, hasMore, more } = useFiles(client.files.bucket("photos"), { prefix: "2026/", limit: 50 });
+}
+
+// src/react/files.ts
+export async function example124({ client }: Names) {
+  const { url } = useFileUrl(client.files.bucket("photos"), "rye.jpg");
+  const film = useFileUrl(client.files.bucket("films"), "oven.mp4", {
+    sign: (key) => client.functions.invoke<SignedAddress>("link", { key }),
+  });
+}
+
+// src/react/index.ts
+export async function example125({ client }: Names) {
   const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example123({ live }: Names) {
+export async function example126({ live }: Names) {
   const { items, loading, state } = useLive(live.collection("posts"), { where: { draft: false }, limit: 10 });
 }
 
 // src/react/index.ts
-export async function example124({ live }: Names) {
+export async function example127({ live }: Names) {
   const { members } = useChannel<{ name: string }>(live.channel("rooms/7"), { presence: { name: "Ada" } });
 }
 
 // src/server/cookies.ts
-export async function example125({ request, response }: Names) {
+export async function example128({ request, response }: Names) {
   const client = createRequestClient<Database>("https://api.example.com", "pk_…", {
     cookie: request.headers.get("Cookie"),
     origin: "https://app.example.com",
@@ -701,30 +720,30 @@ export async function example125({ request, response }: Names) {
 }
 
 // src/server/verify.ts
-export async function example126({ verifier, token }: Names) {
+export async function example129({ verifier, token }: Names) {
   const { sub, role } = await verifier.verify(token);
 }
 
 // src/server/verify.ts
-export async function example127({ request }: Names) {
+export async function example130({ request }: Names) {
   const verifier = createVerifier("https://api.example.com", "prj_…");
   const claims = await verifier.verify(request.headers.get("Authorization")?.slice(7) ?? "");
 }
 
 // src/testing/index.ts
-export async function example128({  }: Names) {
+export async function example131({  }: Names) {
   const { client, server } = createTestClient({ functions: { hello: () => ({ hello: "world" }) } });
   await client.data.collection("posts").create({ title: "Hello" });
   console.log(server.documents("posts").length); // 1
 }
 
 // src/testing/index.ts
-export async function example129({  }: Names) {
+export async function example132({  }: Names) {
   const { client, server } = createTestClient<Database>();
 }
 
 // src/testing/index.ts
-export async function example130({  }: Names) {
+export async function example133({  }: Names) {
   const server = createTestServer({ hello: () => "world" });
   const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
 }

@@ -1,15 +1,22 @@
-/** Files of an app, against a running BunBase. The same program runs in every runtime. */
+/**
+ * Files of an app, against a running BunBase, or with `memory` against the server in memory of `bunbase-js/testing`. The
+ * same program runs in every runtime, so that both servers answer in the same way. Only rules are missing in memory.
+ */
 
 import { equal, refusal } from "./harness.mjs";
 
 const KEYS = ["plain.txt", "a b/ü+%?#&~é.txt", "a//b", "/a", "a/", "a/../b", "./x", "..x", "%2E", "%", "a+b", "日本/写真.jpg"];
 
-export async function add(claim, { load, url, key, run }) {
+export async function add(claim, { load, url, key, run, memory }) {
   const { createClient, Problem } = await load("index");
   const { createAuth } = await load("auth/index");
   const { createFiles } = await load("files/index");
 
-  const client = createClient(url, key, { storage: null });
+  const { createTestServer } = await load("testing/index");
+  const buckets = { [`mine-${run}`]: { max_bytes: 20_000_000 }, [`open-${run}`]: { public: true }, [`pictures-${run}`]: { max_bytes: 100, mime: ["image/*"] } };
+  const fetch = memory ? createTestServer({}, buckets).fetch : globalThis.fetch;
+  const options = { storage: null, ...(memory && { fetch }) };
+  const client = createClient(url, key, options);
   await client.auth.signUp({ email: `f${run}@example.com`, password: "apples and pears" });
   const mine = client.files.bucket(`mine-${run}`);
   const bytes = (count, salt = 0) => Uint8Array.from({ length: count }, (_, n) => (n * 7 + salt + (n >> 8)) & 255);
@@ -101,18 +108,81 @@ export async function add(claim, { load, url, key, run }) {
     equal(removed, ["f/a", "f/b/1", "never"].map((key) => ({ key, deleted: true })));
   });
 
+  claim("a list has its pages in the order of the bytes of the keys, also of groups", async () => {
+    const keys = ["o/é", "o/z", "o/a/1", "o/a/2", "o/😀", "o/\uffee", "o/b/1", "o/c"];
+    for (const at of keys) await mine.upload(at, at);
+    const seen = [];
+    for (let cursor = null; ; ) {
+      const { items, prefixes, next } = await mine.list({ prefix: "o/", delimiter: "/", limit: 2, cursor });
+      seen.push([items.map(({ key }) => key), prefixes]);
+      cursor = next;
+      if (next === null) break;
+    }
+    const paged = [];
+    for await (const { key } of mine.all({ prefix: "o/", limit: 3 })) paged.push(key);
+
+    equal(seen.map(([items, prefixes]) => items.length + prefixes.length <= 2), seen.map(() => true));
+    equal([seen.flatMap(([items]) => items), seen.flatMap(([, prefixes]) => prefixes)], [["o/c", "o/z", "o/é", "o/\uffee", "o/😀"], ["o/a/", "o/b/"]]);
+    equal(paged, ["o/a/1", "o/a/2", "o/b/1", "o/c", "o/z", "o/é", "o/\uffee", "o/😀"]);
+    for (const limit of [0, 501, 1.5]) await refusal(mine.list({ limit }), "invalid_input");
+  });
+
+  claim("a bucket refuses files that are too large or have another type, whole and in parts", async () => {
+    const pictures = client.files.bucket(`pictures-${run}`);
+    const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0);
+    for (const resumable of [false, true]) {
+      await refusal(pictures.upload("a", bytes(101), { contentType: "image/png", resumable }), "object_too_large");
+      await refusal(pictures.upload("a", "text", { contentType: "text/plain", resumable }), "content_type_refused");
+      await pictures.upload("a", png, { contentType: "image/png", resumable });
+    }
+    equal((await pictures.list()).items.map(({ size }) => size), [png.length]);
+  });
+
+  claim("an upload in parts has the same properties, conditions and progress as a whole one", async () => {
+    const seen = [];
+    const small = { resumable: true, contentType: "text/plain", metadata: { title: "é" }, onProgress: ({ sent, total }) => seen.push([sent, total]) };
+    const stored = await mine.upload("parts", "in parts", small);
+    await refusal(mine.upload("parts", "again", { resumable: true, ifAbsent: true }), "object_changed");
+    async function* stream() {
+      yield bytes(9_000_000);
+      yield bytes(10);
+    }
+    const long = await mine.upload("stream", stream());
+
+    equal([stored.size, stored.content_type, stored.metadata, stored.owner], [8, "text/plain", { title: "é" }, client.auth.user.id]);
+    equal([seen[0], seen.at(-1)], [[0, 8], [8, 8]]);
+    equal([long.size, (await mine.head("stream")).etag, await (await mine.download("parts")).text()], [9_000_010, long.etag, "in parts"]);
+  });
+
+  claim("a conditional request is answered with 304 or 412, and an answer has the headers of a file", async () => {
+    const open = client.files.bucket(`open-${run}`);
+    const { etag } = await open.upload("conditional", "0123456789", { contentType: "image/png", cacheControl: "max-age=60" });
+    const get = (headers) => fetch(open.url("conditional"), { headers, cache: "no-store" });
+    const same = await get({ "If-None-Match": `"${etag}"` });
+    const other = await get({ "If-Match": '"other"' });
+    const part = await get({ Range: "bytes=2-4" });
+    const answers = [];
+    for (const one of [same, other, part]) answers.push([one.status, await one.text()]);
+
+    equal(etag, "781e5e245d69b566979b86e28d23f2c7");
+    equal([answers[0], answers[1][0], answers[2]], [[304, ""], 412, [206, "234"]]);
+    equal(JSON.parse(answers[1][1]).code, "object_changed");
+    equal(part.headers.get("Cache-Control"), "public, max-age=60");
+    equal((await get({ Range: "bytes=10-" })).status, 416);
+  });
+
   claim("another user sees nothing, and a refusal has the code of the server", async () => {
-    const other = createClient(url, key, { storage: null });
+    const other = createClient(url, key, options);
     const theirs = other.files.bucket(mine.name);
-    await refusal(theirs.upload("x", "x"), "rule_denied");
+    if (!memory) await refusal(theirs.upload("x", "x"), "rule_denied");
     await other.auth.signUp({ email: `g${run}@example.com`, password: "apples and pears" });
 
-    const missing = await refusal(theirs.head("hello.txt"), "object_not_found");
-    await refusal(theirs.download("hello.txt"), "object_not_found");
-    await refusal(theirs.upload("hello.txt", "mine"), "rule_denied");
+    const missing = await refusal(theirs.head(memory ? "missing" : "hello.txt"), "object_not_found");
+    await refusal(theirs.download(memory ? "missing" : "hello.txt"), "object_not_found");
+    if (!memory) await refusal(theirs.upload("hello.txt", "mine"), "rule_denied");
     await refusal(other.files.bucket("none-here").upload("x", "x"), "bucket_not_found");
     equal([missing.status, Problem.is(missing, "object_not_found"), typeof missing.requestId], [404, true, "string"]);
-    equal((await theirs.list()).items, []);
+    if (!memory) equal((await theirs.list()).items, []);
   });
 
   claim("the address of a public file works without the client", async () => {
@@ -122,9 +192,9 @@ export async function add(claim, { load, url, key, run }) {
   });
 
   claim("the entry for files alone acts as the user of auth", async () => {
-    const auth = createAuth(url, key, { storage: null });
+    const auth = createAuth(url, key, options);
     await auth.signIn({ email: `f${run}@example.com`, password: "apples and pears" });
-    equal(await (await createFiles(url, key, { auth }).bucket(mine.name).download("hello.txt")).text(), "Hällo");
+    equal(await (await createFiles(url, key, { ...options, auth }).bucket(mine.name).download("hello.txt")).text(), "Hällo");
   });
 
   claim("a download that breaks continues at the same byte, and never mixes two versions", async () => {

@@ -12,7 +12,10 @@ import type { LiveCollection, LiveQuery } from "../live/collection.js";
 import type { ChannelMessage, Member } from "../live/protocol.js";
 import type { LiveResult } from "../live/views.js";
 import { invalidValue, Problem } from "../problem.js";
-import type { Transport } from "../transport.js";
+import { useUserId } from "./users.js";
+
+export type { AddressOptions, FileAddress, SignedAddress } from "./addresses.js";
+export { type FilesState, type FilesUse, type UploadState, type UploadUse, useFiles, useFileUrl, useUpload } from "./files.js";
 
 /**
  * Returns the signed-in user, or null, and renders again when this changes. On a server, it returns null.
@@ -166,11 +169,6 @@ export function useChannel<P = unknown>(channel: Channel | null, { presence, mes
     channel.setPresence(presence).catch((problem: Problem) => setState((before) => ({ ...before, problem })));
   }, [text]);
   return state;
-}
-
-function useUserId(credentials: Transport["credentials"]): string | undefined {
-  const subscribe = useCallback((changed: () => void) => credentials?.follow(changed) ?? (() => {}), [credentials]);
-  return useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
 }
 
 interface State<T> extends Omit<QueryState<T>, "reload"> {

@@ -1,7 +1,7 @@
 /**
  * A server in memory for the tests of your own app: no network, no process. The server knows documents, users with
- * passwords, and the functions that you pass. The server has no rules, no schemas and no limits. Test rules, schemas
- * and limits with `bunbase dev`.
+ * passwords, files, and the functions that you pass. The server has no rules and no schemas, and of limits only those of
+ * buckets. Test the others with `bunbase dev`.
  *
  * ```ts
  * import { createTestClient } from "bunbase-js/testing";
@@ -16,17 +16,23 @@ import type { User } from "../auth/types.js";
 import type { ClientOptions } from "../call.js";
 import type { AnyDatabase, Schema } from "../data/types.js";
 import { type Client, createClient } from "../index.js";
+import type { StoredFile } from "../files/types.js";
 import { readJson, writeJson } from "../json.js";
 import { refused } from "../local.js";
 import { invalidValue, Problem } from "../problem.js";
 import type { ProblemCode } from "../problem_codes.js";
 import { checkKnown, type Condition, MemoryDocuments } from "./documents.js";
+import { MemoryFiles, type TestBucket } from "./files.js";
+
+export type { TestBucket } from "./files.js";
 
 /** A function of your app, in the test. The function returns JSON or a Response. */
 export type TestFunction = (body: unknown, request: Request) => unknown;
 
 export interface TestOptions extends Omit<ClientOptions, "fetch"> {
   functions?: Record<string, TestFunction>;
+  /** The buckets by name: `{ photos: {} }`. Files of other buckets throw `bucket_not_found`. */
+  buckets?: Record<string, TestBucket>;
 }
 
 /** A refusal of the server. `status` is 400 or above. */
@@ -41,6 +47,13 @@ export interface TestServer {
   readonly requests: readonly { method: string; path: string; body: unknown }[];
   /** The stored documents of a collection. */
   documents(collection: string): readonly Record<string, unknown>[];
+  /** The stored files of a bucket, in the order of the bytes of their keys. */
+  files(bucket: string): readonly StoredFile[];
+  /**
+   * A link to the present content of a file, in place of a signed link of a server: a `data:` URL, so that `fetch` and
+   * `<img>` work with it. It never expires.
+   */
+  signedUrl(bucket: string, key: string): string;
   /**
    * Makes the next request fail, either with a problem such as `{ status: 412, code: "stale_revision" }`, or as if
    * there were no network.
@@ -59,8 +72,8 @@ export interface TestServer {
 export function createTestClient<D extends Schema<D> = AnyDatabase>(
   options: TestOptions = {},
 ): { client: Client<D>; server: TestServer } {
-  const { functions = {}, ...rest } = options;
-  const server = createTestServer(functions);
+  const { functions = {}, buckets = {}, ...rest } = options;
+  const server = createTestServer(functions, buckets);
   const client = createClient<D>("http://bunbase.test", "pk_test", { storage: null, ...rest, fetch: server.fetch });
   return { client, server };
 }
@@ -73,15 +86,18 @@ export function createTestClient<D extends Schema<D> = AnyDatabase>(
  * const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
  * ```
  */
-export function createTestServer(functions: Record<string, TestFunction> = {}): TestServer {
+export function createTestServer(functions: Record<string, TestFunction> = {}, buckets: Record<string, TestBucket> = {}): TestServer {
   const documents = new MemoryDocuments();
+  const files = new MemoryFiles(buckets);
   const users = new MemoryUsers();
   const requests: { method: string; path: string; body: unknown }[] = [];
   let failure: Failure | "network" | undefined;
 
   const answer = async (request: Request): Promise<Response> => {
     const { pathname, search } = new URL(request.url);
-    const text = await request.clone().text();
+    const bytes = new Uint8Array(await request.clone().arrayBuffer());
+    const isFile = /^\/v1\/storage\/(objects|tus)\//.test(pathname);
+    const text = isFile ? "" : new TextDecoder().decode(bytes);
     const isJson = request.headers.get("Content-Type") === "application/json";
     const body = text && isJson ? readJson(text) : text || undefined;
     requests.push({ method: request.method, path: pathname + search, body });
@@ -94,16 +110,19 @@ export function createTestServer(functions: Record<string, TestFunction> = {}): 
       if (room === "data") return ofDocuments(documents, request, rest, body as Record<string, unknown>);
       if (room === "commit") return json(200, { seq: requests.length, results: documents.commit((body as { writes: [] }).writes) });
       if (room === "auth") return users.answer(request, rest.join("/"), body as Record<string, string>);
+      if (room === "storage") return files.answer(request, rest, bytes, users.idOf(request));
       if (room === "functions") return await ofFunction(Object.hasOwn(functions, rest[0]!) ? functions[rest[0]!] : undefined, body, request);
       throw refused(404, "not_found", `The server in memory does not know ${pathname}.`);
     } catch (problem) {
       if (!Problem.is(problem)) throw problem;
-      return json(problem.status, problem.body, "application/problem+json");
+      return json(problem.status, { request_id: "req_test", ...problem.body }, "application/problem+json");
     }
   };
   return {
     requests,
     documents: (collection) => [...documents.all(collection).values()],
+    files: (bucket) => files.all(bucket),
+    signedUrl: (bucket, key) => dataUrl(files.get({ bucket, key })),
     failNext: (next) => void (failure = checked(next)),
     fetch: async (input, init) => {
       const request = new Request(input, init);
@@ -164,6 +183,10 @@ async function ofFunction(called: TestFunction | undefined, body: unknown, reque
   return new Response(answer.body, { status: answer.status, headers });
 }
 
+function dataUrl({ info, bytes }: ReturnType<MemoryFiles["get"]>): string {
+  return `data:${info.content_type};base64,${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))}`;
+}
+
 function json(status: number, value: unknown, type = "application/json"): Response {
   return new Response(writeJson(value), { status, headers: { "Content-Type": type, "X-Request-Id": "req_test" } });
 }
@@ -171,6 +194,12 @@ function json(status: number, value: unknown, type = "application/json"): Respon
 /** Users with passwords. A token is the id of its user. */
 class MemoryUsers {
   readonly #users = new Map<string, User & { password: string }>();
+
+  /** Returns the id of the user who sends a request, or null for a visitor. @internal */
+  idOf(request: Request): string | null {
+    const sent = request.headers.get("Authorization");
+    return sent === null ? null : this.#found(({ id }) => sent === `Bearer ${id}`, "invalid_token").id;
+  }
 
   answer(request: Request, path: string, body: Record<string, string>): Response {
     if (path === "signup") return json(201, this.#signedIn(this.#signUp(body)));
