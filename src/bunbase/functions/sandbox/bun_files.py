@@ -9,7 +9,7 @@ import os
 import struct
 from typing import Final
 
-from bunbase.functions.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
+from bunbase.pkg.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
 
 LIBRARIES: Final = (
     "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1",
