@@ -352,7 +352,7 @@ async def test_a_rotation_of_the_key_keeps_variants(alone: StorageService) -> No
     first, before = await got(alone, "a"), alone.variants.makers.forks.made
     await alone.rotations.begin("prj_a")
     async with asyncio.timeout(30):
-        while (state := await alone.rotations.state("prj_a")) is not None and state.rotating is not None:
+        while (state := await alone.rotations.state("prj_a")) is not None and state.rotating:
             await asyncio.sleep(0.01)
 
     assert await got(alone, "a") == first
