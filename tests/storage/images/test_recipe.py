@@ -166,7 +166,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert "10000 x 6000" in refused.value.detail
 
 
-def test_what_follows_the_image_is_not_in_the_variant() -> None:
+def test_bytes_after_the_image_are_not_in_the_variant() -> None:
     made, data = make(pictures.jpeg() + b"<script>alert(1)</script>", order(32, format="jpeg"))
 
     assert made.content_type == "image/jpeg"

@@ -71,7 +71,7 @@ class Found(Stored):
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """An object that the caller may read. `public`, `until`, `cached`: as in `Opened`, the second in seconds."""
+    """An object that the caller may read. `until`: the `link_seconds` of `Opened`. `cached`: its `cache_control`."""
 
     found: Found
     described: StoredObject

@@ -1,4 +1,4 @@
-"""What the server and a process that makes variants say to each other. This file imports the standard library only.
+"""The messages between the server and a process that makes a variant. This file imports the standard library only.
 
 Both directions send: the length of a JSON head in 4 bytes, the head, and the bytes of an image. `size` in the head is
 the length of these bytes.
