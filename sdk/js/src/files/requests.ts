@@ -18,10 +18,8 @@ export function filePath(bucket: string, key: string): string {
 
 /** Returns the query of a variant of an image, which begins with `first`; "" without one. @internal */
 export function variantQuery(transform: ImageTransform | undefined, first: "?" | "&"): string {
-  const sides = Object.entries(transform ?? {}).filter(([, value]) => value !== undefined);
-  const unknown = sides.find(([name]) => !/^(width|height|fit|format|quality)$/.test(name));
-  if (unknown) throw invalidValue(unknown[0], "An image has no such option.");
-  const query = sides.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&");
+  // JSON has no undefined
+  const query = String(new URLSearchParams(JSON.parse(JSON.stringify(transform ?? {})) as Record<string, string>));
   return query && first + query;
 }
 
