@@ -17,6 +17,7 @@ from bunbase.contracts.bundoc.problems import DocumentNotFound, ResyncRequired, 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
+from bunbase.contracts.images import NotAnImage, Transform
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.contracts.storage import (
     BucketChanges,
@@ -58,6 +59,7 @@ from bunbase.storage.module import MODULE
 from bunbase.storage.settings import StorageSettings
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, opened, publishable_caller, secret_caller, site
+from tests.storage.images import pictures
 from tests.storage.keys import KEYS
 
 SECRET = secret_caller("prj_a")
@@ -511,3 +513,17 @@ async def test_changes_are_numbered_and_a_reader_waits_for_the_next_one(storage:
     for caller in (VISITOR, user("ada"), STRANGER):
         with pytest.raises(RuleDenied):
             await storage.changes(caller, 0, 10, 0)
+
+
+async def test_a_variant_of_an_image_is_read_and_other_objects_have_none(storage: Storage) -> None:
+    await put(storage, "rye.jpg", pictures.jpeg())
+    await put(storage, "rye.txt", b"Rye bread")
+    small = Transform(width=32, format="png")
+
+    parts = [part async for part in storage.read(SECRET, Reading(Place("files", "rye.jpg"), transform=small))]
+    with pytest.raises(NotAnImage):
+        [part async for part in storage.read(SECRET, Reading(Place("files", "rye.txt"), transform=small))]
+
+    assert isinstance(parts[0], Opened)
+    assert (parts[0].object.content_type, parts[0].object.key) == ("image/png", "rye.png")
+    assert pictures.opened(b"".join([part.data for part in parts if isinstance(part, Piece)])).width == 32

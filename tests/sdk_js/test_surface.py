@@ -61,15 +61,15 @@ PUBLIC: Final = re.compile(
 # An app that imports the whole entry has at most this many bytes, minified and gzipped. The decisions 0071, 0095, 0096
 # and 0099 have the reasons.
 BYTES: Final = {
-    "index": 11_520,
+    "index": 11_570,
     "auth/index": 7_020,
     "data/index": 5_220,
-    "files/index": 5_890,
+    "files/index": 5_950,
     "functions/index": 3_950,
     "live/index": 16_770,
     "server/index": 6_860,
     "react/index": 3_760,
-    "testing/index": 18_150,
+    "testing/index": 18_200,
 }
 # A page loads these modules when it first needs them: windows, passkeys and the account; large files and progress. Each
 # module has at most this many bytes.

@@ -16,6 +16,7 @@ from tests.sdk_js.fault_proxy import serving
 from tests.sdk_python.conftest import Connect
 from tests.sdk_python.cutting_proxy import CuttingProxy
 from tests.sdk_python.site import Site
+from tests.storage.images import pictures
 
 KEYS = ("plain.txt", "a b/ü+%?#&~é.txt", "a//b", "/a", "a/", "a/../b", "./x", "%2E", "a+b", "日本/写真.jpg")
 WHOLE = bytes(range(256)) * 2000
@@ -159,6 +160,18 @@ def test_buckets_are_created_changed_and_deleted_and_links_work_without_a_key(cl
     client.files.buckets.delete(name)
     with pytest.raises(NotFound):
         client.files.buckets.get(name)
+
+
+def test_a_variant_of_an_image_has_another_size_and_format(bucket: Any) -> None:
+    bucket.upload("rye.png", pictures.png(), content_type="image/png")
+    small = bucket.download("rye.png", transform={"width": 32, "format": "webp"})
+    streamed = b"".join(bucket.stream("rye.png", transform={"width": 32, "format": "webp"}))
+    link = bucket.sign("rye.png", transform={"height": 16, "format": "jpeg"})
+
+    assert (small[8:12], pictures.opened(small).width, streamed) == (b"WEBP", 32, small)
+    assert pictures.opened(httpx.get(link.url).content).height == 16
+    with pytest.raises(Problem, match="no such option"):
+        bucket.download("rye.png", transform={"breadth": 32})
 
 
 def test_a_user_sees_only_what_the_rules_admit(client: Any, bucket: Any) -> None:

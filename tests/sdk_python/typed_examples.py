@@ -638,12 +638,14 @@ async def awaited_56(client: AsyncClient, tx: AsyncTransaction) -> None:
 def example_57(client: Client, tx: Transaction) -> None:
     content = client.files.bucket("photos").download("rye.jpg")
     beginning = client.files.bucket("photos").download("rye.jpg", end=1024)
+    small = client.files.bucket("photos").download("rye.jpg", transform={"width": 400, "format": "webp"})
 
 
 # core/files.download
 async def awaited_57(client: AsyncClient, tx: AsyncTransaction) -> None:
     content = await client.files.bucket("photos").download("rye.jpg")
     beginning = await client.files.bucket("photos").download("rye.jpg", end=1024)
+    small = await client.files.bucket("photos").download("rye.jpg", transform={"width": 400, "format": "webp"})
 
 
 # core/files.stream

@@ -1,7 +1,7 @@
 /** Files: buckets, their objects, and signed links. */
 
-import type { Call } from "bunbase-js";
-import { BucketFiles, bucketOf, path, type Sender } from "bunbase-js/internal";
+import type { Call, Transformed } from "bunbase-js";
+import { BucketFiles, bucketOf, path, type Sender, variantQuery } from "bunbase-js/internal";
 import type { Connection } from "./connection.js";
 
 const BUCKETS = "/v1/storage/buckets";
@@ -41,7 +41,7 @@ export interface StorageUsage {
   max_bytes: number;
 }
 
-export interface SignOptions extends Call {
+export interface SignOptions extends Call, Transformed {
   /** `GET` (the default) for a download, `PUT` for an upload. */
   method?: "GET" | "PUT" | undefined;
   /** The time for which the link is valid: an hour by default, at most 7 days. */
@@ -77,11 +77,11 @@ export class Bucket extends BucketFiles {
    * const { url } = await admin.files.bucket("photos").sign("rye.jpg", { expiresInSeconds: 600 });
    * ```
    */
-  async sign(key: string, { method, expiresInSeconds, contentType, maxBytes, ...call }: SignOptions = {}): Promise<SignedLink> {
+  async sign(key: string, { method, expiresInSeconds, contentType, maxBytes, transform, ...call }: SignOptions = {}): Promise<SignedLink> {
     const body = { bucket: this.name, key, method, expires_in: expiresInSeconds, content_type: contentType, max_bytes: maxBytes };
     const request = { method: "POST", path: "/v1/storage/sign", body, repeatable: true };
     const { path: signed, method: allowed, expires_at } = await this.#connection.send<SignedLink & { path: string }>(request, call);
-    return { url: this.#connection.sender.origin + signed, method: allowed, expires_at };
+    return { url: this.#connection.sender.origin + signed + variantQuery(transform, "&"), method: allowed, expires_at };
   }
 }
 

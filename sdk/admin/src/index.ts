@@ -26,10 +26,12 @@ export type {
   FileDownload,
   FileInfo,
   FilePage,
+  ImageTransform,
   ListOptions,
   Progress,
   RemovedFile,
   StoredFile,
+  Transformed,
   UploadOptions,
 } from "bunbase-js";
 export type { ChannelListener, JoinOptions, Live, LiveQuery, LiveResult, Member } from "bunbase-js/live";

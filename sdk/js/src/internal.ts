@@ -7,6 +7,7 @@ import type { Call, ClientOptions } from "./call.js";
 import { Data } from "./data/data.js";
 import type { AnyDatabase, Schema } from "./data/types.js";
 import { BucketFiles } from "./files/bucket.js";
+import { variantQuery } from "./files/requests.js";
 import { Functions } from "./functions/functions.js";
 import * as json from "./json.js";
 import * as problem from "./problem.js";
@@ -78,7 +79,7 @@ export function createSender(url: string, key: string, options: ClientOptions, t
 
 export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<D> =>
   new Data<D>(sender as transport.Transport);
-export { BucketFiles };
+export { BucketFiles, variantQuery };
 export const bucketOf = (sender: Sender, name: string): BucketFiles => new BucketFiles(name, sender as transport.Transport);
 export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);
 

@@ -442,6 +442,7 @@ export async function example76({ client, blob, owner }: Names) {
 // src/files/bucket.ts
 export async function example77({ client }: Names) {
   const { info, stream } = await client.files.bucket("photos").download("rye.jpg", { range: { start: 0, end: 1024 } });
+  const small = await client.files.bucket("photos").download("rye.jpg", { transform: { width: 400, format: "webp" } });
 }
 
 // src/files/bucket.ts
@@ -487,6 +488,7 @@ export async function example85({ client }: Names) {
 // src/files/bucket.ts
 export async function example86({ client }: Names) {
   const address = client.files.bucket("covers").url("rye.jpg");
+  const small = client.files.bucket("covers").url("rye.jpg", { transform: { width: 400 } });
 }
 
 // src/files/download.ts

@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.images import Transform
 from bunbase.contracts.multipart import MultipartMethods
 from bunbase.contracts.object_changes import ObjectChanges
 from bunbase.contracts.object_extras import NO_EXTRAS, Checksum, ObjectExtras
@@ -276,7 +277,8 @@ class Reading(msgspec.Struct, frozen=True):
     """A request for an object.
 
     `range`, `if_range`: the headers as they were sent. `head`: true if the caller wants only the headers. `part`: the
-    number of the only part that the caller wants, or 0 for all parts.
+    number of the only part that the caller wants, or 0 for all parts. `transform`: the variant of an image that the
+    caller wants instead of the object, which may raise the problems of contracts.images.
     """
 
     place: Place
@@ -285,6 +287,7 @@ class Reading(msgspec.Struct, frozen=True):
     if_range: str = ""
     head: bool = False
     part: int = 0
+    transform: Transform | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -293,7 +296,8 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     `public`: true if shared caches may keep the answer. `link_seconds`: the time for which a signed link is still
     valid; None if there is no link. `cache_control`: the header to send, without `public` or `private`. `parts`: the
     number of parts of an object that was uploaded in parts, otherwise 0. `part_checksum`: the checksum of the part that
-    was asked for, in base64, or empty.
+    was asked for, in base64, or empty. `vary`: the header of the request on which the choice of the variant depended.
+    Of a variant of an image, `object` has the size, type, ETag and name of the variant.
     """
 
     status: int
@@ -306,6 +310,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     extras: ObjectExtras = NO_EXTRAS
     parts: int = 0
     part_checksum: str = ""
+    vary: str = ""
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):

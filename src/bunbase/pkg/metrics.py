@@ -129,6 +129,12 @@ bundoc_backups_without_files = Counter(
     "bunbase_bundoc_backups_without_files_total", "Scheduled backups whose files could not be copied"
 )
 storage_swept = Counter("bunbase_storage_swept_total", "Blobs that the sweeper deleted, by the reason", ["why"])
+storage_images = Counter(
+    "bunbase_storage_images_total", "Variants of images: kept, made, unreadable, large, late, died, busy", ["outcome"]
+)
+storage_image_seconds = Histogram(
+    "bunbase_storage_image_seconds", "The making of a variant of an image", buckets=LATENCY_SECONDS
+)
 storage_uploads = Gauge("bunbase_storage_uploads", "Uploads that run now")
 s3_requests = Counter("bunbase_s3_requests_total", "Requests to the S3 port", ["command", "code"])
 bundoc_live_resumes = Counter("bunbase_bundoc_live_resumes_total", "Resumed live queries, by what was sent", ["with"])

@@ -58,7 +58,10 @@ from bunbase.storage.acts.resumable_calls import ResumableCalls
 from bunbase.storage.acts.resumables import Resumables
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.acts.uploads import Uploads
+from bunbase.storage.acts.variants import VariantActs
 from bunbase.storage.holdings import Holdings
+from bunbase.storage.images.forks import Forks
+from bunbase.storage.images.makers import Makers
 from bunbase.storage.store.blobs import Totals, totals
 from bunbase.storage.store.rotation import Rotations
 from bunbase.storage.usage import FileMeter
@@ -85,6 +88,8 @@ class StorageService(MultipartCalls, ResumableCalls):
         completing = Completing(holdings, self.downloads)
         self.resumables = Resumables(holdings, self.uploads, completing, self.sweeping)
         self.change_acts = ChangeActs(holdings)
+        makers = Makers(Forks(), holdings.settings.image_workers)
+        self.variants = VariantActs(holdings, self.downloads, self.sweeping, makers)
 
     async def buckets(self, caller: Caller) -> Buckets:
         return await self.bucket_acts.buckets(caller)
@@ -117,6 +122,8 @@ class StorageService(MultipartCalls, ResumableCalls):
         await self.uploads.abort(caller, upload)
 
     def read(self, caller: Caller, reading: Reading) -> AsyncIterator[Opened | Piece]:
+        if reading.transform is not None:
+            return self.variants.read(caller, reading, reading.transform)
         return self.downloads.read(caller, reading)
 
     async def delete_object(self, caller: Caller, place: Place, conditions: Conditions = ALWAYS) -> None:
@@ -210,4 +217,5 @@ class StorageService(MultipartCalls, ResumableCalls):
         await self.rotations.close()
         await self.restoring.close()
         await self.uploads.close()
+        await self.variants.close()
         await self.holdings.files.close()

@@ -37,6 +37,11 @@ class StorageSettings(msgspec.Struct, frozen=True):
     `changes`: the log of a project keeps at most this many changes of objects.
     `waiting_for_changes`: the number of calls that may wait for changes at the same time.
     `idle_upload_seconds`: the time without data after which an upload is given up.
+    `image_workers`: the number of images that are changed at the same time, each in a process of its own; 0 turns
+    variants of images off. One project has at most about half of these places.
+    `max_variant_bytes`: the limit for the bytes of all kept variants of images of a project. They do not count to
+    `max_bytes`.
+    `variant_days`: the age in days after which a kept variant of an image is deleted.
     `max_open`: the limit of projects whose lists of objects are open at the same time.
     `threads`: the number of threads for lists of objects, for encryption, and for syncing files to disk.
     `replaces_directory`: the id of a lost data directory that this directory replaces.
@@ -63,6 +68,9 @@ class StorageSettings(msgspec.Struct, frozen=True):
     changes: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     waiting_for_changes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
     idle_upload_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 120
+    image_workers: Annotated[int, msgspec.Meta(ge=0, le=64)] = 3
+    max_variant_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 50)] = 1 << 30
+    variant_days: Annotated[float, msgspec.Meta(gt=0, le=3650)] = 30.0
     max_open: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
     replaces_directory: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bunbase.functions.sandbox.bpf import ANY_BIT, ARCHITECTURE, AT_LEAST, EQUAL, LOAD, NUMBER, RETURN, Program
+from bunbase.pkg.sandbox.bpf import ANY_BIT, ARCHITECTURE, AT_LEAST, EQUAL, LOAD, NUMBER, RETURN, Program
 
 
 def verdict(program: Program, audit: int, number: int, arguments: Sequence[int] = ()) -> int:

@@ -68,10 +68,10 @@ def test_bubblewrap_without_seccomp_is_refused() -> None:
 # This imitates a kernel without Landlock: a seccomp filter answers for it, in this process and its children.
 WITHOUT_LANDLOCK = """
 import json, sys
-from bunbase.functions.sandbox.bpf import EQUAL, NUMBER, give, load, skip
+from bunbase.pkg.sandbox.bpf import EQUAL, NUMBER, give, load, skip
 from bunbase.functions.sandbox.layers import ConfineWith, layers_here
-from bunbase.functions.sandbox.seccomp import ALLOW, UNKNOWN, install
-from bunbase.functions.sandbox.syscalls import this_machine
+from bunbase.pkg.sandbox.filters import ALLOW, UNKNOWN, install
+from bunbase.pkg.sandbox.syscalls import this_machine
 from bunbase.functions.workers.launch import RUNTIME
 machine = this_machine()
 create = machine.numbers["landlock_create_ruleset"]
@@ -119,7 +119,7 @@ def test_a_bubblewrap_that_does_not_confine_does_not_count_as_a_layer(bwrap: str
 # This has the effect of `sysctl user.max_user_namespaces=0`, but only in this process and its children.
 WITHOUT_NAMESPACES = """
 import os
-from bunbase.functions.sandbox.kernel import unshare
+from bunbase.pkg.sandbox.kernel import unshare
 from bunbase.functions.sandbox.layers import ConfineWith, layers_here
 from bunbase.functions.workers.launch import RUNTIME
 user, group = os.getuid(), os.getgid()

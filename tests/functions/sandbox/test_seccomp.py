@@ -8,22 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.functions.sandbox.bpf import INSTRUCTION, encode
-from bunbase.functions.sandbox.seccomp import (
-    ALLOW,
-    ALWAYS,
-    AT_EMPTY_PATH,
-    BUN_FD,
-    CLONE_THREAD,
-    ERRNO,
-    HIDE,
-    KILL,
-    REFUSE,
-    UNKNOWN,
-    Exec,
-    worker_filter,
-)
-from bunbase.functions.sandbox.syscalls import MACHINES, Machine
+from bunbase.functions.sandbox.seccomp import ALWAYS, AT_EMPTY_PATH, BUN_FD, Exec, worker_filter
+from bunbase.pkg.sandbox.bpf import INSTRUCTION, encode
+from bunbase.pkg.sandbox.filters import ALLOW, CLONE_THREAD, ERRNO, HIDE, KILL, REFUSE, UNKNOWN
+from bunbase.pkg.sandbox.syscalls import MACHINES, Machine
 from tests.functions.sandbox.interpreter import verdict
 
 PID = 4711

@@ -5,6 +5,9 @@
 
 import { equal, refusal } from "./harness.mjs";
 
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAEAAAAAgCAIAAAAt/+nTAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAANElEQVRYw+3PMQ0AAAwDoPpXVlnVsHMJOCB9LgICAgICAgICAgICAgICAgICAgICAgICVwNZd8EPqOIPuQAAAABJRU5ErkJggg=="; // 64 x 32 pixels
+
 const KEYS = ["plain.txt", "a b/ü+%?#&~é.txt", "a//b", "/a", "a/", "a/../b", "./x", "..x", "%2E", "%", "a+b", "日本/写真.jpg"];
 
 export async function add(claim, { load, url, key, run, memory }) {
@@ -189,6 +192,16 @@ export async function add(claim, { load, url, key, run, memory }) {
     const open = client.files.bucket(`open-${run}`);
     await open.upload("a b/ü.txt", "public");
     equal(await (await fetch(open.url("a b/ü.txt"))).text(), "public");
+  });
+
+  claim("a variant of an image has another size and format", async () => {
+    const open = client.files.bucket(`open-${run}`);
+    await open.upload("rye.png", Uint8Array.from(atob(PNG), (one) => one.charCodeAt(0)), { contentType: "image/png" });
+    const { info } = await open.download("rye.png", { transform: { width: 16, format: "webp", quality: undefined } });
+    equal([info.content_type, info.size > 0], ["image/webp", true]);
+    const bytes = new Uint8Array(await (await fetch(open.url("rye.png", { transform: { height: 16, format: "png" } }))).arrayBuffer());
+    equal([...bytes.subarray(16, 24)], [0, 0, 0, 32, 0, 0, 0, 16]); // the width and height of a PNG
+    await refusal(open.download("a b/ü.txt", { transform: { width: 16 } }), "not_an_image");
   });
 
   claim("the entry for files alone acts as the user of auth", async () => {

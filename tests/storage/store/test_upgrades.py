@@ -49,12 +49,18 @@ async def test_a_file_of_format_1_opens_with_all_objects(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("format", "missing"), [(2, ("finished_uploads", "changes", "change_log")), (3, ("changes", "change_log"))]
+    ("format", "missing"),
+    [
+        (2, ("finished_uploads", "changes", "change_log", "variants")),
+        (3, ("changes", "change_log", "variants")),
+        (4, ("variants",)),
+    ],
 )
 def test_a_file_of_an_older_format_gets_the_tables_that_it_lacks(format: int, missing: tuple[str, ...]) -> None:
     connection = new_file()
     for table in missing:
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE totals DROP COLUMN variant_bytes")
     connection.pragma("user_version", format)
 
     upgrade_tables(connection)

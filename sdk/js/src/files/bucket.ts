@@ -8,7 +8,7 @@ import { pauseBefore } from "../retry.js";
 import type { Transport, Wanted } from "../transport.js";
 import { contentOf, sizeOf, type Whole } from "./content.js";
 import { downloaded, type FileDownload, opened } from "./download.js";
-import { asciiJson, checked, conditions, filePath, infoOf } from "./requests.js";
+import { asciiJson, checked, conditions, filePath, infoOf, variantQuery } from "./requests.js";
 import type {
   CopyOptions,
   DownloadOptions,
@@ -19,6 +19,7 @@ import type {
   ListOptions,
   RemovedFile,
   StoredFile,
+  Transformed,
   UploadOptions,
 } from "./types.js";
 
@@ -92,10 +93,11 @@ export class BucketFiles {
    *
    * ```ts
    * const { info, stream } = await client.files.bucket("photos").download("rye.jpg", { range: { start: 0, end: 1024 } });
+   * const small = await client.files.bucket("photos").download("rye.jpg", { transform: { width: 400, format: "webp" } });
    * ```
    */
   async download(key: string, options: DownloadOptions = {}): Promise<FileDownload> {
-    const { range: _, ...call } = options;
+    const { range: _, transform: _variant, ...call } = options;
     checked(call);
     return downloaded(this.transport, this.name, key, options);
   }
@@ -112,7 +114,7 @@ export class BucketFiles {
     const found = await this.transport.sent(wanted, checked(call), async (response) => response);
     if (found.ok) return infoOf(this.name, key, found);
     // the answer to HEAD has no body, and so no code: the answer to GET has one
-    const again = await opened(this.transport, this.name, key, call, {});
+    const again = await opened(this.transport, filePath(this.name, key), call, {});
     await again.body?.cancel();
     return infoOf(this.name, key, again);
   }
@@ -233,10 +235,11 @@ export class Bucket extends BucketFiles {
    *
    * ```ts
    * const address = client.files.bucket("covers").url("rye.jpg");
+   * const small = client.files.bucket("covers").url("rye.jpg", { transform: { width: 400 } });
    * ```
    */
-  url(key: string): string {
+  url(key: string, { transform }: Transformed = {}): string {
     const { origin, key: publishable } = this.transport;
-    return `${origin}${filePath(this.name, key)}?key=${encodeURIComponent(publishable)}`;
+    return `${origin}${filePath(this.name, key)}?key=${encodeURIComponent(publishable)}${variantQuery(transform, "&")}`;
   }
 }

@@ -5,7 +5,7 @@ import type { Deadline } from "../deadline.js";
 import { invalidValue, Problem } from "../problem.js";
 import { pauseBefore } from "../retry.js";
 import { answerOf, type Transport } from "../transport.js";
-import { filePath, infoOf } from "./requests.js";
+import { filePath, infoOf, variantQuery } from "./requests.js";
 import type { DownloadOptions, FileInfo } from "./types.js";
 
 const RETRIES = 2;
@@ -70,9 +70,10 @@ export async function downloaded(
   transport: Transport,
   bucket: string,
   key: string,
-  { range, ...call }: DownloadOptions,
+  { range, transform, ...call }: DownloadOptions,
 ): Promise<FileDownload> {
-  const first = await opened(transport, bucket, key, call, { ...(range && { Range: rangeOf(range) }) });
+  const path = filePath(bucket, key) + variantQuery(transform, "?");
+  const first = await opened(transport, path, call, { ...(range && { Range: rangeOf(range) }) });
   const info = infoOf(bucket, key, first);
   const [, start, last] = /^bytes (\d+)-(\d+)/.exec(first.headers.get("Content-Range") ?? "") ?? [0, 0, info.size - 1];
   const end = Number(last) + 1;
@@ -86,7 +87,7 @@ export async function downloaded(
     while (at < end) {
       try {
         const headers = { Range: `bytes=${at}-${end - 1}`, "If-Match": `"${info.etag}"` };
-        reader ??= (await opened(transport, bucket, key, { ...call, retries: 0 }, headers)).body!.getReader();
+        reader ??= (await opened(transport, path, { ...call, retries: 0 }, headers)).body!.getReader();
         const { value } = await deadline.race(reader.read());
         if (!value) throw new TypeError("The answer ended too early.");
         at += value.length;
@@ -121,8 +122,8 @@ export async function downloaded(
 }
 
 /** Returns a successful answer whose body is read later. Throws a Problem. @internal */
-export function opened(transport: Transport, bucket: string, key: string, call: Call, headers: Record<string, string>): Promise<Response> {
-  const wanted = { method: "GET", path: filePath(bucket, key), headers, repeatable: true, streams: true };
+export function opened(transport: Transport, path: string, call: Call, headers: Record<string, string>): Promise<Response> {
+  const wanted = { method: "GET", path, headers, repeatable: true, streams: true };
   return transport.sent(wanted, call, async (response, text) => {
     if (response.ok) return response;
     const problem = answerOf(response, await text());

@@ -1,6 +1,6 @@
 import type { Call } from "../call.js";
 import { invalidValue } from "../problem.js";
-import type { FileConditions, FileInfo } from "./types.js";
+import type { FileConditions, FileInfo, ImageTransform } from "./types.js";
 
 export const OBJECTS = "/v1/storage/objects";
 
@@ -14,6 +14,13 @@ export function filePath(bucket: string, key: string): string {
   const segments = key.split("/");
   const slash = segments.some((segment) => /^\.{0,2}$/.test(segment)) ? "%2F" : "/";
   return `${OBJECTS}/${encodeURIComponent(bucket)}/${segments.map(encodeURIComponent).join(slash)}`;
+}
+
+/** Returns the query of a variant of an image, which begins with `first`; "" without one. @internal */
+export function variantQuery(transform: ImageTransform | undefined, first: "?" | "&"): string {
+  // JSON has no undefined
+  const query = String(new URLSearchParams(JSON.parse(JSON.stringify(transform ?? {})) as Record<string, string>));
+  return query && first + query;
 }
 
 /** Refuses unknown options: a misspelt condition would overwrite a file. @internal */

@@ -56,7 +56,29 @@ export interface UploadOptions extends Call, FileConditions {
   resumable?: boolean | undefined;
 }
 
-export interface DownloadOptions extends Call {
+/**
+ * A variant of an image: another size or format, without metadata, and never larger than the image. The server rounds
+ * sizes and qualities up to steps.
+ */
+export interface ImageTransform {
+  /** In pixels, at most 4096. If only one side is given, the other one follows. */
+  width?: number | undefined;
+  height?: number | undefined;
+  /** `cover` (the default) fills the box and cuts the rest, `contain` fits into the box, `fill` stretches. */
+  fit?: "cover" | "contain" | "fill" | undefined;
+  /** `auto` (the default) is WebP if the reader accepts it, otherwise `origin`: the format of the file. */
+  format?: "auto" | "origin" | "webp" | "avif" | "jpeg" | "png" | undefined;
+  /** 20 to 100; 80 by default. */
+  quality?: number | undefined;
+}
+
+/** An option of reading an image. */
+export interface Transformed {
+  /** Reads a variant of an image instead of the file. */
+  transform?: ImageTransform | undefined;
+}
+
+export interface DownloadOptions extends Call, Transformed {
   /** The bytes from `start` to before `end`, as for `Blob.slice`. A negative `start` counts from the end of the file. */
   range?: { start: number; end?: number | undefined } | undefined;
 }

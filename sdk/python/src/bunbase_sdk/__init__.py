@@ -13,7 +13,7 @@ from bunbase_sdk.channel_values import HeardMessage, Member, Members
 from bunbase_sdk.core.credentials import ServiceAccount
 from bunbase_sdk.core.tokens import ServiceToken
 from bunbase_sdk.core.verify import Claims
-from bunbase_sdk.file_values import FileInfo, SignedLink
+from bunbase_sdk.file_values import FileInfo, ImageTransform, SignedLink
 from bunbase_sdk.function_answer import FunctionAnswer
 from bunbase_sdk.live_result import LiveResult
 from bunbase_sdk.page import Page
@@ -36,6 +36,7 @@ __all__ = [
     "FileInfo",
     "FunctionAnswer",
     "HeardMessage",
+    "ImageTransform",
     "LiveResult",
     "Member",
     "Members",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypedDict
 
 
 class Readable(Protocol):
@@ -15,6 +15,22 @@ class Readable(Protocol):
 
 # a text is sent as UTF-8; only AsyncClient takes an AsyncIterable
 FileContent: TypeAlias = bytes | bytearray | memoryview | str | Readable | Iterable[bytes] | AsyncIterable[bytes]
+
+
+class ImageTransform(TypedDict, total=False):
+    """A variant of an image: another size or format, without metadata, and never larger than the image.
+
+    `width`, `height`: in pixels, at most 4096; if only one is given, the other one follows.
+    `fit`: `cover` (the default) fills the box and cuts the rest, `contain` fits into the box, `fill` stretches.
+    `format`: `auto` (the default) is WebP if the reader accepts it, otherwise `origin`, the format of the file.
+    `quality`: 20 to 100.
+    """
+
+    width: int
+    height: int
+    fit: Literal["cover", "contain", "fill"]
+    format: Literal["auto", "origin", "webp", "avif", "jpeg", "png"]
+    quality: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final, NoReturn
 
-from bunbase.functions.sandbox.bpf import encode
 from bunbase.functions.sandbox.bun_files import OF_ITSELF
-from bunbase.functions.sandbox.kernel import no_new_privileges
-from bunbase.functions.sandbox.landlock import Rule
-from bunbase.functions.sandbox.namespaces import HOST_NAME
 from bunbase.functions.sandbox.seccomp import Exec, worker_filter
-from bunbase.functions.sandbox.syscalls import this_machine
+from bunbase.pkg.sandbox.bpf import encode
+from bunbase.pkg.sandbox.kernel import no_new_privileges
+from bunbase.pkg.sandbox.landlock import Rule
+from bunbase.pkg.sandbox.namespaces import HOST_NAME
+from bunbase.pkg.sandbox.syscalls import this_machine
 
 FIRST_PID: Final = 1  # The worker has this pid in its own namespace.
 START_SECONDS: Final = 5.0  # The start of bubblewrap takes some milliseconds, and may take this long.

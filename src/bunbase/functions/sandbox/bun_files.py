@@ -9,7 +9,7 @@ import os
 import struct
 from typing import Final
 
-from bunbase.functions.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
+from bunbase.pkg.sandbox.landlock import EXECUTE, READ_DIR, READ_FILE, WRITE_FILE, Rule
 
 WORKER_SCRIPT: Final = "worker.js"  # The file in the folder of the runtime that Bun runs.
 LIBRARIES: Final = (

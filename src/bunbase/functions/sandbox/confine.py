@@ -11,12 +11,12 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from bunbase.functions.sandbox import landlock
 from bunbase.functions.sandbox.bun_files import rules_of_process
 from bunbase.functions.sandbox.limits import limit_resources
-from bunbase.functions.sandbox.namespaces import leave_the_hosts
-from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
+from bunbase.pkg.sandbox import landlock
+from bunbase.pkg.sandbox.namespaces import leave_the_hosts
+from bunbase.pkg.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bunbase.functions.sandbox import bubblewrap, cgroups, landlock
+from bunbase.functions.sandbox import bubblewrap, cgroups
 from bunbase.functions.sandbox.bun_files import WORKER_SCRIPT, links_for, rules_for
-from bunbase.functions.sandbox.kernel import no_new_privileges
 from bunbase.functions.sandbox.limits import DATA_BEYOND_LIMIT_MB, MB, enter_cgroup, limit_resources
-from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
-from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
+from bunbase.pkg.sandbox import landlock
+from bunbase.pkg.sandbox.kernel import no_new_privileges
+from bunbase.pkg.sandbox.namespaces import HOST_NAME, leave_the_hosts
+from bunbase.pkg.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 
 TRIAL_SECONDS: Final = 20  # A trial may take this long, which is enough for a machine under heavy load.
 MAX_REASON_BYTES: Final = 4096

@@ -24,49 +24,44 @@ only Bun and the C library, and the sandbox stays active after an exec. bubblewr
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import struct
-from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-from bunbase.functions.sandbox.bpf import (
-    ANY_BIT,
-    ARCHITECTURE,
+from bunbase.pkg.sandbox.bpf import (
     AT_LEAST,
     EQUAL,
-    NUMBER,
     Program,
-    encode,
     give,
     high_word,
     load,
     low_word,
     skip,
 )
-from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
-from bunbase.functions.sandbox.syscalls import Machine, this_machine
+from bunbase.pkg.sandbox.filters import (
+    ALLOW,
+    ERRNO,
+    HIDE,
+    PR_SET_NAME,
+    REFUSE,
+    UNKNOWN,
+    install,
+    on,
+    on_machine,
+    one_of,
+    only_threads,
+    with_bit,
+    without_bit,
+)
+from bunbase.pkg.sandbox.syscalls import Machine, this_machine
 
-KILL: Final = 0x80000000  # This action kills the whole process, not only the thread.
-ALLOW: Final = 0x7FFF0000
-ERRNO: Final = 0x00050000
-REFUSE: Final = ERRNO | errno.EPERM
-HIDE: Final = ERRNO | errno.ENOENT
-UNKNOWN: Final = ERRNO | errno.ENOSYS
-
-X32_BIT: Final = 0x40000000
 # Calls from this number on are newer than this list. When they fail, programs use older calls.
 FIRST_UNKNOWN: Final = 450
-SET_MODE_FILTER: Final = 1
 
 # Bun's executable has this descriptor, which is above the descriptors that Bun opens, and below RLIMIT_NOFILE.
 BUN_FD: Final = 255
 
-CLONE_THREAD: Final = 0x00010000
-CLONE_NEW_ANYTHING: Final = 0x7E020080  # These flags make namespaces: time, mount, cgroup, uts, ipc, user, pid, net.
 AT_EMPTY_PATH: Final = 0x1000
-PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
 # These commands duplicate descriptors and get or set flags. These commands do not change owner, lease or pipe size.
 PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)
@@ -104,29 +99,22 @@ class Exec(Enum):
 def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
     """Return the filter of the process `pid`, which may send signals only to itself."""
     numbers = machine.numbers
-    program: Program = [
-        load(ARCHITECTURE),
-        skip(EQUAL, machine.audit, 1, 0),
-        give(KILL),
-        load(NUMBER),
-        skip(AT_LEAST, X32_BIT, 0, 1),
-        give(KILL),
-    ]
+    program = on_machine(machine)
     for name in ALWAYS:
         if name in numbers:
-            program += _on(numbers[name], [give(ALLOW)])
+            program += on(numbers[name], [give(ALLOW)])
     # Bun finds its own folder by reading the links in /proc/self/fd. If both calls exist, Bun uses the older call,
     # readlink.
     if "readlink" in numbers:
-        program += _on(numbers["readlink"], [give(ALLOW)])
-        program += _on(numbers["readlinkat"], [give(HIDE)])
+        program += on(numbers["readlink"], [give(ALLOW)])
+        program += on(numbers["readlinkat"], [give(HIDE)])
     else:
-        program += _on(numbers["readlinkat"], [give(ALLOW)])
+        program += on(numbers["readlinkat"], [give(ALLOW)])
     for name in BY_PATH:
         if name in numbers:
-            program += _on(numbers[name], [give(HIDE)])
+            program += on(numbers[name], [give(HIDE)])
     for name, body in {**_judged(pid), **_executed(how)}.items():
-        program += _on(numbers[name], body)
+        program += on(numbers[name], body)
     return [*program, skip(AT_LEAST, FIRST_UNKNOWN, 0, 1), give(UNKNOWN), give(REFUSE)]
 
 
@@ -136,31 +124,25 @@ def _judged(pid: int) -> dict[str, Program]:
     Each filter ends with the step `give`.
     """
     return {
-        "clone": [
-            load(low_word(0)),
-            skip(ANY_BIT, CLONE_NEW_ANYTHING, 1, 0),
-            skip(ANY_BIT, CLONE_THREAD, 1, 0),
-            give(REFUSE),
-            give(ALLOW),
-        ],
+        "clone": only_threads(),
         "clone3": [give(UNKNOWN)],  # its flags are behind a pointer; after ENOSYS, the C library uses clone
-        "tgkill": _one_of(0, (pid,), REFUSE),
+        "tgkill": one_of(0, (pid,), REFUSE),
         "prlimit64": [
             *_zero(low_word(2)),
             *_zero(high_word(2)),
-            *_one_of(0, (0, pid), REFUSE),
+            *one_of(0, (0, pid), REFUSE),
         ],  # the call may read limits, but not set them
-        "prctl": _one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
-        "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
-        "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
-        "sendto": _without_bit(3, MSG_OOB),
-        "recvfrom": _without_bit(3, MSG_OOB),
-        "recvmsg": _without_bit(2, MSG_OOB),
-        "getsockopt": _one_of(2, (SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF), REFUSE),
+        "prctl": one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
+        "fcntl": one_of(1, PLAIN_FCNTL, REFUSE),
+        "ioctl": one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
+        "sendto": without_bit(3, MSG_OOB),
+        "recvfrom": without_bit(3, MSG_OOB),
+        "recvmsg": without_bit(2, MSG_OOB),
+        "getsockopt": one_of(2, (SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF), REFUSE),
         "setsockopt": [give(REFUSE)],
         "socket": [give(ERRNO | errno.EACCES)],
-        "newfstatat": _with_bit(3, AT_EMPTY_PATH, HIDE),
-        "statx": _with_bit(2, AT_EMPTY_PATH, HIDE),
+        "newfstatat": with_bit(3, AT_EMPTY_PATH, HIDE),
+        "statx": with_bit(2, AT_EMPTY_PATH, HIDE),
         "uname": [give(REFUSE)],
         "sysinfo": [give(REFUSE)],
         "openat2": [give(UNKNOWN)],
@@ -168,38 +150,11 @@ def _judged(pid: int) -> dict[str, Program]:
 
 
 def _executed(how: Exec) -> dict[str, Program]:
-    return {"execveat": _one_of(0, (BUN_FD,), REFUSE)} if how is Exec.ONCE else {"execve": [give(ALLOW)]}
-
-
-def _on(number: int, body: Program) -> Program:
-    return [skip(EQUAL, number, 0, len(body)), *body]
-
-
-def _one_of(argument: int, values: Iterable[int], otherwise: int) -> Program:
-    values = tuple(values)
-    tests = [skip(EQUAL, value, len(values) - place, 0) for place, value in enumerate(values)]
-    return [load(low_word(argument)), *tests, give(otherwise), give(ALLOW)]
-
-
-def _with_bit(argument: int, bit: int, otherwise: int) -> Program:
-    return [load(low_word(argument)), skip(ANY_BIT, bit, 1, 0), give(otherwise), give(ALLOW)]
-
-
-def _without_bit(argument: int, bit: int) -> Program:
-    return [load(low_word(argument)), skip(ANY_BIT, bit, 0, 1), give(REFUSE), give(ALLOW)]
+    return {"execveat": one_of(0, (BUN_FD,), REFUSE)} if how is Exec.ONCE else {"execve": [give(ALLOW)]}
 
 
 def _zero(offset: int) -> Program:
     return [load(offset), skip(EQUAL, 0, 1, 0), give(REFUSE)]
-
-
-def install(program: Program, machine: Machine) -> None:
-    """Apply the program to this process permanently. The program stays active after exec. Raises: OSError."""
-    code = encode(program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(buffer)))
-    no_new_privileges()
-    syscall(machine.numbers["seccomp"], SET_MODE_FILTER, 0, header)
 
 
 def confine_calls(pid: int) -> None:

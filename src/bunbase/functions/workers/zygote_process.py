@@ -38,10 +38,10 @@ from typing import Any
 from bunbase.functions.sandbox import bubblewrap
 from bunbase.functions.sandbox.bun_files import links_for, rules_for
 from bunbase.functions.sandbox.confine import Confinement, close_the_doors, files_of, give_up_privileges
-from bunbase.functions.sandbox.kernel import PR_SET_PDEATHSIG, prctl
-from bunbase.functions.sandbox.landlock import Rule
 from bunbase.functions.sandbox.limits import enter_cgroup
 from bunbase.functions.sandbox.seccomp import BUN_FD
+from bunbase.pkg.sandbox.kernel import PR_SET_PDEATHSIG, prctl
+from bunbase.pkg.sandbox.landlock import Rule
 
 CHANNEL_FD = 3
 INFO_FD = 4  # bubblewrap writes the pid of its child to this descriptor.

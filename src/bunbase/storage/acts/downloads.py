@@ -22,6 +22,7 @@ from bunbase.contracts.storage import (
     Opened,
     Piece,
     Reading,
+    StoredObject,
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.logger import logger
@@ -67,6 +68,16 @@ class Found(Stored):
     def __init__(self, row: ObjectRow, parts: list[BlobPart], roots: dict[int, bytes]) -> None:
         super().__init__(parts, roots)
         self.row = row
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """An object that the caller may read. `until`: the `link_seconds` of `Opened`. `cached`: its `cache_control`."""
+
+    found: Found
+    described: StoredObject
+    public: bool
+    cached: str
+    until: int | None
 
 
 class Downloads:
@@ -124,7 +135,8 @@ class Downloads:
         finally:
             await pieces.aclose()
 
-    async def _opened(self, caller: Caller, reading: Reading) -> tuple[Found, Opened]:
+    async def allowed(self, caller: Caller, reading: Reading) -> Allowed:
+        """Return the object of a request, if the caller may read it. Raises: the problems of a read."""
         place = reading.place
         key = checked_key(place.key)
         public, until = False, None
@@ -152,13 +164,17 @@ class Downloads:
         if found is None:
             raise no_object(place.key)
         cached = found.row.cache_control or bucket.spec.cache_control
+        return Allowed(found, described(found.row, bucket.name), public, cached, until)
+
+    async def _opened(self, caller: Caller, reading: Reading) -> tuple[Found, Opened]:
+        allowed = await self.allowed(caller, reading)
+        found = allowed.found
         start, end, status = _answered(found, reading)
         extras = msgspec.json.decode(found.row.extras, type=ObjectExtras)
-        parts_count = sum([part.number > 0 for part in parts])
-        of_part = next((part.checksum for part in parts if reading.part and part.number == reading.part), "")
-        described_row = described(found.row, bucket.name)
-        opened = Opened(status, described_row, start, end, public, cached, until, extras, parts_count, of_part)
-        return found, opened
+        parts_count = sum([part.number > 0 for part in found.parts])
+        of_part = next((part.checksum for part in found.parts if reading.part and part.number == reading.part), "")
+        shared = (allowed.public, allowed.cached, allowed.until)
+        return found, Opened(status, allowed.described, start, end, *shared, extras, parts_count, of_part)
 
 
 class _Blob:

@@ -30,6 +30,7 @@ from bunbase.storage.store.blobs import due_blobs, forget_blobs, totals, unknown
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.multipart import end_multipart, expired_multiparts
 from bunbase.storage.store.resumable import expired_resumables, forget_finished
+from bunbase.storage.store.variants import drop_old_variants
 
 log = logger("storage")
 
@@ -143,6 +144,9 @@ class Sweeping:
                 await file.write(partial(end_multipart, upload=upload, now=now))
             metrics.storage_swept.labels("resumable").inc(len(expired))
         await file.write(partial(forget_finished, before=before))
+        oldest = now - int(self.holdings.settings.variant_days * 86_400_000)
+        while await file.write(partial(drop_old_variants, before=oldest, limit=BATCH)) == BATCH:
+            pass
 
     async def _delete_due(self, project: str, file: ProjectFile) -> None:
         settings = self.holdings.settings

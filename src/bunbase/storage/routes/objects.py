@@ -19,6 +19,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.images import DEFAULT_QUALITY, MAX_QUALITY, MAX_SIDE, MIN_QUALITY, Fit, Format, Transform
 from bunbase.contracts.storage import (
     Conditions,
     InvalidObjectKey,
@@ -73,6 +74,30 @@ Caching = Annotated[str | None, header("Cache-Control", "The Cache-Control with 
 Digest = Annotated[str | None, header("Content-MD5", "The MD5 of the bytes in base64; the upload fails if it differs.")]
 Owner = Annotated[
     str | None, header(OWNER, "The id of the user who owns a new object. Only for the secret key and members.")
+]
+Side = Annotated[
+    int | None,
+    QueryParameter(ge=1, le=MAX_SIDE, description="The largest width or height of the image in pixels, in steps."),
+]
+ImageFit = Annotated[
+    Fit | None,
+    QueryParameter(
+        description="With width and height: `cover` fills the box and cuts what is outside, `contain` fits the whole "
+        "image into the box, `fill` stretches it. The default is `cover`."
+    ),
+]
+ImageFormat = Annotated[
+    Format | None,
+    QueryParameter(
+        description="The format of the image. The default `auto` is WebP if `Accept` names it, and otherwise `origin`, "
+        "the format of the object."
+    ),
+]
+Quality = Annotated[
+    int | None,
+    QueryParameter(
+        ge=MIN_QUALITY, le=MAX_QUALITY, description=f"The quality of the image. The default is {DEFAULT_QUALITY}."
+    ),
 ]
 Range = Annotated[str | None, header("Range", "One range of bytes, such as `bytes=0-1023`.")]
 
@@ -139,6 +164,11 @@ async def get_object(
     bucket: BucketName,
     key: Key,
     token: Token = "",
+    width: Side = None,
+    height: Side = None,
+    fit: ImageFit = None,
+    format: ImageFormat = None,
+    quality: Quality = None,
     range: Range = None,
     if_none_match: IfNoneMatch = None,
 ) -> ObjectAnswer:
@@ -147,6 +177,9 @@ async def get_object(
 
     Only images, audio and video are shown by a browser; other types are offered as a download, because a page could
     run scripts under the address of this server.
+
+    With `width`, `height`, `fit`, `format` or `quality`, the answer is a variant of an image in PNG, JPEG, GIF, WebP or
+    AVIF. It is never larger than the image, is turned as the camera was held, and has no metadata.
     """
     conditions = sent_conditions(request)
     reading = Reading(
@@ -155,6 +188,7 @@ async def get_object(
         request.headers.get("range", ""),
         request.headers.get("if-range", ""),
         IS_HEAD in request.scope["state"],
+        transform=sent_transform(request, width, height, fit, format, quality),
     )
     parts = storage.read(guest, reading)
     opened = await anext(parts)
@@ -182,6 +216,30 @@ def sent_key(request: AnyRequest) -> str:
         return unquote_to_bytes(object_key(raw)).decode()
     except UnicodeDecodeError:
         raise InvalidObjectKey("A key is text in UTF-8.") from None
+
+
+def sent_transform(
+    request: AnyRequest,
+    width: int | None,
+    height: int | None,
+    fit: Fit | None,
+    format: Format | None,
+    quality: int | None,
+) -> Transform | None:
+    """Return the variant of an image that a request asks for; None for the object itself."""
+    if width is None and height is None and fit is None and format is None and quality is None:
+        return None
+    webp = reads_webp(request.headers.get("accept", ""))
+    return Transform(width or 0, height or 0, fit or "cover", format or "auto", quality or DEFAULT_QUALITY, webp)
+
+
+def reads_webp(accept: str) -> bool:
+    """True if the header names WebP. `*/*` does not count, because programs that send only this may not know WebP."""
+    for one in accept.split(","):
+        name, _, parameters = one.partition(";")
+        if name.strip().lower() == "image/webp":
+            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 def sent_conditions(request: AnyRequest) -> Conditions:

@@ -36,13 +36,18 @@ def download_headers(opened: Opened) -> dict[str, str]:
         "content-security-policy": POLICY,
         "x-content-type-options": "nosniff",
         "accept-ranges": "bytes",
-        "vary": "Origin" if opened.public else CREDENTIALS,  # the CORS headers depend on the page that asks
+        "vary": _vary(opened),  # the CORS headers depend on the page that asks
     }
     if found.metadata:
         headers[METADATA] = ascii_json(found.metadata)
     if opened.status == 206:
         headers["content-range"] = f"bytes {opened.start}-{opened.end - 1}/{found.size}"
     return headers
+
+
+def _vary(opened: Opened) -> str:
+    names = "Origin" if opened.public else CREDENTIALS
+    return f"{opened.vary}, {names}" if opened.vary else names
 
 
 def cache_control(opened: Opened) -> str:

@@ -65,6 +65,9 @@ RECOGNISED: Final = frozenset(
 )
 
 
+PICTURES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
+
+
 def valid_type(declared: str) -> str:
     """Return the declared type in the form in which it is stored; UNKNOWN if it is not a type."""
     declared = declared.strip()
@@ -103,6 +106,12 @@ def sniffed(beginning: bytes) -> str:
     if len(beginning) > 1 and beginning[0] == 0xFF and beginning[1] & 0xE6 == 0xE2:
         return "audio/mpeg"
     return _active_text(beginning)
+
+
+def is_picture(beginning: bytes) -> bool:
+    """True if the first bytes are those of an image whose variants can be made. An AVIF may name its kind second."""
+    found = sniffed(beginning)
+    return found in PICTURES or (beginning[4:8] == b"ftyp" and b"avif" in beginning[8:64])
 
 
 def fits(content_type: str, beginning: bytes) -> bool:

@@ -77,6 +77,12 @@ def release(connection: apsw.Connection, blob: str, now: int) -> None:
         connection.execute("UPDATE totals SET waiting_bytes = waiting_bytes + ?", (size,))
 
 
+def drop_blob(connection: apsw.Connection, blob: str, size: int) -> None:
+    """Let the next sweep delete a blob that no object refers to, such as a variant, which can be made again."""
+    connection.execute("INSERT OR IGNORE INTO pending_deletes VALUES (?, ?, 0)", (blob, size))
+    connection.execute("UPDATE totals SET waiting_bytes = waiting_bytes + ?", (size * connection.changes(),))
+
+
 def totals(connection: apsw.Connection) -> Totals:
     row: Any = connection.execute("SELECT objects, bytes, waiting_bytes, upload_bytes FROM totals").fetchone()
     return Totals(*row)
@@ -132,6 +138,7 @@ def content_size(connection: apsw.Connection, blob: str) -> int | None:
 def unknown_blobs(connection: apsw.Connection, blobs: Iterable[str]) -> list[str]:
     """Return those blobs that no row has."""
     query = (
-        "SELECT EXISTS (SELECT 1 FROM blobs WHERE id = ?1) OR EXISTS (SELECT 1 FROM pending_deletes WHERE blob = ?1)"
+        "SELECT EXISTS (SELECT 1 FROM blobs WHERE id = ?1) OR EXISTS (SELECT 1 FROM pending_deletes WHERE blob = ?1) "
+        "OR EXISTS (SELECT 1 FROM variants WHERE blob = ?1)"
     )
     return [blob for blob in blobs if not connection.execute(query, (blob,)).get]

@@ -30,6 +30,7 @@ from bunbase.pkg.sealed_sqlite.key_file import complete_key_file, read_key_file
 from bunbase.pkg.secret_files import replace_secret_file, sync_directory
 from bunbase.storage.store.blobs import named_blobs
 from bunbase.storage.store.tables import FORMAT, create_tables, upgrade_tables
+from bunbase.storage.store.variants import forget_variants
 
 log = logger("storage")
 
@@ -105,6 +106,7 @@ def draft_list(source: apsw.Connection | None, path: Path, key: bytes, roots: di
                 connection.executemany("INSERT INTO roots (id, key) VALUES (?, ?)", sorted(roots.items()))
             connection.execute("DELETE FROM pending_deletes")  # the sweeper finds these blobs as orphans
             connection.execute("UPDATE totals SET waiting_bytes = 0")
+            forget_variants(connection)  # no backup has their blobs
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     finally:
         connection.close()

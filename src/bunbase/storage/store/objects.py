@@ -15,6 +15,7 @@ import msgspec
 from bunbase.contracts.storage import StorageQuotaExceeded
 from bunbase.storage.store.blobs import BlobPart, Moved, parts_of, refer, release, totals
 from bunbase.storage.store.change_log import append
+from bunbase.storage.store.variants import drop_variants
 
 COLUMNS: Final = (
     "id, bucket, key, size, etag, content_type, cache_control, metadata, owner, created, updated, change, extras"
@@ -211,7 +212,8 @@ def _count(connection: apsw.Connection, objects: int, size: int, quota: Quota) -
 
 
 def _release_parts(connection: apsw.Connection, id: int, now: int) -> None:
-    """Remove the references of an object to its blobs."""
+    """Remove the references of an object to its blobs, and the variants that were made from them."""
+    drop_variants(connection, id)
     for part in parts_of(connection, id):
         connection.execute("DELETE FROM object_blobs WHERE object = ? AND position = ?", (id, part.position))
         release(connection, part.blob, now)

@@ -4,7 +4,8 @@ An object is an ordered list of blobs. Several objects may refer to one blob: a 
 objects. When it reaches 0, the blob moves to `pending_deletes`, in the same transaction.
 
 `uploads` and `upload_parts` are uploads in several parts, each of which is a blob. Completing an upload makes its parts
-the blobs of the object. `changes` is the change log (change_log.py).
+the blobs of the object. `changes` is the change log (change_log.py). `variants` are
+other sizes and formats of images (variants.py).
 
 A new file gets `TABLES`. A file of an older format is changed when it is opened, in one transaction (UPGRADES).
 """
@@ -17,9 +18,9 @@ from typing import Final
 import apsw
 
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
-from bunbase.storage.store import change_log
+from bunbase.storage.store import change_log, variants
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 ROOT_BYTES: Final = 32
 
 UPLOADS: Final = """
@@ -65,7 +66,8 @@ CREATE TABLE totals (                      -- one row
     objects INTEGER NOT NULL,
     bytes INTEGER NOT NULL,                -- of all objects, and each copy counts
     waiting_bytes INTEGER NOT NULL,        -- of the blobs in pending_deletes
-    upload_bytes INTEGER NOT NULL DEFAULT 0  -- of the parts in upload_parts
+    upload_bytes INTEGER NOT NULL DEFAULT 0, -- of the parts in upload_parts
+    variant_bytes INTEGER NOT NULL DEFAULT 0 -- of the variants of images, which have their own limit
 ) STRICT;
 CREATE TABLE buckets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -110,7 +112,7 @@ CREATE TABLE pending_deletes (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pending_deletes_since ON pending_deletes (since);
-{change_log.TABLES}"""
+{change_log.TABLES}{variants.TABLES}"""
 
 # format → the statements that lead to the next format
 UPGRADES: Final = {
@@ -125,6 +127,7 @@ DROP TABLE uploads;
 """,
     2: FINISHED,
     3: change_log.TABLES,
+    4: f"ALTER TABLE totals ADD COLUMN variant_bytes INTEGER NOT NULL DEFAULT 0;{variants.TABLES}",
 }
 
 
@@ -132,7 +135,7 @@ def create_tables(connection: apsw.Connection) -> None:
     """Create the tables of a new file, and its first root key."""
     with connection:
         connection.execute(TABLES)
-        connection.execute("INSERT INTO totals VALUES (0, 0, 0, 0)")
+        connection.execute("INSERT INTO totals VALUES (0, 0, 0, 0, 0)")
         connection.execute("INSERT INTO roots (id, key) VALUES (1, ?)", (os.urandom(ROOT_BYTES),))
         connection.pragma("user_version", FORMAT)
 

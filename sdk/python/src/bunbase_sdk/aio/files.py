@@ -10,7 +10,7 @@ from typing import Literal
 
 from bunbase_sdk.aio.driver import AsyncDriver
 from bunbase_sdk.core import files as core
-from bunbase_sdk.file_values import FileInfo, Readable, SignedLink
+from bunbase_sdk.file_values import FileInfo, ImageTransform, Readable, SignedLink
 from bunbase_sdk.models import BucketChanges, BucketInfo, DeletedObject, ObjectPage, StorageUsage, StoredFile
 
 
@@ -154,24 +154,41 @@ class AsyncBucket:
         )
 
     async def download(
-        self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
     ) -> bytes:
         """Return the bytes of a file, or the bytes from `start` to before `end`. Raises: NotFound.
+
+        `transform`: return a variant of an image instead of the file.
 
         ```python
         content = await client.files.bucket("photos").download("rye.jpg")
         beginning = await client.files.bucket("photos").download("rye.jpg", end=1024)
+        small = await client.files.bucket("photos").download("rye.jpg", transform={"width": 400, "format": "webp"})
         ```
         """
-        return await self._driver.run(self._calls.download(key, start=start, end=end, timeout=timeout))
+        return await self._driver.run(
+            self._calls.download(key, start=start, end=end, transform=transform, timeout=timeout)
+        )
 
     def stream(
-        self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of a file in pieces. If the connection breaks, the client continues at the same byte.
 
-        `timeout`: the timeout for each piece. Raises: NotFound; Problem `object_changed`, if the file was replaced
-        meanwhile.
+        `transform`: yield a variant of an image instead of the file. `timeout`: the timeout for each piece.
+        Raises: NotFound; Problem `object_changed`, if the file was replaced meanwhile.
 
         ```python
         with open("rye.jpg", "wb") as file:
@@ -179,7 +196,7 @@ class AsyncBucket:
                 file.write(piece)
         ```
         """
-        return self._driver.items(self._calls.stream(key, start=start, end=end, timeout=timeout))
+        return self._driver.items(self._calls.stream(key, start=start, end=end, transform=transform, timeout=timeout))
 
     async def head(self, key: str, *, timeout: float | None = None) -> FileInfo:
         """Return the properties of a file without its content. Raises: NotFound.
@@ -310,11 +327,13 @@ class AsyncBucket:
         expires_in: int = 3600,
         content_type: str | None = None,
         max_bytes: int | None = None,
+        transform: ImageTransform | None = None,
         timeout: float | None = None,
     ) -> SignedLink:
         """Make a link to one file, for a download or an upload (PUT) without a key. You cannot take a link back.
 
         `expires_in`: in seconds, at most 7 days. `content_type`, `max_bytes`: only for uploads, which must have them.
+        `transform`: link to a variant of an image.
 
         ```python
         link = await client.files.bucket("photos").sign("rye.jpg", expires_in=600)
@@ -328,6 +347,7 @@ class AsyncBucket:
                 expires_in=expires_in,
                 content_type=content_type,
                 max_bytes=max_bytes,
+                transform=transform,
                 timeout=timeout,
             )
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from bunbase_sdk.core.file_requests import file_path, info_of, range_of, span_of
+from bunbase_sdk.core.file_requests import file_path, info_of, range_of, span_of, variant_query
 from bunbase_sdk.core.flow import Broken, Emit, Flow, Items, Sleep, read
 from bunbase_sdk.core.retry import pause_before
 from bunbase_sdk.core.transport import Transport, Wanted
+from bunbase_sdk.file_values import ImageTransform
 
 T = TypeVar("T")
 
@@ -18,6 +19,7 @@ def streamed(
     actor: Mapping[str, str],
     place: tuple[str, str],
     span: tuple[int, int | None],
+    transform: ImageTransform | None,
     timeout: float | None,
 ) -> Items[bytes]:
     """Emit the bytes of a file. If the connection breaks, continue at the same byte of the same version.
@@ -25,7 +27,7 @@ def streamed(
     `place`: bucket and key. `timeout`: the timeout for each piece. Raises: Problem `object_changed`, if the file was
     replaced meanwhile.
     """
-    wanted = Wanted("GET", file_path(*place), headers=actor, repeatable=True)
+    wanted = Wanted("GET", file_path(*place) + variant_query(transform), headers=actor, repeatable=True)
     asked = range_of(*span)
     answer = yield from transport.answered(_with(wanted, Range=asked), transport.deadline(timeout), stream=True)
     info = info_of(*place, answer)

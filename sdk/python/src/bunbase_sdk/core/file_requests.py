@@ -9,8 +9,8 @@ from typing import Final, cast
 from urllib.parse import quote
 
 from bunbase_sdk.core.flow import Answer
-from bunbase_sdk.core.transport import HALF
-from bunbase_sdk.file_values import FileInfo
+from bunbase_sdk.core.transport import HALF, search
+from bunbase_sdk.file_values import FileInfo, ImageTransform
 from bunbase_sdk.problem import invalid_value
 
 OBJECTS: Final = "/v1/storage/objects"
@@ -28,6 +28,14 @@ def file_path(bucket: str, key: str) -> str:
     segments = key.split("/")
     slash = "%2F" if any(DOTS.fullmatch(segment) for segment in segments) else "/"
     return f"{OBJECTS}/{quote(bucket, safe='')}/{slash.join(quote(segment, safe='') for segment in segments)}"
+
+
+def variant_query(transform: ImageTransform | None) -> str:
+    """Return the query of a variant of an image, or "". Raises: Problem."""
+    for name in transform or ():
+        if name not in ImageTransform.__annotations__:
+            raise invalid_value(name, "An image has no such option.")
+    return search(transform or {})
 
 
 def properties(

@@ -8,11 +8,11 @@ from typing import Any, Final, Literal, cast
 from bunbase_sdk.core.deadline import Deadline
 from bunbase_sdk.core.file_download import collected, streamed
 from bunbase_sdk.core.file_parts import Parts
-from bunbase_sdk.core.file_requests import conditions, file_path, info_of, properties
+from bunbase_sdk.core.file_requests import conditions, file_path, info_of, properties, variant_query
 from bunbase_sdk.core.flow import Emit, Flow, Items, Maybe, Source, ask
 from bunbase_sdk.core.resumable import NewUpload, Sending, metadata_text
 from bunbase_sdk.core.transport import NOTHING, Transport, Wanted, path, search, without_none
-from bunbase_sdk.file_values import FileInfo, Readable, SignedLink
+from bunbase_sdk.file_values import FileInfo, ImageTransform, Readable, SignedLink
 from bunbase_sdk.models import BucketChanges, BucketInfo, DeletedObject, ObjectPage, StorageUsage, StoredFile
 from bunbase_sdk.problem import Problem, invalid_value
 
@@ -181,23 +181,40 @@ class BucketCalls:
         return stored
 
     def download(
-        self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
     ) -> Flow[bytes]:
         """Return the bytes of a file, or the bytes from `start` to before `end`. Raises: NotFound.
+
+        `transform`: return a variant of an image instead of the file.
 
         ```python
         content = client.files.bucket("photos").download("rye.jpg")
         beginning = client.files.bucket("photos").download("rye.jpg", end=1024)
+        small = client.files.bucket("photos").download("rye.jpg", transform={"width": 400, "format": "webp"})
         ```
         """
-        items = streamed(self._transport, self._actor, (self._name, key), (start, end), timeout)
+        items = streamed(self._transport, self._actor, (self._name, key), (start, end), transform, timeout)
         return b"".join((yield from collected(items)))
 
-    def stream(self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None) -> Items[bytes]:
+    def stream(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
+    ) -> Items[bytes]:
         """Yield the bytes of a file in pieces. If the connection breaks, the client continues at the same byte.
 
-        `timeout`: the timeout for each piece. Raises: NotFound; Problem `object_changed`, if the file was replaced
-        meanwhile.
+        `transform`: yield a variant of an image instead of the file. `timeout`: the timeout for each piece.
+        Raises: NotFound; Problem `object_changed`, if the file was replaced meanwhile.
 
         ```python
         with open("rye.jpg", "wb") as file:
@@ -205,7 +222,7 @@ class BucketCalls:
                 file.write(piece)
         ```
         """
-        return streamed(self._transport, self._actor, (self._name, key), (start, end), timeout)
+        return streamed(self._transport, self._actor, (self._name, key), (start, end), transform, timeout)
 
     def head(self, key: str, *, timeout: float | None = None) -> Flow[FileInfo]:
         """Return the properties of a file without its content. Raises: NotFound.
@@ -352,11 +369,13 @@ class BucketCalls:
         expires_in: int = 3600,
         content_type: str | None = None,
         max_bytes: int | None = None,
+        transform: ImageTransform | None = None,
         timeout: float | None = None,
     ) -> Flow[SignedLink]:
         """Make a link to one file, for a download or an upload (PUT) without a key. You cannot take a link back.
 
         `expires_in`: in seconds, at most 7 days. `content_type`, `max_bytes`: only for uploads, which must have them.
+        `transform`: link to a variant of an image.
 
         ```python
         link = client.files.bucket("photos").sign("rye.jpg", expires_in=600)
@@ -367,7 +386,8 @@ class BucketCalls:
         body = {"bucket": self._name, "key": key, "method": method, "expires_in": expires_in, **more}
         wanted = Wanted("POST", "/v1/storage/sign", body, headers=self._actor, repeatable=True)
         found = yield from self._transport.json(wanted, self._transport.deadline(timeout))
-        return SignedLink(self._transport.url + found["path"], found["method"], found["expires_at"])
+        url = self._transport.url + found["path"] + variant_query(transform).replace("?", "&", 1)
+        return SignedLink(url, found["method"], found["expires_at"])
 
     def _copied(
         self, verb: str, source: str, to: tuple[str | None, str], more: dict[str, object], timeout: float | None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from bunbase_sdk.core import files as core
-from bunbase_sdk.file_values import FileInfo, Readable, SignedLink
+from bunbase_sdk.file_values import FileInfo, ImageTransform, Readable, SignedLink
 from bunbase_sdk.models import BucketChanges, BucketInfo, DeletedObject, ObjectPage, StorageUsage, StoredFile
 from bunbase_sdk.sync.driver import Driver
 
@@ -153,23 +153,40 @@ class Bucket:
             )
         )
 
-    def download(self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None) -> bytes:
+    def download(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
         """Return the bytes of a file, or the bytes from `start` to before `end`. Raises: NotFound.
+
+        `transform`: return a variant of an image instead of the file.
 
         ```python
         content = client.files.bucket("photos").download("rye.jpg")
         beginning = client.files.bucket("photos").download("rye.jpg", end=1024)
+        small = client.files.bucket("photos").download("rye.jpg", transform={"width": 400, "format": "webp"})
         ```
         """
-        return self._driver.run(self._calls.download(key, start=start, end=end, timeout=timeout))
+        return self._driver.run(self._calls.download(key, start=start, end=end, transform=transform, timeout=timeout))
 
     def stream(
-        self, key: str, *, start: int = 0, end: int | None = None, timeout: float | None = None
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        transform: ImageTransform | None = None,
+        timeout: float | None = None,
     ) -> Iterator[bytes]:
         """Yield the bytes of a file in pieces. If the connection breaks, the client continues at the same byte.
 
-        `timeout`: the timeout for each piece. Raises: NotFound; Problem `object_changed`, if the file was replaced
-        meanwhile.
+        `transform`: yield a variant of an image instead of the file. `timeout`: the timeout for each piece.
+        Raises: NotFound; Problem `object_changed`, if the file was replaced meanwhile.
 
         ```python
         with open("rye.jpg", "wb") as file:
@@ -177,7 +194,7 @@ class Bucket:
                 file.write(piece)
         ```
         """
-        return self._driver.items(self._calls.stream(key, start=start, end=end, timeout=timeout))
+        return self._driver.items(self._calls.stream(key, start=start, end=end, transform=transform, timeout=timeout))
 
     def head(self, key: str, *, timeout: float | None = None) -> FileInfo:
         """Return the properties of a file without its content. Raises: NotFound.
@@ -306,11 +323,13 @@ class Bucket:
         expires_in: int = 3600,
         content_type: str | None = None,
         max_bytes: int | None = None,
+        transform: ImageTransform | None = None,
         timeout: float | None = None,
     ) -> SignedLink:
         """Make a link to one file, for a download or an upload (PUT) without a key. You cannot take a link back.
 
         `expires_in`: in seconds, at most 7 days. `content_type`, `max_bytes`: only for uploads, which must have them.
+        `transform`: link to a variant of an image.
 
         ```python
         link = client.files.bucket("photos").sign("rye.jpg", expires_in=600)
@@ -324,6 +343,7 @@ class Bucket:
                 expires_in=expires_in,
                 content_type=content_type,
                 max_bytes=max_bytes,
+                transform=transform,
                 timeout=timeout,
             )
         )

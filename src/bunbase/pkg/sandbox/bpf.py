@@ -20,7 +20,7 @@ ARCHITECTURE: Final = 4
 INSTRUCTION: Final = struct.Struct("=HBBI")
 
 
-class Step(NamedTuple):
+class Instruction(NamedTuple):
     """One instruction. `yes`, `no`: the number of steps to skip if the comparison is true or false."""
 
     code: int
@@ -29,11 +29,11 @@ class Step(NamedTuple):
     value: int
 
 
-Program = list[Step]
+Program = list[Instruction]
 
 
-def load(offset: int) -> Step:
-    return Step(LOAD, 0, 0, offset)
+def load(offset: int) -> Instruction:
+    return Instruction(LOAD, 0, 0, offset)
 
 
 def low_word(argument: int) -> int:
@@ -45,12 +45,12 @@ def high_word(argument: int) -> int:
     return low_word(argument) + 4
 
 
-def skip(code: int, value: int, yes: int, no: int) -> Step:
-    return Step(code, yes, no, value)
+def skip(code: int, value: int, yes: int, no: int) -> Instruction:
+    return Instruction(code, yes, no, value)
 
 
-def give(value: int) -> Step:
-    return Step(RETURN, 0, 0, value)
+def give(value: int) -> Instruction:
+    return Instruction(RETURN, 0, 0, value)
 
 
 def encode(program: Program) -> bytes:

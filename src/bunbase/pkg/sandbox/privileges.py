@@ -7,7 +7,7 @@ import os
 import struct
 from typing import Final
 
-from bunbase.functions.sandbox.kernel import PR_CAPBSET_DROP, libc, prctl
+from bunbase.pkg.sandbox.kernel import PR_CAPBSET_DROP, libc, prctl
 
 # The user number of a worker is this number plus its pid. No other living process has the pid, so the number is unique
 # and needs no bookkeeping. Systems assign no user numbers in this range: systemd's list ends below it, and 2^31 is

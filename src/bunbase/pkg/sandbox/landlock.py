@@ -13,8 +13,8 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
-from bunbase.functions.sandbox.syscalls import COMMON
+from bunbase.pkg.sandbox.kernel import no_new_privileges, syscall
+from bunbase.pkg.sandbox.syscalls import COMMON
 
 CREATE, ADD_RULE, RESTRICT = (COMMON[f"landlock_{verb}"] for verb in ("create_ruleset", "add_rule", "restrict_self"))
 ASK_VERSION: Final = 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-from bunbase.functions.sandbox.kernel import libc, unshare
+from bunbase.pkg.sandbox.kernel import libc, unshare
 
 NEW_UTS: Final = 0x04000000
 NEW_IPC: Final = 0x08000000
