@@ -19,7 +19,7 @@ import apsw
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.storage.store import change_log
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 ROOT_BYTES: Final = 32
 
 UPLOADS: Final = """
@@ -46,10 +46,10 @@ CREATE TABLE upload_parts (
 """
 
 FINISHED: Final = """
-CREATE TABLE finished_uploads (            -- resumable uploads that have become objects, for a day
+CREATE TABLE finished_uploads (            -- uploads in parts that have become objects, for a day
     id TEXT PRIMARY KEY,
     properties TEXT NOT NULL,
-    object TEXT NOT NULL,                  -- JSON: contracts.stored_object.StoredObject
+    object TEXT NOT NULL,                  -- JSON: StoredObject, or FinishedMultipart (multipart.py)
     size INTEGER NOT NULL,
     finished INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -65,7 +65,8 @@ CREATE TABLE totals (                      -- one row
     objects INTEGER NOT NULL,
     bytes INTEGER NOT NULL,                -- of all objects, and each copy counts
     waiting_bytes INTEGER NOT NULL,        -- of the blobs in pending_deletes
-    upload_bytes INTEGER NOT NULL DEFAULT 0  -- of the parts in upload_parts
+    upload_bytes INTEGER NOT NULL DEFAULT 0,  -- of the parts in upload_parts
+    upload_parts INTEGER NOT NULL DEFAULT 0   -- the number of these parts
 ) STRICT;
 CREATE TABLE buckets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -125,6 +126,10 @@ DROP TABLE uploads;
 """,
     2: FINISHED,
     3: change_log.TABLES,
+    4: """
+ALTER TABLE totals ADD COLUMN upload_parts INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET upload_parts = (SELECT count(*) FROM upload_parts);
+""",
 }
 
 
@@ -132,7 +137,7 @@ def create_tables(connection: apsw.Connection) -> None:
     """Create the tables of a new file, and its first root key."""
     with connection:
         connection.execute(TABLES)
-        connection.execute("INSERT INTO totals VALUES (0, 0, 0, 0)")
+        connection.execute("INSERT INTO totals VALUES (0, 0, 0, 0, 0)")
         connection.execute("INSERT INTO roots (id, key) VALUES (1, ?)", (os.urandom(ROOT_BYTES),))
         connection.pragma("user_version", FORMAT)
 
