@@ -62,10 +62,11 @@ def test_every_key_passes_through_nginx(client: Any, bucket: str) -> None:
         assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
         url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
         if normpath(f"/{bucket}/{key}") == f"/{bucket}/{key}":  # httpx removes dots, as browsers do
-            assert httpx.get(url).content == key.encode()
-    for key in HELD:
+            assert httpx.get(url, verify=False).content == key.encode()
+    for key in HELD[::8]:
         client.delete_object(Bucket=bucket, Key=key)
-    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+    left = client.list_objects_v2(Bucket=bucket)["Contents"]
+    assert {one["Key"] for one in left} == set(HELD) - set(HELD[::8])
     assert any(FORBIDDEN.search(key) for key in HELD)
 
 
