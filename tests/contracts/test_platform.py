@@ -34,6 +34,7 @@ from bunbase.contracts.service_accounts import (
     TokenRefused,
     TokenRequest,
 )
+from bunbase.contracts.storage import BucketNotFound
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.identity.problems import LinkExpired
@@ -226,6 +227,14 @@ async def test_a_service_account_gets_a_token_until_it_is_deleted(platform: Plat
         await platform.service_holder(made.id, account.client_id)
     with pytest.raises(ServiceAccountNotFound):
         await platform.delete_service_account(at(made), account.client_id)
+
+
+async def test_a_credential_for_s3_names_only_buckets_that_exist(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+
+    with pytest.raises(BucketNotFound, match="'nosuch'"):
+        await platform.create_s3_credential(at(made), NewS3Credential("sync", "read", ("photos", "nosuch")))
+    assert (await platform.s3_credentials(at(made))).items == ()
 
 
 async def test_a_credential_for_s3_has_a_secret_until_it_is_deleted(platform: Platform) -> None:

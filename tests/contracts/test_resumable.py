@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -164,6 +165,34 @@ async def test_a_length_can_be_sent_later_and_never_changes(storage: Storage) ->
 
     assert (last.finished, known.finished) == (True, True)
     assert (await read(storage, "a"), await read(storage, "b")) == (b"01234567", b"01234")
+
+
+async def test_a_chunk_that_must_wait_changes_nothing(storage: Storage) -> None:
+    one = await begin(storage, "a", None)
+    chunk = await storage.begin_chunk(SECRET, NewChunk(one.id, 0))
+
+    with pytest.raises(UploadBusy):
+        await storage.begin_chunk(SECRET, NewChunk(one.id, 0, length=3))
+
+    await storage.feed_chunk(SECRET, chunk, b"01234")
+    found = await storage.finish_chunk(SECRET, chunk, True)
+    assert (found.offset, found.length) == (5, None)
+    assert (await send(storage, one.id, 5, b"56", length=7)).finished
+
+
+async def test_requests_that_complete_an_upload_at_once_get_the_same_answer(storage: Storage) -> None:
+    for number in range(5):
+        one = await begin(storage, f"a{number}", 5)
+        chunk = await storage.begin_chunk(SECRET, NewChunk(one.id, 0))
+        await storage.feed_chunk(SECRET, chunk, b"01234")
+
+        last = storage.finish_chunk(SECRET, chunk, True)
+        found = await asyncio.gather(last, *[storage.resumable(SECRET, one.id) for _ in range(6)])
+        again = await asyncio.gather(*[storage.resumable(SECRET, one.id) for _ in range(6)])
+
+        etags = {None if state.object is None else state.object.etag for state in (found[0], *again)}
+        assert etags == {hashlib.md5(b"01234").hexdigest()}
+        assert all(state.finished for state in (found[0], *again))
 
 
 async def test_two_chunks_at_the_same_time_are_refused(storage: Storage) -> None:

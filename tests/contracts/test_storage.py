@@ -73,7 +73,7 @@ OWN = BucketRules(
     update="object.owner == auth.uid && next.size < 1000",
     delete="object.owner == auth.uid",
 )
-SETTINGS = StorageSettings(max_bytes=5_000_000, max_objects=200, max_uploads=4, min_free_mib=0)
+SETTINGS = StorageSettings(max_bytes=5_000_000, max_objects=200, max_uploads=5, min_free_mib=0)
 
 
 class SomeDocuments:

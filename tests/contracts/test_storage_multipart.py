@@ -131,6 +131,8 @@ async def test_parts_count_to_the_limit_and_uploads_are_bounded(storage: Storage
     await sent(storage, upload, 1, b"")  # a part that is sent again replaces the first one
     await sent(storage, upload, 1, bytes(FIVE_MIB))
 
+    usage = await storage.stored(SECRET)
+    assert (usage.bytes, usage.upload_bytes, usage.upload_parts) == (0, 3 * FIVE_MIB, 3)
     with pytest.raises(StorageQuotaExceeded):
         await storage.begin_part(SECRET, NewPart(PartPlace("files", "k", upload, 4), FIVE_MIB))
     with pytest.raises(StorageQuotaExceeded):

@@ -27,7 +27,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.storage import Storage
+from bunbase.contracts.storage import Bucket, Buckets, Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
@@ -49,6 +49,13 @@ class Hearing:
         if not self.reachable:
             raise Unreachable("This room is down.")
         self.dropped.append(project)
+
+
+class FakeFiles(Hearing):
+    """A fake of Storage: every project has the bucket `photos`."""
+
+    async def buckets(self, caller: Caller) -> Buckets:
+        return Buckets((Bucket(name="photos", created_at=datetime(2026, 1, 1, tzinfo=UTC)),))
 
 
 class FakeUsers(Hearing):
@@ -198,7 +205,7 @@ class FakeRooms:
         self.kms = FakeKms(lazy=False)
         self.tenant_auth, self.bundoc, self.functions = FakeUsers(), FakeBundoc(), FakeFunctions()
         self.buncast = Hearing()
-        self.storage = Hearing()
+        self.storage = FakeFiles()
 
     def rooms(self) -> Rooms:
         return Rooms(

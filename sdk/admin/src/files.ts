@@ -32,11 +32,16 @@ export interface BucketInfo extends Required<BucketSpec> {
   created_at: string;
 }
 
-/** `waiting_bytes`: the bytes of deleted files that are still on disk. */
+/**
+ * `waiting_bytes`: the bytes of deleted files that are still on disk. `upload_bytes`, `upload_parts`: the bytes and the
+ * number of the parts of uploads that are not complete; they count to the limits too.
+ */
 export interface StorageUsage {
   objects: number;
   bytes: number;
   waiting_bytes: number;
+  upload_bytes: number;
+  upload_parts: number;
   max_objects: number;
   max_bytes: number;
 }

@@ -13,7 +13,7 @@ settings for its users:
     [channels."rooms/{room}"]       # any field of ChannelSpec
     presence = true
 
-    [buckets.photos]                # any field of BucketSpec
+    [buckets.photos]                # any field of BucketChanges
     mime = ["image/*"]
 
     [functions.hello]
@@ -58,7 +58,7 @@ from bunbase.contracts.project_file import (
 from bunbase.contracts.project_file import (
     FUNCTION_NAME as FUNCTION_PATTERN,
 )
-from bunbase.contracts.storage import BUCKET_NAME, BucketSpec
+from bunbase.contracts.storage import BUCKET_NAME, BucketChanges
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
@@ -99,7 +99,7 @@ class ProjectFile(msgspec.Struct, frozen=True):
     targets: dict[str, TargetSection] = {}
     deploy: DeploySection = DeploySection()
     channels: dict[str, ChannelSpec] = {}
-    buckets: dict[str, BucketSpec] = {}
+    buckets: dict[str, BucketChanges] = {}
     folder: Path = Path()
 
 
@@ -152,7 +152,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
         _tables(TargetSection, "target", document, path, mistakes),
         _section(DeploySection, document.get("deploy", {}), f"{path} [deploy]", mistakes) or DeploySection(),
         _tables(ChannelSpec, "channels", document, path, mistakes),
-        _tables(BucketSpec, "buckets", document, path, mistakes),
+        _tables(BucketChanges, "buckets", document, path, mistakes),
         path.absolute().parent,
     )
     if mistakes:

@@ -303,6 +303,7 @@ def usage(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         [
             ("files", f"{found.objects} of at most {found.max_objects}"),
             ("size", f"{size_text(found.bytes)} of at most {size_text(found.max_bytes)}"),
+            ("uploads that are not complete", f"{size_text(found.upload_bytes)} in {found.upload_parts} parts"),
             ("deleted files that are still on the disk", size_text(found.waiting_bytes)),
         ]
     )

@@ -70,7 +70,8 @@ class Caller(msgspec.Struct, frozen=True):
     installation who reads a project without being a member. `rpc`: true if the request is a JSON-RPC request.
     `accept_language`: the first part of this header, only in requests of end users to `/v1/auth`. `act`: the id of the
     developer or key that sends the request as `user`, or as a visitor (X-Bunbase-As). `hook`: if a hook of a function
-    makes this call while it runs, the name of the hook.
+    makes this call while it runs, the name of the hook. `buckets`: the only buckets that the S3 credential may use;
+    empty for all buckets.
     """
 
     kind: CallerKind
@@ -89,6 +90,7 @@ class Caller(msgspec.Struct, frozen=True):
     accept_language: str = ""
     act: str = ""
     hook: str = ""
+    buckets: tuple[str, ...] = ()
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

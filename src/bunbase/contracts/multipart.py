@@ -191,8 +191,9 @@ class MultipartMethods(Protocol):
         ...
 
     async def complete_multipart(self, caller: Caller, completing: Completing) -> CompletedUpload:
-        """Make the named parts the object, in one transaction. A repeated request gets the same answer while the object
-        stays. Raises: BucketNotFound, UploadNotFound, InvalidPart, PartTooSmall, ChecksumMismatch, ObjectChanged,
+        """Make the named parts the object, in one transaction. A repeated request gets the same answer for a day.
+
+        Raises: BucketNotFound, UploadNotFound, InvalidPart, PartTooSmall, ChecksumMismatch, ObjectChanged,
         ObjectConflict, ObjectTooLarge, ContentTypeRefused, StorageQuotaExceeded.
         """
         ...

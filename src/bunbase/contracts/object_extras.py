@@ -24,14 +24,11 @@ class Checksum(msgspec.Struct, frozen=True):
 
 
 class ObjectExtras(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`headers`: values of HEADERS, by their names in lower case. `upload`: the id of the upload in parts that made the
-    object, or empty.
-    """
+    """`headers`: values of HEADERS, by their names in lower case."""
 
     headers: dict[str, str] = {}
     tags: dict[str, str] = {}
     checksum: Checksum | None = None
-    upload: str = ""
 
 
 NO_EXTRAS: Final = ObjectExtras()

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from bunbase.contracts.buncast import ChannelSpec
 from bunbase.contracts.bundoc.collections import BeforeWrite, FieldPath, IndexSpec, MaxScan, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig
-from bunbase.contracts.storage import BUCKET_NAME, BucketSpec
+from bunbase.contracts.storage import BUCKET_NAME, BucketChanges
 from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
 
 COLLECTION_NAME = r"^[a-z][a-z0-9_]{0,62}$"
@@ -129,7 +129,7 @@ class ProjectTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deploy: DeploySection = DeploySection()
     collections: dict[CollectionKey, CollectionSection] = {}
     channels: dict[ChannelKey, ChannelSpec] = {}
-    buckets: dict[BucketKey, BucketSpec] = {}
+    buckets: dict[BucketKey, BucketChanges] = {}
     functions: dict[FunctionKey, FunctionSection] = {}
     auth: AuthSection = msgspec.field(default_factory=AuthSection)
     server: dict[str, dict[str, Any]] = {}

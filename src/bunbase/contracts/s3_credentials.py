@@ -41,7 +41,7 @@ class S3Credentials(msgspec.Struct, frozen=True):
 
 
 class NewS3Credential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`buckets`: the only buckets that the credential may use, which need not exist yet; empty for all buckets."""
+    """`buckets`: the only buckets that the credential may use, which must exist; empty for all buckets."""
 
     name: str
     access: Access = "write"
@@ -66,7 +66,10 @@ class S3CredentialMethods(Protocol):
         ...
 
     async def create_s3_credential(self, caller: Caller, new: NewS3Credential) -> S3Credential:
-        """Return the new credential with its secret, which is never shown again. Raises: InvalidInput."""
+        """Return the new credential with its secret, which is never shown again.
+
+        Raises: InvalidInput, BucketNotFound.
+        """
         ...
 
     async def delete_s3_credential(self, caller: Caller, access_key_id: str) -> None:

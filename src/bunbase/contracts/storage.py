@@ -404,11 +404,16 @@ class SignedLink(msgspec.Struct, frozen=True):
 
 
 class StorageUsage(msgspec.Struct, frozen=True):
-    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk."""
+    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk.
+    `upload_bytes`, `upload_parts`: the bytes and the number of the parts of uploads that are not complete. They count
+    to the limits too.
+    """
 
     objects: int
     bytes: int
     waiting_bytes: int
+    upload_bytes: int
+    upload_parts: int
     max_objects: int
     max_bytes: int
 

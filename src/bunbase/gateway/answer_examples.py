@@ -487,6 +487,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "objects": 2,
         "bytes": 96431,
         "waiting_bytes": 0,
+        "upload_bytes": 5242880,
+        "upload_parts": 1,
         "max_objects": 10000000,
         "max_bytes": 107374182400,
     },

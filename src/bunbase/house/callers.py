@@ -87,7 +87,7 @@ MAY_CALL: Final = {
                     delete_objects end_resumable feed_chunk feed_upload files_key finish_chunk finish_part
                     finish_upload multiparts object_parts objects parts read resumable rotate_files_key set_tags
                     sign stored update_bucket""",
-        "platform": "drop_project",
+        "platform": "buckets drop_project",
         "bundoc": """abort_restore begin_restore commit_restore copied_blob copied_files feed_blob feed_list
                      file_projects files_state lacking_blobs prepare_restore prepared_restores release_files
                      restored_list""",

@@ -44,6 +44,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
             rooms[BunAuth],
             rooms[Bundoc],
             rooms[TenantAuth],
+            rooms[Storage],
             site.clock,
             site.public_url,
             tell_others=relay.nudge,

@@ -151,7 +151,15 @@ class StorageService(MultipartCalls, ResumableCalls):
         async with self.holdings.files.using(caller.project, create=False) as file:
             held = Totals(0, 0, 0) if file is None else await file.read(totals)
         limits = self.holdings.quota
-        return StorageUsage(held.objects, held.bytes, held.waiting_bytes, limits.objects, limits.bytes)
+        return StorageUsage(
+            held.objects,
+            held.bytes,
+            held.waiting_bytes,
+            held.upload_bytes,
+            held.upload_parts,
+            limits.objects,
+            limits.bytes,
+        )
 
     async def file_projects(self) -> tuple[str, ...]:
         return tuple(await self.holdings.files.projects())

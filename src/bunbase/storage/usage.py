@@ -1,7 +1,8 @@
 """The usage of files: the size of each project over time, and the bytes that were downloaded.
 
-The size is looked up every SAMPLE_SECONDS. A project whose list of objects has not been written since the last look has
-the same size, so that its file need not be opened. The time in which the server does not run does not count.
+The size includes the parts of uploads that are not complete. It is looked up every SAMPLE_SECONDS. A project whose list
+of objects has not been written since the last look has the same size, so that its file need not be opened. The time in
+which the server does not run does not count.
 """
 
 from __future__ import annotations
@@ -79,6 +80,6 @@ class FileMeter:
         try:
             async with self.holdings.files.using(project, create=False) as file:
                 if file is not None:
-                    size.bytes, size.changed_at = (await file.read(totals)).bytes, changed_at
+                    size.bytes, size.changed_at = (await file.read(totals)).taken_bytes, changed_at
         except Problem as problem:
             log.warning("a project was not measured", project=project, reason=problem.detail)

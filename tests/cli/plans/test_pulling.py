@@ -25,7 +25,7 @@ from bunbase.cli.project_file import read_project_file
 from bunbase.cli.toml_writing import same, write_file
 from bunbase.contracts.buncast import ChannelRules, ChannelSpec, History
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexState, Rules
-from bunbase.contracts.storage import BucketRules, BucketSpec
+from bunbase.contracts.storage import MAX_UPLOAD_BYTES, BucketChanges, BucketRules, BucketSpec, CorsRule
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
 from bunbase.pkg.api_json import api_json
 from tests.seeds import examples
@@ -293,16 +293,20 @@ def test_buckets_are_written_without_settings_that_have_their_default(tmp_path: 
 
     pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {}, {"photos": photos, "films": films}), path)
 
-    assert read_project_file(path).buckets == {"photos": photos, "films": films}
+    kept = BucketChanges(public=False, mime=("image/*",))
+    made = BucketChanges(max_bytes=1000, rules=BucketRules(get="true"))
+    assert read_project_file(path).buckets == {"photos": kept, "films": made}
+    assert not list(bucket_changes(read_project_file(path).buckets, {"photos": photos, "films": films}, [], set()))
     assert "public = false # never\nmime = ['image/*']\n" in path.read_text()
     assert tomllib.loads(path.read_text())["buckets"]["films"] == {"max_bytes": 1000, "rules": {"get": "true"}}
     pull(Project("prj_1", "shop", {}, {}, NO_AUTH, {}, {"films": films}), path)
-    assert read_project_file(path).buckets == {"films": films}
+    assert read_project_file(path).buckets == {"films": made}
 
 
 def test_each_setting_of_a_bucket_is_a_change_and_a_bucket_with_files_stops_the_plan() -> None:
     now = {"a-1": BucketSpec(), "b-1": BucketSpec(max_bytes=5), "c-1": BucketSpec(), "d-1": BucketSpec()}
-    wanted = {"b-1": BucketSpec(public=True, rules=BucketRules(get="true")), "n-1": BucketSpec(), "d-1": BucketSpec()}
+    changed = BucketChanges(public=True, max_bytes=MAX_UPLOAD_BYTES, rules=BucketRules(get="true"))
+    wanted = {"b-1": changed, "n-1": BucketChanges(), "d-1": BucketChanges(mime=())}
 
     changes = {one.name: one for one in bucket_changes(wanted, now, ["a-1", "c-1"], {"c-1"})}
 
@@ -312,6 +316,22 @@ def test_each_setting_of_a_bucket_is_a_change_and_a_bucket_with_files_stops_the_
     losing = {name: one.blocked for name, one in changes.items() if one.effect is ChangeClass.LOSING}
     assert losing == {"buckets.a-1": False, "buckets.c-1": True}
     assert list(bucket_changes(wanted, now, [], set())) == [one for one in changes.values() if one.name not in losing]
+
+
+def test_a_setting_of_a_bucket_that_is_left_out_stays_and_an_empty_one_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "bunbase.toml"
+    cors = (CorsRule(("https://app.example.com",), ("GET",)),)
+    now = {"photos": BucketSpec(True, 5, ("image/*",), "no-store", BucketRules(get="true"), cors)}
+
+    def planned(text: str) -> list[str]:
+        path.write_text(text)
+        return [one.name for one in bucket_changes(read_project_file(path).buckets, now, [], set())]
+
+    assert planned("[buckets.photos]\n") == []
+    assert planned("[buckets.photos]\nmime = ['image/*']\n") == []
+    assert planned("[buckets.photos]\ncors = []\n") == ["buckets.photos.cors"]
+    emptied = "[buckets.photos]\npublic = false\nmime = []\ncache_control = ''\nrules = {}\n"
+    assert planned(emptied) == [f"buckets.photos.{name}" for name in ("public", "mime", "cache_control", "rules")]
 
 
 @pytest.mark.parametrize(("drops", "names"), [(False, ["b", "c"]), (True, ["a", "b", "c"])])

@@ -17,6 +17,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.gateway.identity import Identity
@@ -30,7 +31,7 @@ from tests.house.token_attacks.opaque_tokens import opaque_verifiers
 from tests.house.token_attacks.rows import Opened, Verifier, at
 from tests.house.token_attacks.signed_tokens import signed_verifiers
 from tests.house.token_attacks.signing import Issuer
-from tests.platform.fake_rooms import FakeBundoc, FakeFunctions
+from tests.platform.fake_rooms import FakeBundoc, FakeFiles, FakeFunctions
 from tests.rooms import opened, secret_caller, site
 
 
@@ -64,6 +65,7 @@ async def opened_house(home: Path, database_url: str) -> AsyncIterator[House]:
         others: dict[type, Any] = {
             Bundoc: FakeBundoc(),
             Functions: FakeFunctions(),
+            Storage: FakeFiles(),
             BunAuth: bunauth,
             TenantAuth: tenant_auth,
         }

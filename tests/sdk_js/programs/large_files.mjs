@@ -187,4 +187,26 @@ export async function add(claim, { load, url, key, run }) {
     await mine.upload("aborted", content);
     equal(await same("aborted", content), true);
   });
+
+  claim("an upload that the app aborts ends on the server, and a signal of another call ends nothing", async () => {
+    const kept = new Map();
+    const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => kept.set(name, value), removeItem: (name) => kept.delete(name) };
+    const [ending, ended] = [new AbortController(), []];
+    const watched = await through(async (path, init, send) => {
+      const answer = await send();
+      if (init.method === "DELETE") ended.push([path.startsWith("/v1/storage/tus/tus-"), answer.status, init.keepalive]);
+      return answer;
+    }, { storage });
+    const file = new File([content], "ended.bin", { type: "a/b", lastModified: 7 });
+    const upload = watched.upload("ended", file, { signal: ending.signal, onProgress: ({ sent }) => sent && ending.abort() });
+    await refusal(upload, "aborted");
+
+    const deadline = Date.now() + 20_000;
+    while (ended.at(-1)?.[1] !== 204 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+    equal(ended.at(-1), [true, 204, true]);
+    equal([...kept.keys()].filter((name) => name.startsWith("bunbase.upload.")), []);
+    const seen = [];
+    await watched.upload("ended", file, { onProgress: ({ sent }) => seen.push(sent) });
+    equal([seen[0], await same("ended", content)], [0, true]);
+  });
 }

@@ -26,12 +26,15 @@ from bunbase.contracts.storage import (
     NewLink,
     NewObject,
     ObjectTooLarge,
+    Piece,
     Place,
+    Reading,
     TooManyBuckets,
     TooManyUploads,
     UploadNotFound,
 )
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.storage.acts.downloads import CHECK_SECONDS
 from bunbase.storage.acts.uploads import MIN_RATE
 from bunbase.storage.service import StorageService
 from tests.fakes import FakeKms
@@ -102,6 +105,52 @@ async def test_nobody_keeps_all_others_from_uploading(storage: StorageService) -
     assert await begun(users[2], 1) == 0
     assert await begun(SECRET, most) == most // 4
     assert len(storage.uploads.running) == most
+
+
+async def test_no_key_of_a_project_takes_all_places(storage: StorageService) -> None:
+    most = storage.holdings.settings.max_uploads
+
+    async def begun(key: str, *buckets: str) -> int:
+        """Return the number of uploads that a key, or a credential for some buckets, could begin."""
+        caller = msgspec.structs.replace(SECRET, key=key, buckets=buckets)
+        for done in range(most):
+            try:
+                await storage.begin_upload(caller, Place("files", f"{key} {done}"), NewObject())
+            except TooManyUploads:
+                return done
+        return most
+
+    assert [await begun(f"BBAK{number}", "files") for number in range(4)] == [most // 4] * 3 + [0]
+    assert await begun("key_1") == most // 4
+    storage.uploads.end_project("prj_a")
+    assert [await begun(name) for name in ("key_1", "key_2")] == [most - most // 4, most // 4]
+
+
+async def test_a_rule_that_is_tightened_ends_a_download(storage: StorageService) -> None:
+    content, user = bytes(4 << 20), publishable_caller("prj_a", EndUser("a", None, "user", {}, "ses"))
+    await put(storage, "a", content)
+    await storage.update_bucket(SECRET, "files", BucketChanges(rules=BucketRules(get="auth != null")))
+    link = await storage.sign(SECRET, NewLink("files", "a"))
+    now = [0.0]
+    storage.downloads.monotonic = lambda: now[0]
+
+    async def received(caller: Caller, place: Place) -> int:
+        """Return the bytes that arrive if the rule is removed after the first piece."""
+        size = 0
+        await storage.update_bucket(SECRET, "files", BucketChanges(rules=BucketRules(get="auth != null")))
+        with contextlib.suppress(Problem):
+            async for part in storage.read(caller, Reading(place)):
+                if isinstance(part, Piece):
+                    if not size:
+                        await storage.update_bucket(SECRET, "files", BucketChanges(rules=BucketRules(get="false")))
+                    size += len(part.data)
+                    now[0] += CHECK_SECONDS
+        return size
+
+    assert 0 < await received(user, HERE) < len(content)
+    assert await received(SECRET, HERE) == len(content)
+    anybody = Caller(CallerKind.ANONYMOUS, project="prj_a")
+    assert await received(anybody, Place("files", "a", link.token)) == len(content)  # the link was for the beginning
 
 
 async def test_many_writes_of_one_key_at_the_same_time_all_succeed(storage: StorageService) -> None:

@@ -6,30 +6,41 @@ import random
 from collections.abc import Iterator
 
 import apsw
+import msgspec
 import pytest
 
+from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import StorageQuotaExceeded, TooManyUploads, UploadNotFound
+from bunbase.storage.shares import Holder
+from bunbase.storage.store import multipart as store
 from bunbase.storage.store.blobs import named_blobs, parts_of, totals
 from bunbase.storage.store.buckets import delete_bucket
 from bunbase.storage.store.multipart import (
+    OF_S3,
     Completion,
+    KeptMultipart,
     PartRow,
     UploadRow,
     begin_multipart,
     complete_multipart,
     end_multipart,
     expired_multiparts,
+    finish_multipart,
+    finished_multipart,
     multipart,
     multiparts_from,
+    note_finished,
     numbered,
     parts_of_upload,
     put_part,
 )
 from bunbase.storage.store.objects import Quota, find, remove
+from bunbase.storage.store.resumable import OURS, progress
 from bunbase.storage.store.tables import create_tables
 from tests.seeds import seeds
 from tests.storage.store.files import QUOTA, plain_properties
 
+SERVER = Holder("key key_1")
 ALL = "SELECT id FROM blobs UNION ALL SELECT blob FROM pending_deletes"
 
 
@@ -45,7 +56,7 @@ def connection() -> Iterator[apsw.Connection]:
 
 def begun(connection: apsw.Connection, id: str = "u", key: bytes = b"k", created: int = 0) -> UploadRow:
     row = UploadRow(id, 1, key, "{}", None, created)
-    begin_multipart(connection, row, 100)
+    begin_multipart(connection, row, SERVER, 100)
     return row
 
 
@@ -104,6 +115,7 @@ def test_a_blob_stays_exactly_while_an_object_or_an_upload_needs_it(connection: 
     found_totals = totals(connection)
     assert found_totals.bytes == sum([one.size for one in kept])
     assert found_totals.upload_bytes == sum([one.size for one in waiting])
+    assert found_totals.upload_parts == len(waiting)
     assert sorted([str(row[0]) for row in connection.execute(ALL)]) == sorted(every)
     for key, parts in objects.items():
         found = find(connection, 1, key)
@@ -140,12 +152,74 @@ def test_parts_count_to_the_limit_of_the_project_once(connection: apsw.Connectio
     assert (totals(connection).bytes, totals(connection).upload_bytes, totals(connection).waiting_bytes) == (7, 0, 6)
 
 
+def test_each_part_counts_as_an_object_until_the_upload_is_complete(connection: apsw.Connection) -> None:
+    upload, quota = begun(connection), Quota(2, 100)
+    put_part(connection, upload, part(1, "b1"), quota)
+    put_part(connection, upload, part(2, "b2"), quota)
+    put_part(connection, upload, part(2, "b3"), quota)  # replaces the part with this number
+    connection.execute("SAVEPOINT refused")
+    with pytest.raises(StorageQuotaExceeded):
+        put_part(connection, upload, part(3, "b4"), quota)
+    connection.execute("ROLLBACK TO refused")
+    parts = parts_of_upload(connection, "u")
+
+    complete_multipart(connection, upload, Completion(None, plain_properties(10), numbered(parts), None, 2, quota))
+
+    assert (totals(connection).objects, totals(connection).upload_parts) == (1, 0)
+
+
+def test_the_second_request_to_complete_an_upload_gets_the_answer_of_the_first(connection: apsw.Connection) -> None:
+    upload = begun(connection)
+    put_part(connection, upload, part(1, "b1"), QUOTA)
+    parts = numbered(parts_of_upload(connection, "u"))
+    completion, checksum = Completion(None, plain_properties(5), parts, None, 2, QUOTA), Checksum("CRC32", "NhCmhg==")
+
+    first = finish_multipart(connection, upload, completion, checksum)
+    second = finish_multipart(connection, upload, completion, None)  # it has looked before the first one was stored
+
+    assert (first[1], second[1]) == (True, False)
+    assert first[0] == second[0] == finished_multipart(connection, "u", 1, b"k")
+    assert finished_multipart(connection, "u", 1, b"other") is None
+    assert progress(connection, "u") is None  # the note is not that of a resumable upload
+    found = find(connection, 1, b"k")
+    assert found is not None
+    remove(connection, found, found.state, 3)
+    assert finish_multipart(connection, upload, completion, None) == (first[0], False)
+    assert find(connection, 1, b"k") is None
+
+
+def test_notes_of_each_kind_are_bounded(connection: apsw.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_FINISHED", 2)
+    note_finished(connection, ("tus-1", "{}", "{}", 1, 0), OURS)
+    for number in range(4):
+        note_finished(connection, (f"u{number}", "{}", "{}", 1, number), OF_S3)
+
+    kept = connection.execute("SELECT id FROM finished_uploads ORDER BY id").fetchall()
+    assert [row[0] for row in kept] == ["tus-1", "u2", "u3"]
+
+
+def test_each_holder_has_a_share_of_the_begun_uploads(connection: apsw.Connection) -> None:
+    limited = Holder("key key_2", is_outsider=True)
+
+    def most(holder: Holder) -> int:
+        properties = msgspec.json.encode(KeptMultipart(holder=holder.name)).decode()
+        for number in range(20):
+            row = UploadRow(f"{holder.name} {number}", 1, b"k", properties, None, 1)
+            try:
+                begin_multipart(connection, row, holder, 8)
+            except TooManyUploads:
+                return number
+        return 20
+
+    assert [most(limited), most(SERVER), most(Holder("key key_3"))] == [2, 6, 0]
+
+
 def test_uploads_are_bounded_and_expire_in_order(connection: apsw.Connection) -> None:
     for number in range(3):
         begun(connection, f"u{number}", created=number)
 
     with pytest.raises(TooManyUploads):
-        begin_multipart(connection, UploadRow("u3", 1, b"k", "{}", None, 3), 3)
+        begin_multipart(connection, UploadRow("u3", 1, b"k", "{}", None, 3), SERVER, 3)
     assert expired_multiparts(connection, 2, 10) == ["u0", "u1"]
     assert not end_multipart(connection, "missing", 1)
 

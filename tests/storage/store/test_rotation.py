@@ -47,14 +47,14 @@ async def test_a_rotation_changes_the_key_and_loses_no_write(tmp_path: Path) -> 
             assert file is not None
             old, roots = file.key, dict(file.roots)
         rotating = asyncio.create_task(rotated(storage))
-        await asyncio.gather(*(put(storage, f"k{n}", b"%d" % n) for n in range(30)))
+        await asyncio.gather(*(put(storage, f"k{n}", b"%d" % n) for n in range(20)))
         state = await rotating
 
         assert (state.failed, state.since is not None) == (None, True)
         async with storage.holdings.files.using("prj_a") as file:
             assert file is not None
             assert (file.key != old, file.roots) == (True, roots)
-        for number in range(30):
+        for number in range(20):
             assert await read(storage, f"k{number}") == b"%d" % number
 
     async with opened_storage(tmp_path, kms) as storage:

@@ -54,19 +54,37 @@ async def test_a_file_of_format_1_opens_with_all_objects(tmp_path: Path) -> None
         (2, ("finished_uploads", "changes", "change_log", "variants")),
         (3, ("changes", "change_log", "variants")),
         (4, ("variants",)),
+        (5, ()),
     ],
 )
 def test_a_file_of_an_older_format_gets_the_tables_that_it_lacks(format: int, missing: tuple[str, ...]) -> None:
     connection = new_file()
     for table in missing:
         connection.execute(f"DROP TABLE {table}")
-    connection.execute("ALTER TABLE totals DROP COLUMN variant_bytes")
+    if format < 5:
+        connection.execute("ALTER TABLE totals DROP COLUMN variant_bytes")
+    connection.execute("ALTER TABLE totals DROP COLUMN upload_parts")
     connection.pragma("user_version", format)
 
     upgrade_tables(connection)
 
     assert shapes(connection) == shapes(new_file())
     assert connection.pragma("user_version") == FORMAT
+
+
+def test_a_file_of_format_5_gets_the_number_of_its_parts() -> None:
+    connection = new_file()
+    connection.execute("ALTER TABLE totals DROP COLUMN upload_parts")
+    connection.execute("INSERT INTO buckets (id, name, spec, created) VALUES (1, 'files', '{}', 1)")
+    connection.execute("INSERT INTO uploads (id, bucket, key, properties, created) VALUES ('u', 1, x'61', '{}', 1)")
+    for number in (1, 2, 3):
+        connection.execute("INSERT INTO blobs VALUES (?, 5, 1)", (f"b{number}",))
+        connection.execute("INSERT INTO upload_parts VALUES ('u', ?, ?, 5, '', '', 1)", (number, f"b{number}"))
+    connection.pragma("user_version", 5)
+
+    upgrade_tables(connection)
+
+    assert totals(connection).upload_parts == 3
 
 
 def test_a_file_of_a_newer_format_is_refused() -> None:

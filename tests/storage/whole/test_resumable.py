@@ -26,7 +26,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.storage.acts import resumables
 from bunbase.storage.module import MODULE
 from bunbase.storage.settings import StorageSettings
-from bunbase.storage.store import resumable
+from bunbase.storage.store import multipart
 from tests.bundoc.killing import killed
 from tests.fakes import FakeKms
 from tests.gateway.lanes import served
@@ -308,7 +308,7 @@ async def test_an_upload_that_gets_bytes_outlives_the_age_limit_of_uploads_in_pa
 async def test_the_notes_of_finished_uploads_are_limited_and_the_oldest_are_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resumable, "MAX_FINISHED", 3)
+    monkeypatch.setattr(multipart, "MAX_FINISHED", 3)
     clock = ManualClock(SystemClock().now())
     async with opened_storage(tmp_path, FakeKms(), clock) as storage:
         await storage.create_bucket(SECRET, NewBucket(name="files"))

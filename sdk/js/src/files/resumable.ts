@@ -20,6 +20,8 @@ const VERSION = { "Tus-Resumable": "1.0.0" };
 const RETRIES = 5; // failures in a row without any progress
 const STORAGE_MS = 2000;
 const PREFIX = "bunbase.upload.";
+const BUSY_MS = 1000; // the server may notice the end of an aborted part only after some seconds
+const BUSY_ATTEMPTS = 8;
 
 interface State {
   offset: number;
@@ -58,9 +60,13 @@ export interface Upload {
 export async function resumableUpload(tools: Tools, upload: Upload): Promise<StoredFile> {
   const { content, size, options } = upload;
   const source = size === undefined ? new StreamSource(content as Streamed) : wholeSource(content as Whole, size);
+  let sending: Sending | undefined;
   try {
     const { resumable = size === undefined || size > PART_BYTES } = options;
-    if (resumable && !(size === undefined && (await source.at(0)).last)) return await new Sending(tools, upload, source).done();
+    if (resumable && !(size === undefined && (await source.at(0)).last)) {
+      sending = new Sending(tools, upload, source);
+      return await sending.done();
+    }
     const whole = size === undefined ? (await source.at(0)).bytes : (content as Whole);
     const total = size ?? (whole as Uint8Array).length;
     const report = (sent: number) => options.onProgress?.({ sent: Math.min(sent, total), total });
@@ -70,6 +76,7 @@ export async function resumableUpload(tools: Tools, upload: Upload): Promise<Sto
     return stored;
   } catch (error) {
     source.cancel().catch(() => {});
+    if (upload.call.signal?.aborted) sending?.abandon().catch(() => {});
     throw error;
   }
 }
@@ -107,6 +114,27 @@ class Sending {
         offset = state.offset;
         if (offset > before) this.#failures = 0;
         this.#report(offset);
+      }
+    }
+  }
+
+  /** Ends the upload on the server, because the app has aborted it: otherwise it would hold a place for a day. */
+  async abandon(): Promise<void> {
+    const { transport, isProblem, within } = this.tools;
+    await this.#keep(await this.#name(), null);
+    if (!this.#path) return;
+    const send = transport.options.fetch ?? globalThis.fetch;
+    const wanted: Wanted = {
+      ...{ method: "DELETE", path: this.#path, headers: VERSION, repeatable: true },
+      fetch: (url, init) => send(url, { ...init, keepalive: true }), // the page may be closed now
+    };
+    const { signal: _, ...call } = this.upload.call;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await transport.json(wanted, call);
+      } catch (problem) {
+        if (attempt >= BUSY_ATTEMPTS || !isProblem(problem, "upload_busy")) throw problem;
+        await within({}, Infinity, (deadline) => deadline.pause(BUSY_MS));
       }
     }
   }

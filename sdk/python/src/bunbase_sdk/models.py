@@ -869,12 +869,17 @@ class Step(TypedDict):
 
 
 class StorageUsage(TypedDict):
-    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk."""
+    """The present size of a project. `waiting_bytes`: the bytes of deleted objects that are still on disk.
+    `upload_bytes`, `upload_parts`: the bytes and the number of the parts of uploads that are not complete. They
+    count to the limits too.
+    """
 
     bytes: int
     max_bytes: int
     max_objects: int
     objects: int
+    upload_bytes: int
+    upload_parts: int
     waiting_bytes: int
 
 

@@ -1,4 +1,7 @@
-"""Plan the changes of buckets. Each change of a bucket is one request. The file describes all settings of a bucket."""
+"""Plan the changes of buckets. Each change of a bucket is one request.
+
+A setting that the file leaves out stays as it is in the project. In a new bucket, it gets its default.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
-from bunbase.contracts.storage import Bucket, Buckets, BucketSpec, NewBucket, ObjectPage
+from bunbase.contracts.storage import Bucket, BucketChanges, Buckets, BucketSpec, NewBucket, ObjectPage
 
 PATH: Final = "/v1/storage/buckets"
 SETTINGS: Final = BucketSpec.__struct_fields__
@@ -33,7 +36,12 @@ def spec_of(bucket: Bucket) -> BucketSpec:
     return BucketSpec(**{name: getattr(bucket, name) for name in SETTINGS})
 
 
-def plan_buckets(session: Session, project: str, wanted: Mapping[str, BucketSpec], drops: bool) -> BucketsPlan:
+def named_settings(spec: BucketChanges) -> dict[str, Any]:
+    """Return the settings that the file names."""
+    return {field: value for field in SETTINGS if (value := getattr(spec, field)) is not msgspec.UNSET}
+
+
+def plan_buckets(session: Session, project: str, wanted: Mapping[str, BucketChanges], drops: bool) -> BucketsPlan:
     """Compare the wanted buckets with the buckets of the project. `drops`: delete all other buckets of the project."""
     present = present_buckets(session, project)
     gone = sorted(present.keys() - wanted.keys()) if drops else []
@@ -41,12 +49,12 @@ def plan_buckets(session: Session, project: str, wanted: Mapping[str, BucketSpec
     steps = []
     for name, spec in wanted.items():
         if name not in present:
-            body: Any = NewBucket(name=name, **{field: getattr(spec, field) for field in SETTINGS})
+            body: Any = NewBucket(name=name, **named_settings(spec))
             steps.append(
                 PlannedStep(name, _sending(session, _call("POST", PATH, project, body), f"{name} is created."))
             )
-        elif present[name] != spec:
-            call = _call("PATCH", f"{PATH}/{name}", project, spec)
+        elif changed := _changed(present[name], spec):
+            call = _call("PATCH", f"{PATH}/{name}", project, BucketChanges(**changed))
             steps.append(PlannedStep(name, _sending(session, call, f"{name} is as the file describes it.")))
     steps += [PlannedStep(name, _deleting(session, project, name)) for name in gone]
     return BucketsPlan(tuple(bucket_changes(wanted, present, gone, filled)), tuple(steps))
@@ -60,23 +68,27 @@ def has_files(session: Session, project: str, name: str) -> bool:
 
 
 def bucket_changes(
-    wanted: Mapping[str, BucketSpec], present: Mapping[str, BucketSpec], gone: list[str], filled: set[str]
+    wanted: Mapping[str, BucketChanges], present: Mapping[str, BucketSpec], gone: list[str], filled: set[str]
 ) -> Iterator[Change]:
     """Yield each change. `gone`: the buckets to delete. `filled`: those of them that still have files."""
     for name, spec in wanted.items():
         if (now := present.get(name)) is None:
             yield Change(f"buckets.{name}", ChangeClass.ADDITIVE, "a new bucket")
             continue
-        for field in SETTINGS:
-            before, after = getattr(now, field), getattr(spec, field)
-            if before != after:
-                yield Change(f"buckets.{name}.{field}", ChangeClass.REWRITING, _what(field, before, after))
+        for field, after in _changed(now, spec).items():
+            before = getattr(now, field)
+            yield Change(f"buckets.{name}.{field}", ChangeClass.REWRITING, _what(field, before, after))
     for name in gone:
         if name in filled:
             what = f"the bucket still has files; delete them first: bunbase storage rm -r {name}/"
             yield Change(f"buckets.{name}", ChangeClass.LOSING, what, blocked=True)
         else:
             yield Change(f"buckets.{name}", ChangeClass.LOSING, "the empty bucket is deleted with its settings")
+
+
+def _changed(now: BucketSpec, spec: BucketChanges) -> dict[str, Any]:
+    """Return the settings that the file names, and that the project has otherwise."""
+    return {field: value for field, value in named_settings(spec).items() if getattr(now, field) != value}
 
 
 def _what(field: str, before: Any, after: Any) -> str:

@@ -73,12 +73,10 @@ def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str])
         table = before.get("collections", {}).get(name, {})
         tables[name] = _collection(one, wanted.get(name, CollectionSpec()), table, file.folder, files)
     changed: Json = {"collections": tables, "auth": pulled_auth(project.auth, before.get("auth", {}))}
-    for section, kind, present in (
-        ("channels", ChannelSpec, project.channels),
-        ("buckets", BucketSpec, project.buckets),
-    ):
-        sent = before.get(section, {})
-        changed[section] = {name: _whole(one, kind, sent.get(name)) for name, one in present.items()}
+    sent = before.get("channels", {})
+    changed["channels"] = {name: _whole(one, ChannelSpec, sent.get(name)) for name, one in project.channels.items()}
+    sent = before.get("buckets", {})
+    changed["buckets"] = {name: _bucket(one, sent.get(name)) for name, one in project.buckets.items()}
     here = {name: one for name, one in project.active.items() if name in functions}
     sections = {name: _function(here[name], before.get("functions", {}).get(name, {})) for name in here}
     changed["functions"] = {**before.get("functions", {}), **{name: one for name, one in sections.items() if one}}
@@ -175,7 +173,7 @@ def _tables(present: Mapping[str, msgspec.Struct], kind: type[msgspec.Struct], b
 
 
 def _whole(now: msgspec.Struct, kind: type[msgspec.Struct], table: Json | None) -> Json:
-    """Return the table of a pattern of channels, or of a bucket. `table`: the present table in the file, or None.
+    """Return the table of a pattern of channels. `table`: the present table in the file, or None.
 
     Settings that have their default value are left out.
     """
@@ -183,6 +181,17 @@ def _whole(now: msgspec.Struct, kind: type[msgspec.Struct], table: Json | None) 
         return table
     found, defaults = msgspec.to_builtins(now), msgspec.to_builtins(kind())
     return {name: value for name, value in found.items() if value not in ({}, None, defaults.get(name))}
+
+
+def _bucket(now: BucketSpec, table: Json | None) -> Json:
+    """Return the table of a bucket. `table`: the present table in the file, or None.
+
+    Settings that have their default value are left out, unless the file names them.
+    """
+    if table is not None and msgspec.convert(table, BucketSpec) == now:
+        return table
+    found, defaults = msgspec.to_builtins(now), msgspec.to_builtins(BucketSpec())
+    return {name: value for name, value in found.items() if value != defaults[name] or name in (table or {})}
 
 
 def _place(name: str, table: Json) -> int:

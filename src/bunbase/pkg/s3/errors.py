@@ -7,6 +7,7 @@ from typing import Final
 STATUS: Final[dict[str, int]] = {
     "AccessControlListNotSupported": 400,
     "AccessDenied": 403,
+    "AccessForbidden": 403,
     "AuthorizationHeaderMalformed": 400,
     "AuthorizationQueryParametersError": 400,
     "BadDigest": 400,

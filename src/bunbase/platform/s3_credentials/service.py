@@ -14,7 +14,7 @@ from typing import Final
 
 from bunbase.contracts.acts import Act
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import InvalidKey
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.s3_credentials import (
@@ -24,6 +24,7 @@ from bunbase.contracts.s3_credentials import (
     S3Credentials,
     S3Holder,
 )
+from bunbase.contracts.storage import BucketNotFound, Storage
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.platform.s3_credentials.store import S3CredentialStore
@@ -39,9 +40,10 @@ UNKNOWN: Final = "This credential for S3 is unknown or was deleted."
 
 
 class S3CredentialService:
-    def __init__(self, store: S3CredentialStore, kms: Kms, clock: Clock) -> None:
+    def __init__(self, store: S3CredentialStore, kms: Kms, storage: Storage, clock: Clock) -> None:
         self.store = store
         self.kms = kms
+        self.storage = storage
         self.clock = clock
 
     async def list_credentials(self, caller: Caller) -> S3Credentials:
@@ -51,6 +53,8 @@ class S3CredentialService:
     async def create(self, caller: Caller, new: NewS3Credential) -> S3Credential:
         caller.check(Act.S3_CREDENTIAL_CREATE)
         name, buckets = checked_name(new.name, A_NAME), tuple(dict.fromkeys(new.buckets))
+        if buckets:
+            await self._check_buckets(caller.project, buckets)
         id = PREFIX + b32encode(secrets.token_bytes(ID_BYTES)).decode()
         secret = secrets.token_urlsafe(SECRET_BYTES)
         sealed = await self.kms.seal(caller.project, _context(id), secret.encode())
@@ -58,6 +62,13 @@ class S3CredentialService:
         if not await self.store.add(caller.project, made, sealed, MAX_CREDENTIALS):
             raise InvalidInput(f"A project has at most {MAX_CREDENTIALS} credentials for S3. Delete one first.")
         return made
+
+    async def _check_buckets(self, project: str, buckets: tuple[str, ...]) -> None:
+        """Raises: BucketNotFound for a name that is misspelt, with which the credential would be of no use."""
+        found = await self.storage.buckets(Caller(CallerKind.SECRET, project=project))
+        missing = sorted(set(buckets) - {one.name for one in found.items})
+        if missing:
+            raise BucketNotFound(f"Create the bucket {missing[0]!r} first, or check its name.", bucket=missing[0])
 
     async def delete(self, caller: Caller, id: str) -> None:
         caller.check(Act.S3_CREDENTIAL_DELETE)

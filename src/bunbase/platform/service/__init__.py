@@ -39,6 +39,7 @@ from bunbase.contracts.service_accounts import (
     ServiceAccounts,
     TokenRequest,
 )
+from bunbase.contracts.storage import Storage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.mail.letters import DevMail
@@ -80,6 +81,7 @@ class Surroundings(NamedTuple):
     bunauth: BunAuth
     bundoc: Bundoc
     users: TenantAuth
+    storage: Storage
     clock: Clock
     public_url: str
     tell_others: Callable[[], None]
@@ -112,7 +114,7 @@ class PlatformService(InviteMethods, S3CredentialCalls):
             self.key_holder,
             clock,
         )
-        self.s3 = S3CredentialService(S3CredentialStore(stores.db, stores.feed), around.kms, clock)
+        self.s3 = S3CredentialService(S3CredentialStore(stores.db, stores.feed), around.kms, around.storage, clock)
 
     async def create_project(self, caller: Caller, name: str, org: str | None = None) -> NewProject:
         return await self.owned.create(caller, name, org)

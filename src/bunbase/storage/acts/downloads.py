@@ -1,12 +1,16 @@
 """Read objects: the rules and conditions decide, then the bytes are decrypted piece by piece.
 
 The first piece is decrypted before the answer begins, so that a damaged object is an error and no broken download.
+
+The rules decide again every CHECK_SECONDS, so that a download that takes hours ends soon after a right was taken away.
+A download by a signed link goes on when the link expires, as on Amazon S3: the link was for the beginning.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 
 import apsw
@@ -25,6 +29,7 @@ from bunbase.contracts.storage import (
     StoredObject,
 )
 from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.storage.acts.access import Access, no_object
 from bunbase.storage.blobs.format import (
@@ -49,6 +54,7 @@ from bunbase.storage.usage import FileMeter
 
 log = logger("storage")
 
+CHECK_SECONDS: Final = 30.0
 PIECE_CHUNKS: Final = 8  # 512 KiB of content in memory, and as much of the sealed bytes
 INLINE_BYTES: Final = 64 << 10  # decrypting this much takes 5 µs to 50 µs; more is done in a thread
 
@@ -81,6 +87,10 @@ class Allowed(msgspec.Struct, frozen=True):
 
 
 class Downloads:
+    """`monotonic`: returns seconds on a clock that never goes back."""
+
+    monotonic: Callable[[], float] = staticmethod(time.monotonic)
+
     def __init__(self, holdings: Holdings, meter: FileMeter) -> None:
         self.holdings = holdings
         self.access = Access(holdings)
@@ -97,7 +107,11 @@ class Downloads:
             yield opened
             self.meter.count_download(caller.project, len(first))
             yield Piece(first)
+            due = self.monotonic() + CHECK_SECONDS
             async for piece in pieces:
+                if self.monotonic() >= due:
+                    await self._check_again(caller, reading, found.row)
+                    due = self.monotonic() + CHECK_SECONDS
                 self.meter.count_download(caller.project, len(piece))
                 yield Piece(piece)
         finally:
@@ -134,6 +148,25 @@ class Downloads:
             return beginning
         finally:
             await pieces.aclose()
+
+    async def _check_again(self, caller: Caller, reading: Reading, row: ObjectRow) -> None:
+        """Check that the caller may still read the object. A fault of a room does not end a download.
+
+        Raises: RuleDenied, ObjectNotFound, BucketNotFound.
+        """
+        place = reading.place
+        if place.link:
+            return
+        try:
+            async with self.holdings.bucket_of(caller.project, place.bucket) as (_, bucket):
+                if bucket.id != row.bucket:
+                    raise no_object(place.key)
+                if not bucket.spec.public:
+                    ruled = self.access.is_ruled(caller, Act.OBJECT_READ)
+                    await self.access.need_read(caller, ruled, bucket, row, place.key)
+        except Problem as problem:
+            if problem.status < 500:
+                raise
 
     async def allowed(self, caller: Caller, reading: Reading) -> Allowed:
         """Return the object of a request, if the caller may read it. Raises: the problems of a read."""

@@ -1,7 +1,8 @@
 """Begin, complete, abort and list uploads in several parts.
 
 Completing an upload is one transaction: its parts become the blobs of the object, and no byte is copied. A client that
-did not get the answer may send the request again: the object knows the upload that made it.
+did not get the answer may send the request again, and two requests at the same time get the same answer: a completed
+upload leaves a note for a day.
 """
 
 from __future__ import annotations
@@ -27,13 +28,12 @@ from bunbase.contracts.multipart import (
     PartPlace,
     PartTooSmall,
 )
-from bunbase.contracts.object_extras import Checksum, ObjectExtras
+from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import (
     Conditions,
     NewObject,
     ObjectConflict,
     ObjectTooLarge,
-    UploadNotFound,
 )
 from bunbase.pkg import metrics
 from bunbase.pkg.s3.checksums import Algorithm, Kind, composite, full_object, multipart_etag
@@ -46,15 +46,18 @@ from bunbase.storage.holdings import ATTEMPTS, Holdings, checked_key
 from bunbase.storage.rules import OpenBucket, time_of
 from bunbase.storage.serving.conditions import check_write
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, fits, matches, valid_type
+from bunbase.storage.shares import share_holder
 from bunbase.storage.store.blobs import Moved
 from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.multipart import (
     Completion,
+    KeptMultipart,
     PartRow,
     UploadRow,
     begin_multipart,
-    complete_multipart,
     end_multipart,
+    finish_multipart,
+    finished_multipart,
     multipart,
     multiparts_from,
     numbered,
@@ -84,10 +87,12 @@ class MultipartActs:
         async with self.holdings.bucket_of(caller.project, bucket_name) as (file, bucket):
             if not matches(new.content_type, bucket.spec.mime):
                 raise refused_type(new.content_type, bucket.spec.mime)
-            properties = msgspec.json.encode(new).decode()
-            id = secrets.token_urlsafe(24)
-            row = UploadRow(id, bucket.id, sent, properties, owner_of(caller), self.holdings.now_ms())
-            await file.write(partial(begin_multipart, row=row, most=self.holdings.settings.max_multipart_uploads))
+            holder, id = share_holder(caller), secrets.token_urlsafe(24)
+            kept = KeptMultipart(**msgspec.structs.asdict(new), holder=holder.name)
+            properties, now = msgspec.json.encode(kept).decode(), self.holdings.now_ms()
+            row = UploadRow(id, bucket.id, sent, properties, owner_of(caller), now)
+            most = self.holdings.settings.max_multipart_uploads
+            await file.write(partial(begin_multipart, row=row, holder=holder, most=most))
         return id
 
     async def parts(self, caller: Caller, place: PartPlace, limit: int) -> PartPage:
@@ -112,11 +117,9 @@ class MultipartActs:
             of_bucket = self.holdings.bucket_of(caller.project, place.bucket)
             async with of_bucket as (file, bucket), file.attempt(number):
                 try:
-                    written = await self._completed(caller, file, bucket, key, completing)
+                    return await self._completed(caller, file, bucket, key, completing)
                 except Moved:
                     continue
-            extras = msgspec.json.decode(written.extras, type=ObjectExtras)
-            return CompletedUpload(written.etag, extras.checksum)
         raise ObjectConflict("Other writes changed the object again and again; try again.")
 
     async def abort(self, caller: Caller, place: PartPlace) -> None:
@@ -138,23 +141,21 @@ class MultipartActs:
 
     async def _completed(
         self, caller: Caller, file: ProjectFile, bucket: OpenBucket, key: bytes, completing: Completing
-    ) -> ObjectRow:
+    ) -> CompletedUpload:
         """Raises: Moved, and the problems of `complete_multipart`."""
         id = completing.place.upload
 
-        def look(connection: apsw.Connection) -> tuple[UploadRow | None, list[PartRow], ObjectRow | None]:
+        def look(connection: apsw.Connection) -> CompletedUpload | tuple[UploadRow, list[PartRow], ObjectRow | None]:
+            before = finished_multipart(connection, id, bucket.id, key)
+            if before is not None:
+                return before
             row = find(connection, bucket.id, key)
-            try:
-                return multipart(connection, id, bucket.id, key), parts_of_upload(connection, id), row
-            except UploadNotFound:
-                if row is None or msgspec.json.decode(row.extras, type=ObjectExtras).upload != id:
-                    raise
-                return None, [], row
+            return multipart(connection, id, bucket.id, key), parts_of_upload(connection, id), row
 
-        upload, found, row = await file.read(look)
-        if upload is None:
-            assert row is not None
-            return row  # it was completed before
+        looked = await file.read(look)
+        if isinstance(looked, CompletedUpload):
+            return looked
+        upload, found, row = looked
         new = _new(upload)
         parts = self._chosen(found, completing)
         size = sum([part.size for part in parts])
@@ -163,17 +164,17 @@ class MultipartActs:
         conditions = Conditions(completing.if_match, completing.if_none_match)
         check_write(conditions, None if row is None else row.etag, updated)
         await self._check_type(caller.project, file, bucket, new, parts)
-        extras = encoded_extras(
-            msgspec.structs.replace(new.extras, checksum=_checksum(new, parts, completing), upload=id)
-        )
+        checksum = _checksum(new, parts, completing)
+        extras = encoded_extras(msgspec.structs.replace(new.extras, checksum=checksum))
         metadata, etag = msgspec.json.encode(new.metadata).decode(), multipart_etag([part.etag for part in parts])
         properties = Properties(size, etag, new.content_type, new.cache_control, metadata, extras)
         state, now = None if row is None else row.state, self.holdings.now_ms()
         completion = Completion(state, properties, numbered(parts), upload.owner, now, self.holdings.quota)
-        written = await file.write(lambda connection: complete_multipart(connection, upload, completion))
-        metrics.storage_writes.labels("multipart").inc()
-        self.sweeping.note(caller.project)
-        return written
+        done, is_first = await file.write(lambda connection: finish_multipart(connection, upload, completion, checksum))
+        if is_first:
+            metrics.storage_writes.labels("multipart").inc()
+            self.sweeping.note(caller.project)
+        return done
 
     def _chosen(self, found: list[PartRow], completing: Completing) -> list[PartRow]:
         """Return the parts that the request names. Raises: InvalidPart, PartTooSmall."""

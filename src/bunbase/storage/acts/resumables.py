@@ -107,28 +107,32 @@ class Resumables:
         return await self._state(caller, await self._found(caller, upload))
 
     async def begin_chunk(self, caller: Caller, new: NewChunk) -> str:
+        self._is_ruled(caller)
+        self._check_free(caller, new.upload)  # first: nothing is read for a client that must wait
         found = await self._found(caller, new.upload)
         if isinstance(found, Finished):
             raise UploadOffsetMismatch(f"The upload is finished: it has {found.size} bytes.", offset=found.size)
-        self._end_stalled(new.upload)
-        if new.length is not None:
-            found = await self._with_length(caller, found, new.length)
         if new.offset != found.offset:
             raise UploadOffsetMismatch(f"The server has {found.offset} bytes: continue there.", offset=found.offset)
-        self._check_length(found.offset + (new.size or 0), found.kept.new.length)
-        # no await follows the check of other chunks, so two chunks cannot both pass it
-        if any(chunk.new.upload == new.upload for chunk in self.chunks.values()):
-            raise UploadBusy("Wait until the other request has ended, then ask for the offset.", retry_after_seconds=1)
+        found, sets_length = _with_length(found, new.length)
+        _check_length(found.offset + (new.size or 0), found.kept.new.length)
+        self._check_free(caller, new.upload)  # no await follows, so two chunks cannot both pass this check
         chunk = Chunk(caller, new, found)
         chunk.touched_at = self.uploads.monotonic()
         self.chunks[chunk.id] = chunk
+        if sets_length:
+            try:
+                await self._set_length(caller, found)
+            except BaseException:
+                self._forget(chunk)
+                raise
         return chunk.id
 
     async def feed(self, caller: Caller, id: str, data: bytes) -> None:
         chunk = self._chunk(caller, id)
         chunk.touched_at = self.uploads.monotonic()
         part = chunk.part
-        self._check_length(chunk.offset + (0 if part is None else part.size) + len(data), chunk.length)
+        _check_length(chunk.offset + (0 if part is None else part.size) + len(data), chunk.length)
         if part is None:
             part = chunk.part = await self._begun_part(chunk)
         try:
@@ -157,9 +161,7 @@ class Resumables:
         found = await self._found(caller, upload)
         if isinstance(found, Finished):
             raise no_upload()
-        self._end_stalled(upload)
-        if any(chunk.new.upload == upload for chunk in self.chunks.values()):
-            raise UploadBusy("Stop the other request first.", retry_after_seconds=1)
+        self._check_free(caller, upload)
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None or not await file.write(partial(end_multipart, upload=upload, now=self.holdings.now_ms())):
                 raise no_upload()
@@ -213,20 +215,11 @@ class Resumables:
     def _is_ruled(self, caller: Caller) -> bool:
         return self.uploads.access.is_ruled(caller, Act.OBJECT_WRITE)
 
-    async def _with_length(self, caller: Caller, found: Progress, length: int) -> Progress:
-        """Set the length of an upload that was begun without one. Raises: InvalidInput, ObjectTooLarge."""
-        before = found.kept.new.length
-        if before == length:
-            return found
-        if before is not None or length < found.offset:
-            raise InvalidInput.at("Upload-Length", "The length of this upload is another one.")
-        self._check_length(length, MAX_RESUMABLE_BYTES)
-        kept = msgspec.structs.replace(found.kept, new=msgspec.structs.replace(found.kept.new, length=length))
+    async def _set_length(self, caller: Caller, found: Progress) -> None:
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None:
                 raise no_upload()
-            await file.write(partial(set_length, id=found.row.id, kept=kept))
-        return msgspec.structs.replace(found, kept=kept)
+            await file.write(partial(set_length, id=found.row.id, kept=found.kept))
 
     async def _begun_part(self, chunk: Chunk) -> Upload:
         """Raises: TooManyChunks, and the problems of `begin_upload`."""
@@ -273,26 +266,50 @@ class Resumables:
         if part is not None:
             await self.uploads.abort(chunk.caller, part.id)
 
-    def _check_length(self, size: int, length: int | None) -> None:
-        """Raises: ObjectTooLarge."""
-        if length is not None and size > length:
-            raise ObjectTooLarge(f"The upload has {length} bytes, and more were sent.", limit=length)
-
     def _chunk(self, caller: Caller, id: str) -> Chunk:
         chunk = self.chunks.get(id)
         if chunk is None or chunk.caller.project != caller.project:
             raise UploadNotFound("Another request continues this upload.")
         return chunk
 
-    def _end_stalled(self, upload: str) -> None:
-        """End a chunk whose client has probably lost its connection, so that it may continue with another one."""
+    def _check_free(self, caller: Caller, upload: str) -> None:
+        """Check that no other chunk of the upload arrives now. A chunk whose client has probably lost its connection is
+        ended, so that the client may continue with another one. Raises: UploadBusy, UploadNotFound.
+        """
         before = self.uploads.monotonic() - STALLED_SECONDS
-        for chunk in list(self.chunks.values()):
-            if chunk.new.upload == upload and chunk.touched_at < before:
-                self._forget(chunk)
+        for chunk in [one for one in self.chunks.values() if one.new.upload == upload]:
+            same = chunk.caller.project == caller.project
+            if not same or not _may_use(chunk.found.kept.holder, holder_of(caller)):
+                raise no_upload()
+            if chunk.touched_at >= before:
+                raise UploadBusy(
+                    "Wait until the other request has ended, then ask for the offset.", retry_after_seconds=1
+                )
+            self._forget(chunk)
 
     def _forget(self, chunk: Chunk) -> None:
         self.chunks.pop(chunk.id, None)
+
+
+def _with_length(found: Progress, length: int | None) -> tuple[Progress, bool]:
+    """Return the upload with the length that a chunk has sent, and True if its length was not known before.
+
+    Raises: InvalidInput, ObjectTooLarge.
+    """
+    before = found.kept.new.length
+    if length is None or before == length:
+        return found, False
+    if before is not None or length < found.offset:
+        raise InvalidInput.at("Upload-Length", "The length of this upload is another one.")
+    _check_length(length, MAX_RESUMABLE_BYTES)
+    kept = msgspec.structs.replace(found.kept, new=msgspec.structs.replace(found.kept.new, length=length))
+    return msgspec.structs.replace(found, kept=kept), True
+
+
+def _check_length(size: int, length: int | None) -> None:
+    """Raises: ObjectTooLarge."""
+    if length is not None and size > length:
+        raise ObjectTooLarge(f"The upload has {length} bytes, and more were sent.", limit=length)
 
 
 def _finished(found: Finished, seconds: int) -> Resumable:

@@ -27,12 +27,12 @@ from bunbase.contracts.storage import (
 )
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import ID
-from bunbase.storage.acts.access import holder_of
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.blobs.store import BlobWriter, new_blob_id
 from bunbase.storage.links import REFUSED
 from bunbase.storage.rules import HEADER_TEXT, OpenBucket
 from bunbase.storage.serving.media_types import fits, matches, sniffed, valid_type
+from bunbase.storage.shares import share_holder
 from bunbase.storage.store.multipart import UploadRow
 from bunbase.storage.store.objects import Properties
 
@@ -65,7 +65,7 @@ class Upload:
         self.types: tuple[str, ...] = ()
         self.turn = asyncio.Lock()
         self.bucket = 0  # the number of the bucket; another bucket may get its name
-        self.holder = holder_of(caller)
+        self.holder = share_holder(caller)
         self.began_at = self.touched_at = 0.0
         self.root: tuple[int, bytes]
         self.sealer: Sealer

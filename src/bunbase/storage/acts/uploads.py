@@ -94,7 +94,7 @@ class Uploads:
 
     async def begun(self, one: Upload, prepare: Callable[[Upload], Awaitable[None]]) -> str:
         """Return the id of an upload, after `prepare` has checked it and set its writer."""
-        await self.places.enter(one.caller.project, one.new.wait_seconds, lambda: self._enter(one))
+        await self.places.enter(one.caller.project, one.holder, one.new.wait_seconds, lambda: self._enter(one))
         try:
             await prepare(one)
         except BaseException:
@@ -312,17 +312,14 @@ class Uploads:
             raise DiskFull("The disk of the server is almost full. Free some space, then try again.")
 
     def _enter(self, one: Upload) -> None:
-        """Register the upload. A quarter of the places is kept for servers and members, and one user (or one
-        address, for visitors and links) has at most a quarter: so nobody can keep all others from uploading.
-
-        Raises: TooManyUploads.
-        """
-        limit = self.holdings.settings.max_uploads
+        """Register the upload, if its holder has not used up its share (`shares.py`). Raises: TooManyUploads."""
+        limit, holder = self.holdings.settings.max_uploads, one.holder
         others = [other.holder for other in self.running.values() if other.caller.project == one.caller.project]
-        share = max(1, limit // 4)
-        if one.holder and others.count(one.holder) >= share:
-            raise too_many(f"A user, or an address, may have {share} uploads at the same time; try again.", share)
-        if len(others) >= limit or (one.holder and len(others) - others.count("") >= limit - limit // 4):
+        share = holder.share(limit)
+        if others.count(holder) >= share:
+            raise too_many(f"{holder.shown} may have {share} uploads at the same time; try again.", share)
+        outsiders = sum([other.is_outsider for other in others])
+        if len(others) >= limit or (holder.is_outsider and outsiders >= limit - limit // 4):
             raise too_many(f"A project may have {limit} uploads at the same time; try again.", limit)
         one.began_at = one.touched_at = self.monotonic()
         self.running[one.id] = one

@@ -32,12 +32,20 @@ class BlobPart(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """`bytes`: the size of all objects. `upload_bytes`: the size of the parts of uploads that are not complete."""
+    """`bytes`: the size of all objects. `upload_bytes`, `upload_parts`: the size and the number of the parts of uploads
+    that are not complete.
+    """
 
     objects: int
     bytes: int
     waiting_bytes: int
     upload_bytes: int = 0
+    upload_parts: int = 0
+
+    @property
+    def taken_objects(self) -> int:
+        """The objects and parts that count to the limit of the project."""
+        return self.objects + self.upload_parts
 
     @property
     def taken_bytes(self) -> int:
@@ -84,7 +92,9 @@ def drop_blob(connection: apsw.Connection, blob: str, size: int) -> None:
 
 
 def totals(connection: apsw.Connection) -> Totals:
-    row: Any = connection.execute("SELECT objects, bytes, waiting_bytes, upload_bytes FROM totals").fetchone()
+    row: Any = connection.execute(
+        "SELECT objects, bytes, waiting_bytes, upload_bytes, upload_parts FROM totals"
+    ).fetchone()
     return Totals(*row)
 
 

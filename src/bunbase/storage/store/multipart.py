@@ -1,7 +1,7 @@
 """The rows of uploads in several parts. Each function runs in a transaction of its connection.
 
 Each part is a blob with one reference. When an upload is completed, its blobs become part of the object; when it
-ends without being completed, its blobs are released.
+ends without being completed, its blobs are released. A completed upload leaves a note in `finished_uploads`, so that the same request gets the same answer again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+from bunbase.contracts.multipart import CompletedUpload, NewMultipart
+from bunbase.contracts.object_extras import Checksum
 from bunbase.contracts.storage import TooManyUploads, UploadNotFound
+from bunbase.storage.shares import Holder
 from bunbase.storage.store.blobs import BlobPart, add_blob, refer, release
 from bunbase.storage.store.objects import ObjectRow, Properties, Quota, State, check_quota, put
 
@@ -20,6 +23,21 @@ UPLOAD: Final = "id, bucket, key, properties, owner, created"
 OF_S3: Final = "NOT (id >= 'tus-' AND id < 'tus.')"  # the others are resumable uploads (`resumable.py`)
 NO_UPLOAD: Final = "There is no such upload of this key: it was completed, aborted, or has expired."
 PART: Final = "number, blob, size, etag, checksum, created"
+MAX_FINISHED: Final = 10_000  # notes of finished uploads of each kind in a project: at most 150 MB
+
+
+class KeptMultipart(NewMultipart, frozen=True, omit_defaults=True, kw_only=True):
+    """The properties of an upload in parts. `holder`: the name of the Holder that has begun it."""
+
+    holder: str = ""
+
+
+class FinishedMultipart(msgspec.Struct, frozen=True):
+    """The note of a completed upload in parts. `bucket`, `key`: the place of the object."""
+
+    bucket: int
+    key: bytes
+    done: CompletedUpload
 
 
 class UploadRow(msgspec.Struct, frozen=True):
@@ -53,8 +71,14 @@ class Completion(msgspec.Struct, frozen=True):
     quota: Quota
 
 
-def begin_multipart(connection: apsw.Connection, row: UploadRow, most: int) -> None:
+def begin_multipart(connection: apsw.Connection, row: UploadRow, holder: Holder, most: int) -> None:
     """Add an upload. `most`: the limit of begun uploads of the project. Raises: TooManyUploads."""
+    own = f"SELECT count(*) FROM uploads WHERE {OF_S3} AND json_extract(properties, '$.holder') = ?"
+    share = holder.share(most)
+    if connection.execute(own, (holder.name,)).get >= share:
+        raise TooManyUploads(
+            f"{holder.shown} may have {share} uploads in several parts. Complete or abort some of them.", limit=share
+        )
     if connection.execute(f"SELECT count(*) FROM uploads WHERE {OF_S3}").get >= most:
         raise TooManyUploads(
             f"A project may have {most} uploads in several parts. Complete or abort some of them.", limit=most
@@ -84,8 +108,8 @@ def put_part(connection: apsw.Connection, upload: UploadRow, part: PartRow, quot
         f"INSERT INTO upload_parts (upload, {PART}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (upload.id, *msgspec.structs.astuple(part)),
     )
-    _count_parts(connection, part.size)
-    check_quota(connection, 0, part.size, quota)
+    _count_parts(connection, 1, part.size)
+    check_quota(connection, 0 if before else 1, part.size, quota)
 
 
 def parts_of_upload(connection: apsw.Connection, upload: str, after: int = 0, limit: int = -1) -> list[PartRow]:
@@ -98,7 +122,7 @@ def complete_multipart(connection: apsw.Connection, upload: UploadRow, completio
     """Make the named parts the object, and end the upload. Raises: UploadNotFound, Moved, StorageQuotaExceeded."""
     check_open(connection, upload)
     parts = parts_of_upload(connection, upload.id)
-    _count_parts(connection, -sum([part.size for part in parts]))  # first: these bytes must not count twice
+    _count_parts(connection, -len(parts), -sum([part.size for part in parts]))  # first: nothing may count twice
     owner, now, quota = completion.owner, completion.now, completion.quota
     place = (upload.bucket, upload.key)
     written = put(connection, place, completion.before, completion.new, completion.parts, owner, now, quota)
@@ -107,6 +131,42 @@ def complete_multipart(connection: apsw.Connection, upload: UploadRow, completio
         release(connection, part.blob, now)
     connection.execute("DELETE FROM uploads WHERE id = ?", (upload.id,))
     return written
+
+
+def finish_multipart(
+    connection: apsw.Connection, upload: UploadRow, completion: Completion, checksum: Checksum | None
+) -> tuple[CompletedUpload, bool]:
+    """Complete an upload, and note the answer. If another request was faster, return its answer and False.
+
+    Raises: as `complete_multipart`.
+    """
+    before = finished_multipart(connection, upload.id, upload.bucket, upload.key)
+    if before is not None:
+        return before, False
+    written = complete_multipart(connection, upload, completion)
+    done = CompletedUpload(written.etag, checksum)
+    shown = msgspec.json.encode(FinishedMultipart(upload.bucket, upload.key, done)).decode()
+    note_finished(connection, (upload.id, upload.properties, shown, written.size, completion.now), OF_S3)
+    return done, True
+
+
+def finished_multipart(connection: apsw.Connection, id: str, bucket: int, key: bytes) -> CompletedUpload | None:
+    """Return the answer to the request that completed an upload in parts of this key, or None."""
+    text: Any = connection.execute(f"SELECT object FROM finished_uploads WHERE id = ? AND {OF_S3}", (id,)).get
+    if text is None:
+        return None
+    note = msgspec.json.decode(text, type=FinishedMultipart)
+    return note.done if (note.bucket, note.key) == (bucket, key) else None
+
+
+def note_finished(connection: apsw.Connection, note: tuple[str, str, str, int, int], kind: str) -> None:
+    """Add a row to `finished_uploads`. `kind`: the condition of the ids of this kind of upload.
+
+    Of each kind, the newest MAX_FINISHED are kept, because they do not count to the limits of the project.
+    """
+    connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?, ?)", note)
+    oldest = f"SELECT id FROM finished_uploads WHERE {kind} ORDER BY finished DESC, id LIMIT -1 OFFSET ?"
+    connection.execute(f"DELETE FROM finished_uploads WHERE id IN ({oldest})", (MAX_FINISHED,))
 
 
 def end_multipart(connection: apsw.Connection, upload: str, now: int) -> bool:
@@ -154,8 +214,10 @@ def check_open(connection: apsw.Connection, upload: UploadRow) -> None:
 def _forget_part(connection: apsw.Connection, upload: str, part: PartRow, now: int) -> None:
     connection.execute("DELETE FROM upload_parts WHERE upload = ? AND number = ?", (upload, part.number))
     release(connection, part.blob, now)
-    _count_parts(connection, -part.size)
+    _count_parts(connection, -1, -part.size)
 
 
-def _count_parts(connection: apsw.Connection, size: int) -> None:
-    connection.execute("UPDATE totals SET upload_bytes = upload_bytes + ?", (size,))
+def _count_parts(connection: apsw.Connection, parts: int, size: int) -> None:
+    connection.execute(
+        "UPDATE totals SET upload_parts = upload_parts + ?, upload_bytes = upload_bytes + ?", (parts, size)
+    )

@@ -89,9 +89,10 @@ def check_quota(connection: apsw.Connection, objects: int, size: int, quota: Quo
     allowed. Raises: StorageQuotaExceeded.
     """
     now = totals(connection)
-    if objects > 0 and now.objects > quota.objects:
+    if objects > 0 and now.taken_objects > quota.objects:
         raise StorageQuotaExceeded(
-            f"A project may have {quota.objects} objects. Delete objects that are no longer needed.",
+            f"A project may have {quota.objects} objects and parts of uploads. Delete objects that are no longer "
+            "needed, and end uploads.",
             limit=quota.objects,
         )
     if size > 0 and now.taken_bytes > quota.bytes:

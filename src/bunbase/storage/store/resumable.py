@@ -21,6 +21,7 @@ from bunbase.storage.store.multipart import (
     UploadRow,
     check_open,
     complete_multipart,
+    note_finished,
     parts_of_upload,
     put_part,
 )
@@ -28,7 +29,6 @@ from bunbase.storage.store.objects import ObjectRow, Quota
 
 PREFIX: Final = "tus-"
 OURS: Final = f"id >= '{PREFIX}' AND id < 'tus.'"  # `.` follows `-`
-MAX_FINISHED: Final = 10_000  # notes of finished uploads in a project: at most 150 MB
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,7 +88,7 @@ def progress(connection: apsw.Connection, id: str) -> Progress | Finished | None
         upload = UploadRow(*row)
         kept = msgspec.json.decode(upload.properties, type=Kept)
         return Progress(upload, kept, tuple(parts_of_upload(connection, id)))
-    query = "SELECT id, properties, object, size, finished FROM finished_uploads WHERE id = ?"
+    query = f"SELECT id, properties, object, size, finished FROM finished_uploads WHERE id = ? AND {OURS}"
     done: Any = connection.execute(query, (id,)).fetchone()
     return None if done is None else Finished(*done)
 
@@ -119,15 +119,11 @@ def finish_resumable(
 ) -> Finished:
     """Make the parts the object, and note that the upload is finished. `shown`: returns the object as JSON.
 
-    Of these notes, the newest MAX_FINISHED are kept, because they do not count to the limits of the project.
-
     Raises: as `complete_multipart`.
     """
     written = complete_multipart(connection, row, completion)
     done = Finished(row.id, row.properties, shown(written), written.size, completion.now)
-    connection.execute("INSERT INTO finished_uploads VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(done))
-    oldest = "SELECT id FROM finished_uploads ORDER BY finished DESC, id LIMIT -1 OFFSET ?"
-    connection.execute(f"DELETE FROM finished_uploads WHERE id IN ({oldest})", (MAX_FINISHED,))
+    note_finished(connection, msgspec.structs.astuple(done), OURS)
     return done
 
 

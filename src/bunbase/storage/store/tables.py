@@ -20,7 +20,7 @@ import apsw
 from bunbase.pkg.sealed_sqlite.faults import FileUnreadable
 from bunbase.storage.store import change_log, variants
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 ROOT_BYTES: Final = 32
 
 UPLOADS: Final = """
@@ -47,10 +47,10 @@ CREATE TABLE upload_parts (
 """
 
 FINISHED: Final = """
-CREATE TABLE finished_uploads (            -- resumable uploads that have become objects, for a day
+CREATE TABLE finished_uploads (            -- uploads in parts that have become objects, for a day
     id TEXT PRIMARY KEY,
     properties TEXT NOT NULL,
-    object TEXT NOT NULL,                  -- JSON: contracts.stored_object.StoredObject
+    object TEXT NOT NULL,                  -- JSON: StoredObject, or FinishedMultipart (multipart.py)
     size INTEGER NOT NULL,
     finished INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -67,7 +67,8 @@ CREATE TABLE totals (                      -- one row
     bytes INTEGER NOT NULL,                -- of all objects, and each copy counts
     waiting_bytes INTEGER NOT NULL,        -- of the blobs in pending_deletes
     upload_bytes INTEGER NOT NULL DEFAULT 0, -- of the parts in upload_parts
-    variant_bytes INTEGER NOT NULL DEFAULT 0 -- of the variants of images, which have their own limit
+    variant_bytes INTEGER NOT NULL DEFAULT 0, -- of the variants of images, which have their own limit
+    upload_parts INTEGER NOT NULL DEFAULT 0  -- the number of these parts
 ) STRICT;
 CREATE TABLE buckets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,6 +129,10 @@ DROP TABLE uploads;
     2: FINISHED,
     3: change_log.TABLES,
     4: f"ALTER TABLE totals ADD COLUMN variant_bytes INTEGER NOT NULL DEFAULT 0;{variants.TABLES}",
+    5: """
+ALTER TABLE totals ADD COLUMN upload_parts INTEGER NOT NULL DEFAULT 0;
+UPDATE totals SET upload_parts = (SELECT count(*) FROM upload_parts);
+""",
 }
 
 

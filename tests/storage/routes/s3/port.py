@@ -62,14 +62,21 @@ class Port:
         self.door = door
         self.service = service
         self.loop = asyncio.get_running_loop()
+        self.clients: dict[tuple[Any, ...], Any] = {}
 
     def wait(self, call: Coroutine[Any, Any, T]) -> T:
         """Return the result of a call of the service, from the thread of the tests."""
         return asyncio.run_coroutine_threadsafe(call, self.loop).result(30)
 
     def client(self, holder: S3Holder = WRITER, **config: Any) -> Any:
-        """Return a client of boto3."""
-        style = config.pop("style", "path")
+        """Return a client of boto3. Equal clients are shared, because making one takes 30 ms."""
+        wanted = holder, tuple(sorted(config.items()))
+        if wanted not in self.clients:
+            self.clients[wanted] = self.new_client(holder, **config)
+        return self.clients[wanted]
+
+    def new_client(self, holder: S3Holder = WRITER, style: str = "path", **config: Any) -> Any:
+        """Return a client that the test may change."""
         return boto3.client(
             "s3",
             endpoint_url=self.url,

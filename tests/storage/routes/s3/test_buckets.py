@@ -84,9 +84,46 @@ def test_pages_of_allowed_origins_may_use_presigned_urls(port: Port, bucket: str
     ):
         assert httpx.options(url, headers=asked | change).status_code == 403
     assert httpx.options(f"{port.url}/{bucket}/a", headers=asked).status_code == 403
+    assert httpx.options(url, headers={"origin": "https://app.example.com"}).status_code == 400
+    assert httpx.options(url, headers=asked | {"access-control-request-method": "PATCH"}).status_code == 400
     assert client.get_bucket_cors(Bucket=bucket)["CORSRules"] == CORS["CORSRules"]
     client.delete_bucket_cors(Bucket=bucket)
     assert refused(client.get_bucket_cors, Bucket=bucket) == (404, "NoSuchCORSConfiguration")
+
+
+def test_a_preflight_is_decided_by_the_rules_alone_also_with_a_signature(port: Port, bucket: str) -> None:
+    port.client().put_bucket_cors(Bucket=bucket, CORSConfiguration=CORS)
+    asked = {"origin": "https://app.example.com", "access-control-request-method": "PUT"}
+
+    for authorization in ("", "AWS4-HMAC-SHA256 Credential=BBAKWRITER/20200101/eu/s3/aws4_request, Signature=0"):
+        answer = signed(port, "OPTIONS", f"/{bucket}/a", b"", **asked)
+        if authorization:
+            answer = httpx.options(f"{port.url}/{bucket}/a", headers=asked | {"authorization": authorization})
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+    refusal = signed(port, "OPTIONS", f"/{bucket}/a", b"", **asked | {"origin": "https://evil"})
+    assert refusal.status_code == 403
+    for element in (b"<Code>AccessForbidden</Code>", b"<Method>PUT</Method>", b"<ResourceType>OBJECT</ResourceType>"):
+        assert element in refusal.content
+    unknown = httpx.options(f"{port.url}/{bucket}/a", headers=asked | {"authorization": "AWS4 Credential=BBAKNONE/x"})
+    assert unknown.status_code == 403
+
+
+def test_a_page_reads_errors_and_unchanged_answers_too(port: Port, bucket: str) -> None:
+    client = port.client()
+    client.put_bucket_cors(Bucket=bucket, CORSConfiguration=CORS)
+    client.put_object(Bucket=bucket, Key="a", Body=b"x")
+    page, origin = {"origin": "https://app.example.com"}, "access-control-allow-origin"
+
+    missing = signed(port, "GET", f"/{bucket}/missing", b"", **page)
+    unchanged = signed(port, "GET", f"/{bucket}/a", b"", **page | {"if-none-match": "*"})
+
+    assert [(one.status_code, one.headers.get(origin)) for one in (missing, unchanged)] == [
+        (404, page["origin"]),
+        (304, page["origin"]),
+    ]
+    unsigned = httpx.get(f"{port.url}/{bucket}/a", headers=page)
+    assert (unsigned.status_code, unsigned.headers.get(origin)) == (403, None)
 
 
 def test_every_other_operation_is_not_implemented(port: Port, bucket: str) -> None:

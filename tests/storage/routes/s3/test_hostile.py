@@ -15,7 +15,10 @@ from botocore.credentials import Credentials
 
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.resumable import NewResumable
+from bunbase.contracts.s3_credentials import S3Holder
 from bunbase.contracts.storage import BucketChanges, CorsRule, InvalidBucket
+from bunbase.pkg.errors import Unreachable
+from bunbase.storage.routes.s3 import app
 from tests.storage.routes.s3.answers import refused
 from tests.storage.routes.s3.port import SECRET, WRITER, Port
 from tests.storage.routes.s3.raw import Raw, signed, signed_head
@@ -116,7 +119,7 @@ def test_a_preflight_does_not_tell_which_buckets_exist(port: Port, bucket: str) 
     def asked(name: str) -> tuple[int, bool]:
         url = f"{port.url}/{name}/a?X-Amz-Credential={WRITER.access_key_id}"
         answer = httpx.options(url, headers=headers)
-        return answer.status_code, b"<Code>AccessDenied</Code>" in answer.content
+        return answer.status_code, b"<Code>AccessForbidden</Code>" in answer.content
 
     assert asked("no-such-bucket") == asked(bucket) == (403, True)
 
@@ -143,6 +146,42 @@ def test_a_credential_that_is_deleted_during_an_upload_writes_nothing(
     assert b"InvalidAccessKeyId" in answer
     assert refused(client.head_object, Bucket=bucket, Key="a")[0] == 404
     assert "Parts" not in client.list_parts(Bucket=bucket, Key="a", UploadId=id)
+
+
+def test_a_credential_that_is_deleted_during_a_download_gets_no_more_bytes(
+    port: Port, bucket: str, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 24 << 20  # more than the buffers of the two sockets hold
+    port.client().put_object(Bucket=bucket, Key="a", Body=bytes(size))
+    monkeypatch.setattr(app, "CHECK_SECONDS", 0.0)
+    raw.send(signed_head(port, "GET", f"/{bucket}/a", hashlib.sha256(b"").hexdigest()))
+    assert b" 200 " in raw.socket.recv(1000)
+    left = {id: one for id, one in port.door.holders.items() if id != WRITER.access_key_id}
+    with monkeypatch.context() as deleted:
+        deleted.setattr(port.door, "holders", left)
+        received = 0
+        while piece := raw.socket.recv(1 << 20):
+            received += len(piece)
+
+    assert received < size
+
+
+def test_a_download_goes_on_while_the_credential_cannot_be_looked_up(
+    port: Port, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port.client().put_object(Bucket=bucket, Key="a", Body=bytes(3 << 20))
+    monkeypatch.setattr(app, "CHECK_SECONDS", 0.0)
+    asked, holder = [], port.door.holder
+
+    async def unreachable_later(access_key_id: str, address: str) -> S3Holder:
+        asked.append(access_key_id)
+        if len(asked) > 1:
+            raise Unreachable("Platform does not answer.")
+        return await holder(access_key_id, address)
+
+    monkeypatch.setattr(port.door, "holder", unreachable_later)
+    assert port.client().get_object(Bucket=bucket, Key="a")["Body"].read() == bytes(3 << 20)
+    assert len(asked) > 2
 
 
 def test_the_port_does_not_reach_resumable_uploads(port: Port, bucket: str) -> None:

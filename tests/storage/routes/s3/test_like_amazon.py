@@ -49,7 +49,7 @@ def test_tags_in_the_header_may_have_no_value_and_are_listed_by_their_keys(port:
 
 
 def test_a_body_of_unknown_length_is_stored(port: Port, bucket: str) -> None:
-    client = port.client()
+    client = port.new_client()
     client.meta.events.register("before-sign.s3.PutObject", _without_length)
 
     client.put_object(Bucket=bucket, Key="a", Body=b"hello")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -59,7 +60,25 @@ def test_parts_become_one_object_also_if_the_request_is_repeated(port: Port, buc
     client.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
     client.delete_object(Bucket=bucket, Key="k")
     assert client.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"".join(PARTS)
-    assert refused(client.complete_multipart_upload, **completing(bucket, id, named)) == (404, "NoSuchUpload")
+    assert client.complete_multipart_upload(**completing(bucket, id, named))["ETag"] == first["ETag"]
+    assert refused(client.head_object, Bucket=bucket, Key="k")[0] == 404  # a repeated request writes nothing
+    other = completing(bucket, id, named, "other")
+    assert refused(client.complete_multipart_upload, **other) == (404, "NoSuchUpload")
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("condition", [{}, {"IfNoneMatch": "*"}])
+def test_two_requests_that_complete_an_upload_at_once_get_the_same_answer(
+    port: Port, bucket: str, condition: dict[str, str]
+) -> None:
+    client = port.client(max_pool_connections=8)
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(5):
+            id, named = uploaded(port, bucket, f"k{number}", ChecksumAlgorithm="CRC32")
+            asked = completing(bucket, id, named, f"k{number}") | condition
+            done = list(pool.map(lambda _, asked=asked: client.complete_multipart_upload(**asked), range(8)))
+
+            assert len({(one["ETag"], one["ChecksumCRC32"]) for one in done}) == 1
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -11,8 +11,9 @@ The life of one request:
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -37,8 +38,10 @@ from bunbase.storage.routes.s3.operations import Level, Operation, operation_of
 log = logger("storage")
 
 SILENCE_SECONDS: Final = 60.0
+CHECK_SECONDS: Final = 30.0  # a download that takes longer checks its credential again and again
 UNKNOWN: Final = "unknown"  # the name of a request that was refused before its operation was known
 NO_BODY: Final = (204, 304)
+NAMED_KEY: Final = re.compile(r"\bCredential=([A-Za-z0-9_]{1,64})/")
 
 Handler = Callable[[S3Call], Awaitable[Answer]]
 HANDLERS: Final[dict[str, Handler]] = {
@@ -90,6 +93,7 @@ class S3App:
         if scope["type"] != "http":
             return
         request_id, started, name = new_id("req"), time.perf_counter(), UNKNOWN
+        call: S3Call | None = None
         context.request_id.set(request_id)
         headers = _headers(scope)
         try:
@@ -98,14 +102,15 @@ class S3App:
             bucket, key, query = self._place(scope, headers)
             level = Level.OBJECT if key else Level.BUCKET if bucket else Level.SERVICE
             if scope["method"] == "OPTIONS":
-                answer = await self._preflight(scope, bucket, query, headers)
+                answer = await self._preflight(scope, level, bucket, query, headers)
                 name = "preflight"
             else:
                 call = await self._call(scope, receive, bucket, key, query, headers)
                 operation = operation_of(level, scope["method"], call.parameters, call.headers)
                 name = operation.name
                 answer = await self._answered(operation, call)
-                await self._share(call, answer)
+                if answer.pieces is not None:
+                    answer.pieces = checked(answer.pieces, call)
             code = "OK"
         except (S3Error, Problem) as problem:
             if isinstance(problem, ClientGone):
@@ -117,6 +122,8 @@ class S3App:
             log.exception("a request to the S3 port failed", operation=name)
             error = S3Error("InternalError", "We encountered an internal error. Please try again.")
             answer, code = _refused(error, scope, request_id), error.code
+        if call is not None:
+            await self._share(call, answer)
         metrics.s3_requests.labels(name, code).inc()
         seconds = round((time.perf_counter() - started) * 1000, 2)
         log.info(f"s3 {name}", status=answer.status, code=code, ms=seconds)
@@ -162,6 +169,7 @@ class S3App:
             agent=agent,
             key=holder.access_key_id,
             scopes=(holder.access,),
+            buckets=holder.buckets,
         )
         path = raw.decode("ascii", "replace")
         return S3Call(
@@ -207,24 +215,58 @@ class S3App:
         finally:
             await self.door.end_act(entry, status)
 
-    async def _preflight(self, scope: Any, bucket: str, query: dict[str, str], headers: dict[str, str]) -> Answer:
+    async def _preflight(
+        self, scope: Any, level: Level, bucket: str, query: dict[str, str], headers: dict[str, str]
+    ) -> Answer:
         """Answer a browser that asks whether a page may use a presigned URL: its access key id names the project."""
-        access_key = query.get("X-Amz-Credential", "").partition("/")[0]
-        holder = await self.door.holder(access_key, self.door.address(scope)) if access_key else None
-        if holder is None or not bucket or (holder.buckets and bucket not in holder.buckets):
-            raise cors.refused()
+        cors.check_preflight(headers)
+        found = NAMED_KEY.search(headers.get("authorization", ""))
+        access_key = query.get("X-Amz-Credential", "").partition("/")[0] or (found[1] if found else "")
+        if not access_key:
+            raise cors.refused(headers, level, cors.UNNAMED)
+        refused = cors.refused(headers, level, "CORS is not enabled for this bucket.")
+        holder = await self.door.holder(access_key, self.door.address(scope))
+        if not bucket or (holder.buckets and bucket not in holder.buckets):
+            raise refused
         caller = Caller(CallerKind.SECRET, project=holder.project, key=holder.access_key_id, scopes=(holder.access,))
         try:
-            found = await self.storage.bucket(caller, bucket)
+            rules = (await self.storage.bucket(caller, bucket)).cors
         except BucketNotFound:  # the request is not signed, so it must not tell which buckets exist
-            raise cors.refused() from None
-        return cors.preflight(found.cors, headers)
+            raise refused from None
+        return cors.preflight(rules, headers, level)
 
     async def _share(self, call: S3Call, answer: Answer) -> None:
-        """Add the headers that let a page read the answer, if the bucket has a rule for its origin."""
-        if "origin" in call.headers and call.bucket and answer.status < 300:
+        """Add the headers that let a page read the answer, if the bucket has a rule for its origin. A page also reads
+        errors, if the request was signed correctly. Never raises.
+        """
+        if "origin" not in call.headers or not call.bucket or not call.may_use(call.bucket):
+            return
+        try:
             rules = (await self.storage.bucket(call.caller, call.bucket)).cors
-            answer.headers.update(cors.shared(rules, call.headers["origin"], call.method))
+        except Problem:
+            return
+        answer.headers.update(cors.shared(rules, call.headers["origin"], call.method))
+
+
+async def checked(pieces: AsyncIterator[bytes], call: S3Call) -> AsyncIterator[bytes]:
+    """Yield the bytes of a download, and check the credential every CHECK_SECONDS, as an upload does at its end.
+
+    A download goes on while the credential cannot be looked up. Raises: InvalidKey, S3Error.
+    """
+    due = time.monotonic() + CHECK_SECONDS
+    try:
+        async for piece in pieces:
+            if time.monotonic() >= due:
+                try:
+                    await call.check_again()
+                except Problem as problem:
+                    if problem.status < 500 and problem.status != 429:
+                        raise
+                due = time.monotonic() + CHECK_SECONDS
+            yield piece
+    finally:
+        source: Any = pieces
+        await source.aclose()
 
 
 def _headers(scope: Any) -> dict[str, str]:
@@ -266,7 +308,7 @@ async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
             async for piece in answer.pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b"" if head else answer.body})
-    except Problem as problem:
+    except (Problem, S3Error) as problem:
         log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes
     finally:
         if answer.pieces is not None:

@@ -78,9 +78,13 @@ class S3Call(msgspec.Struct, frozen=True):
         """The id of the project, which owns all of its buckets and objects."""
         return self.holder.project
 
+    def may_use(self, bucket: str) -> bool:
+        """Return True if the credential may use this bucket."""
+        return not self.holder.buckets or bucket in self.holder.buckets
+
     def check_bucket(self, name: str) -> None:
         """Raises: S3Error (AccessDenied) if the credential may not use this bucket."""
-        if self.holder.buckets and name not in self.holder.buckets:
+        if not self.may_use(name):
             raise S3Error("AccessDenied", "This credential may not use this bucket.")
 
     def number(self, name: str, default: int, most: int) -> int:
