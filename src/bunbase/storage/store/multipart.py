@@ -1,7 +1,8 @@
 """The rows of uploads in several parts. Each function runs in a transaction of its connection.
 
 Each part is a blob with one reference. When an upload is completed, its blobs become part of the object; when it
-ends without being completed, its blobs are released. A completed upload leaves a note in `finished_uploads`, so that the same request gets the same answer again.
+ends without being completed, its blobs are released. A completed upload leaves a note in `finished_uploads`, so that
+the same request gets the same answer again.
 """
 
 from __future__ import annotations

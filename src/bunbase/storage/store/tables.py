@@ -140,7 +140,7 @@ def create_tables(connection: apsw.Connection) -> None:
     """Create the tables of a new file, and its first root key."""
     with connection:
         connection.execute(TABLES)
-        connection.execute("INSERT INTO totals VALUES (0, 0, 0, 0, 0)")
+        connection.execute("INSERT INTO totals (objects, bytes, waiting_bytes) VALUES (0, 0, 0)")
         connection.execute("INSERT INTO roots (id, key) VALUES (1, ?)", (os.urandom(ROOT_BYTES),))
         connection.pragma("user_version", FORMAT)
 
