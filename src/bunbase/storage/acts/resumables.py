@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.resumable import (
     MAX_CHUNKS,
     MAX_RESUMABLE_BYTES,
@@ -36,7 +36,7 @@ from bunbase.contracts.storage import (
     UploadNotFound,
 )
 from bunbase.contracts.stored_object import StoredObject
-from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.errors import Problem
 from bunbase.storage.acts.access import holder_of, owner_of
 from bunbase.storage.acts.completing import Completing, conditions_of
 from bunbase.storage.acts.sweeping import Sweeping
@@ -49,6 +49,7 @@ from bunbase.storage.store.blobs import Totals, totals
 from bunbase.storage.store.multipart import PartRow, UploadRow, end_multipart
 from bunbase.storage.store.resumable import (
     PREFIX,
+    VISITOR,
     Finished,
     Kept,
     Progress,
@@ -95,7 +96,7 @@ class Resumables:
         one = Upload(caller, Place(new.bucket, new.key), key, plain, self._is_ruled(caller))
         one.most = MAX_RESUMABLE_BYTES
         await self.uploads.check(one)
-        kept, id = Kept(new, holder_of(caller)), PREFIX + secrets.token_urlsafe(24)
+        kept, id = Kept(new, holder_of(caller), _identity(caller)), PREFIX + secrets.token_urlsafe(24)
         properties, now = msgspec.json.encode(kept).decode(), self.holdings.now_ms()
         async with self.holdings.bucket_of(caller.project, new.bucket) as (file, bucket):
             row = UploadRow(id, bucket.id, key, properties, owner_of(caller), now)
@@ -200,7 +201,7 @@ class Resumables:
         kept = found.kept if isinstance(found, Progress) else msgspec.json.decode(found.properties, type=Kept)
         last = found.touched if isinstance(found, Progress) else found.finished
         if (
-            not _may_use(kept.holder, holder_of(caller))
+            not _may_use(caller, kept)
             or last + self.holdings.settings.resumable_seconds * 1000 < self.holdings.now_ms()
         ):
             raise no_upload()
@@ -215,18 +216,14 @@ class Resumables:
 
     async def _with_length(self, caller: Caller, found: Progress, length: int) -> Progress:
         """Set the length of an upload that was begun without one. Raises: InvalidInput, ObjectTooLarge."""
-        before = found.kept.new.length
-        if before == length:
+        if found.kept.new.length == length:
             return found
-        if before is not None or length < found.offset:
-            raise InvalidInput.at("Upload-Length", "The length of this upload is another one.")
         self._check_length(length, MAX_RESUMABLE_BYTES)
-        kept = msgspec.structs.replace(found.kept, new=msgspec.structs.replace(found.kept.new, length=length))
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None:
                 raise no_upload()
-            await file.write(partial(set_length, id=found.row.id, kept=kept))
-        return msgspec.structs.replace(found, kept=kept)
+            now: Progress = await file.write(partial(set_length, id=found.row.id, length=length))
+            return now
 
     async def _begun_part(self, chunk: Chunk) -> Upload:
         """Raises: TooManyChunks, and the problems of `begin_upload`."""
@@ -301,7 +298,18 @@ def _finished(found: Finished, seconds: int) -> Resumable:
     return Resumable(found.id, new.bucket, new.key, found.size, found.size, True, expires, new.sent, shown)
 
 
-def _may_use(holder: str, caller: str) -> bool:
-    """True if a caller may continue an upload. A visitor's address may change, and the id of an upload is secret."""
-    address = "address "
-    return not caller or holder == caller or (holder.startswith(address) and caller.startswith(address))
+def _identity(caller: Caller) -> str:
+    """Return the user to whom the uploads of a caller belong, VISITOR, or "" for servers and members."""
+    if caller.kind in (CallerKind.SECRET, CallerKind.DEVELOPER):
+        return ""
+    return VISITOR if caller.user is None else caller.user.uid
+
+
+def _may_use(caller: Caller, kept: Kept) -> bool:
+    """True if a caller may see and continue an upload: servers and members all, others their own.
+
+    A server that acts as a user has the rights of this user. A visitor's address may change, and the id of an upload is
+    secret.
+    """
+    mine, earlier = _identity(caller), VISITOR if kept.holder.startswith("address ") else kept.holder
+    return not mine or mine == (kept.owner or earlier)
