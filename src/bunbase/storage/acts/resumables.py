@@ -152,7 +152,10 @@ class Resumables:
             await self._store_part(chunk)
         finally:
             self._forget(chunk)
-        return await self.get(caller, chunk.new.upload)
+        if whole:
+            return await self.get(caller, chunk.new.upload)
+        # a request that was broken off or refused at its end must not complete the upload: the next one does
+        return self._shown(await self._found(caller, chunk.new.upload))
 
     async def end(self, caller: Caller, upload: str) -> None:
         found = await self._found(caller, upload)
@@ -175,13 +178,9 @@ class Resumables:
 
     async def _state(self, caller: Caller, found: Progress | Finished) -> Resumable:
         """Return the state of an upload, which is completed first if all its bytes are there."""
-        if isinstance(found, Finished):
-            return _finished(found, self.holdings.settings.resumable_seconds)
-        new, expires = found.kept.new, time_of(found.touched + self.holdings.settings.resumable_seconds * 1000)
-        state = Resumable(found.row.id, new.bucket, new.key, found.offset, new.length, False, expires, new.sent)
-        busy = any(chunk.new.upload == found.row.id for chunk in self.chunks.values())
-        if found.offset != new.length or busy:
-            return state
+        busy = isinstance(found, Progress) and any(one.new.upload == found.row.id for one in self.chunks.values())
+        if isinstance(found, Finished) or found.offset != found.kept.new.length or busy:
+            return self._shown(found)
         try:
             finished = await self.completing.complete(caller, self._is_ruled(caller), found)
         except Problem:
@@ -191,6 +190,13 @@ class Resumables:
             finished = now  # another request has completed the upload meanwhile
         self.sweeping.note(caller.project)
         return _finished(finished, self.holdings.settings.resumable_seconds)
+
+    def _shown(self, found: Progress | Finished) -> Resumable:
+        seconds = self.holdings.settings.resumable_seconds
+        if isinstance(found, Finished):
+            return _finished(found, seconds)
+        new, expires = found.kept.new, time_of(found.touched + seconds * 1000)
+        return Resumable(found.row.id, new.bucket, new.key, found.offset, new.length, False, expires, new.sent)
 
     async def _found(self, caller: Caller, upload: str) -> Progress | Finished:
         """Raises: UploadNotFound if the upload has expired, or if the caller has not begun it."""
