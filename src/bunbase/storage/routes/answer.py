@@ -16,7 +16,18 @@ from bunbase.storage.serving.headers import download_headers
 
 log = logger("storage")
 
+SLICE_BYTES: Final = 64 << 10  # the limit of uvicorn for bytes that wait for a client
 WITHOUT_BODY: Final = (304,)
+
+
+async def send_piece(send: Any, data: bytes) -> None:
+    """Send a piece of a download in slices, each of which waits until the client has read most of the slice before.
+
+    A piece that is sent at once waits in the buffer of the connection, beside the piece that is read next. So each of
+    1,500 clients that read nothing cost the server 1.6 MB.
+    """
+    for at in range(0, len(data), SLICE_BYTES):
+        await send({"type": "http.response.body", "body": data[at : at + SLICE_BYTES], "more_body": True})
 
 
 def written_answer(written: WrittenObject) -> Response[bytes]:
@@ -51,7 +62,7 @@ class ObjectAnswer(Response[None]):
             if self.opened.status not in WITHOUT_BODY:
                 async for part in self.parts:
                     if isinstance(part, Piece):
-                        await send({"type": "http.response.body", "body": part.data, "more_body": True})
+                        await send_piece(send, part.data)
             await send({"type": "http.response.body", "body": b""})
         except Problem as problem:
             log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes

@@ -29,6 +29,7 @@ from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import parse, verify
 from bunbase.pkg.s3.uri import bucket_and_key, parameters, query_pairs
 from bunbase.pkg.s3.xml import error_document
+from bunbase.storage.routes.answer import send_piece
 from bunbase.storage.routes.s3 import buckets, copying, cors, details, listing, multipart, objects
 from bunbase.storage.routes.s3.answer import XML, Answer, error_of
 from bunbase.storage.routes.s3.call import BUCKET_NAME, S3Call, check_headers, checked_key, with_moved_headers
@@ -264,7 +265,7 @@ async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
         if answer.pieces is not None and not head:
             async for piece in answer.pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send_piece(send, piece)
         await send({"type": "http.response.body", "body": b"" if head else answer.body})
     except Problem as problem:
         log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes
