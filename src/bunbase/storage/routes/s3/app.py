@@ -121,7 +121,7 @@ class S3App:
         metrics.s3_requests.labels(name, code).inc()
         seconds = round((time.perf_counter() - started) * 1000, 2)
         log.info(f"s3 {name}", status=answer.status, code=code, ms=seconds)
-        await _send(answer, scope["method"] == "HEAD", request_id, send)
+        await _send(answer, scope, request_id, send)
 
     def _place(self, scope: Any, headers: dict[str, str]) -> tuple[str, str, dict[str, str]]:
         """Return the bucket, the key and the parameters. Raises: S3Error."""
@@ -250,7 +250,8 @@ def _refused(error: S3Error, scope: Any, request_id: str) -> Answer:
     return Answer(error.status, headers, error_document(error, path, request_id))
 
 
-async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
+async def _send(answer: Answer, scope: Any, request_id: str, send: Any) -> None:
+    head = scope["method"] == "HEAD"
     headers = {
         "x-amz-request-id": request_id,
         "x-content-type-options": "nosniff",
@@ -265,8 +266,10 @@ async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
         if answer.pieces is not None and not head:
             async for piece in answer.pieces:
-                await send_piece(send, piece)
+                await send_piece(scope, send, piece)
         await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    except ClientGone:
+        pass
     except Problem as problem:
         log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes
     finally:
