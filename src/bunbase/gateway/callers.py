@@ -26,6 +26,7 @@ request with missing credentials and an invalid body gets 401, not 400.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +41,7 @@ from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.acting import acting_as, check_takes
 from bunbase.gateway.audit.policy import refined
+from bunbase.gateway.checking_again import check_again
 from bunbase.gateway.clients import caller_of
 from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, WANTED, Noted
 from bunbase.gateway.cookie_mode import SIGN_INS
@@ -63,7 +65,7 @@ from bunbase.gateway.origins import check_origin, is_form_of_page
 from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import InvalidInput, Unauthenticated
-from bunbase.pkg.http import HOST_SLUG
+from bunbase.pkg.http import CHECK_AGAIN, HOST_SLUG
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.own_cookies import own_cookie
 
@@ -131,9 +133,21 @@ class Callers:
             if caller.limits is not None and name != "listener":
                 check_scopes(caller, request.method, request.scope["path_template"])
             if taken:
-                asked = sent_once(request.headers, AS_HEADER)
-                request.scope["state"][ACTOR] = caller
-                request.scope["state"][CALLER] = await acting_as(self.identity, caller, taken, asked)
+                await self._act_as(request, caller, taken)
+
+            async def identify(name: str = name, taken: Act | None = taken) -> Caller:
+                found = await self.kinds[name](request)
+                return await self._act_as(request, found, taken) if taken else found
+
+            request.scope["state"][CHECK_AGAIN] = partial(check_again, self.identity, request.scope["state"], identify)
+
+    async def _act_as(self, request: AnyRequest, caller: Caller, act: Act) -> Caller:
+        """Return the Caller that acts as a user, and store both in the request's state. Raises: as `acting_as`."""
+        asked, state = sent_once(request.headers, AS_HEADER), request.scope["state"]
+        state[ACTOR] = caller
+        acting: Caller = await acting_as(self.identity, caller, act, asked)
+        state[CALLER] = acting
+        return acting
 
     async def _check_proof(self, caller: Caller) -> None:
         """Check that the user of a session has recently reauthenticated.

@@ -80,6 +80,9 @@ class Exchange(RequestResponseCycle):
     def limit_kernel_buffer(self, bytes: int) -> None:
         limit_kernel_buffer(self.protocol.transport, bytes)
 
+    def client_left(self) -> bool:
+        return bool(self.disconnected) or self.protocol.transport.is_closing()
+
     def when_stopping(self, act: Callable[[], None]) -> None:
         self.on_stop = self.protocol.on_stop = act
         if self.protocol.stopping:

@@ -28,6 +28,9 @@ class Incoming(Protocol):
     def limit_kernel_buffer(self, bytes: int) -> None:
         """Let the kernel hold at most `bytes` that it has not sent yet. The limit lasts until the connection ends."""
 
+    def client_left(self) -> bool:
+        """True if the connection has ended. Then `send` does nothing, so a long answer must ask this itself."""
+
     def when_stopping(self, act: Callable[[], None]) -> None:
         """Call `act` when the server stops, if the answer is not complete by then. If the server is already stopping,
         call `act` at once.
@@ -51,6 +54,9 @@ class _Unbound:
 
     def limit_kernel_buffer(self, bytes: int) -> None:
         pass
+
+    def client_left(self) -> bool:
+        return False
 
     def when_stopping(self, act: Callable[[], None]) -> None:
         pass

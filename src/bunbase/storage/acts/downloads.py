@@ -55,7 +55,8 @@ from bunbase.storage.usage import FileMeter
 log = logger("storage")
 
 CHECK_SECONDS: Final = 30.0
-PIECE_CHUNKS: Final = 8  # 512 KiB of content in memory, and as much of the sealed bytes
+# 256 KiB of content in memory, also while the client does not read; while it is read, as much of the sealed bytes.
+PIECE_CHUNKS: Final = 4
 INLINE_BYTES: Final = 64 << 10  # decrypting this much takes 5 µs to 50 µs; more is done in a thread
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.resumable import (
     MAX_CHUNKS,
     MAX_RESUMABLE_BYTES,
@@ -49,6 +49,7 @@ from bunbase.storage.store.blobs import Totals, totals
 from bunbase.storage.store.multipart import PartRow, UploadRow, end_multipart
 from bunbase.storage.store.resumable import (
     PREFIX,
+    VISITOR,
     Finished,
     Kept,
     Progress,
@@ -95,7 +96,7 @@ class Resumables:
         one = Upload(caller, Place(new.bucket, new.key), key, plain, self._is_ruled(caller))
         one.most = MAX_RESUMABLE_BYTES
         await self.uploads.check(one)
-        kept, id = Kept(new, holder_of(caller)), PREFIX + secrets.token_urlsafe(24)
+        kept, id = Kept(new, holder_of(caller), _identity(caller)), PREFIX + secrets.token_urlsafe(24)
         properties, now = msgspec.json.encode(kept).decode(), self.holdings.now_ms()
         async with self.holdings.bucket_of(caller.project, new.bucket) as (file, bucket):
             row = UploadRow(id, bucket.id, key, properties, owner_of(caller), now)
@@ -120,9 +121,9 @@ class Resumables:
         chunk = Chunk(caller, new, found)
         chunk.touched_at = self.uploads.monotonic()
         self.chunks[chunk.id] = chunk
-        if sets_length:
+        if sets_length and new.length is not None:
             try:
-                await self._set_length(caller, found)
+                await self._set_length(caller, found.row.id, new.length)
             except BaseException:
                 self._forget(chunk)
                 raise
@@ -155,7 +156,10 @@ class Resumables:
             await self._store_part(chunk)
         finally:
             self._forget(chunk)
-        return await self.get(caller, chunk.new.upload)
+        if whole:
+            return await self.get(caller, chunk.new.upload)
+        # a request that was broken off or refused at its end must not complete the upload: the next one does
+        return self._shown(await self._found(caller, chunk.new.upload))
 
     async def end(self, caller: Caller, upload: str) -> None:
         found = await self._found(caller, upload)
@@ -176,13 +180,9 @@ class Resumables:
 
     async def _state(self, caller: Caller, found: Progress | Finished) -> Resumable:
         """Return the state of an upload, which is completed first if all its bytes are there."""
-        if isinstance(found, Finished):
-            return _finished(found, self.holdings.settings.resumable_seconds)
-        new, expires = found.kept.new, time_of(found.touched + self.holdings.settings.resumable_seconds * 1000)
-        state = Resumable(found.row.id, new.bucket, new.key, found.offset, new.length, False, expires, new.sent)
-        busy = any(chunk.new.upload == found.row.id for chunk in self.chunks.values())
-        if found.offset != new.length or busy:
-            return state
+        busy = isinstance(found, Progress) and any(one.new.upload == found.row.id for one in self.chunks.values())
+        if isinstance(found, Finished) or found.offset != found.kept.new.length or busy:
+            return self._shown(found)
         try:
             finished = await self.completing.complete(caller, self._is_ruled(caller), found)
         except Problem:
@@ -193,6 +193,13 @@ class Resumables:
         self.sweeping.note(caller.project)
         return _finished(finished, self.holdings.settings.resumable_seconds)
 
+    def _shown(self, found: Progress | Finished) -> Resumable:
+        seconds = self.holdings.settings.resumable_seconds
+        if isinstance(found, Finished):
+            return _finished(found, seconds)
+        new, expires = found.kept.new, time_of(found.touched + seconds * 1000)
+        return Resumable(found.row.id, new.bucket, new.key, found.offset, new.length, False, expires, new.sent)
+
     async def _found(self, caller: Caller, upload: str) -> Progress | Finished:
         """Raises: UploadNotFound if the upload has expired, or if the caller has not begun it."""
         self._is_ruled(caller)
@@ -202,7 +209,7 @@ class Resumables:
         kept = found.kept if isinstance(found, Progress) else msgspec.json.decode(found.properties, type=Kept)
         last = found.touched if isinstance(found, Progress) else found.finished
         if (
-            not _may_use(kept.holder, holder_of(caller))
+            not _may_use(caller, kept)
             or last + self.holdings.settings.resumable_seconds * 1000 < self.holdings.now_ms()
         ):
             raise no_upload()
@@ -215,11 +222,11 @@ class Resumables:
     def _is_ruled(self, caller: Caller) -> bool:
         return self.uploads.access.is_ruled(caller, Act.OBJECT_WRITE)
 
-    async def _set_length(self, caller: Caller, found: Progress) -> None:
+    async def _set_length(self, caller: Caller, upload: str, length: int) -> None:
         async with self.holdings.files.using(caller.project, create=False) as file:
             if file is None:
                 raise no_upload()
-            await file.write(partial(set_length, id=found.row.id, kept=found.kept))
+            await file.write(partial(set_length, id=upload, length=length))
 
     async def _begun_part(self, chunk: Chunk) -> Upload:
         """Raises: TooManyChunks, and the problems of `begin_upload`."""
@@ -279,7 +286,7 @@ class Resumables:
         before = self.uploads.monotonic() - STALLED_SECONDS
         for chunk in [one for one in self.chunks.values() if one.new.upload == upload]:
             same = chunk.caller.project == caller.project
-            if not same or not _may_use(chunk.found.kept.holder, holder_of(caller)):
+            if not same or not _may_use(caller, chunk.found.kept):
                 raise no_upload()
             if chunk.touched_at >= before:
                 raise UploadBusy(
@@ -318,7 +325,18 @@ def _finished(found: Finished, seconds: int) -> Resumable:
     return Resumable(found.id, new.bucket, new.key, found.size, found.size, True, expires, new.sent, shown)
 
 
-def _may_use(holder: str, caller: str) -> bool:
-    """True if a caller may continue an upload. A visitor's address may change, and the id of an upload is secret."""
-    address = "address "
-    return not caller or holder == caller or (holder.startswith(address) and caller.startswith(address))
+def _identity(caller: Caller) -> str:
+    """Return the user to whom the uploads of a caller belong, VISITOR, or "" for servers and members."""
+    if caller.kind in (CallerKind.SECRET, CallerKind.DEVELOPER):
+        return ""
+    return VISITOR if caller.user is None else caller.user.uid
+
+
+def _may_use(caller: Caller, kept: Kept) -> bool:
+    """True if a caller may see and continue an upload: servers and members all, others their own.
+
+    A server that acts as a user has the rights of this user. A visitor's address may change, and the id of an upload is
+    secret.
+    """
+    mine, earlier = _identity(caller), VISITOR if kept.holder.startswith("address ") else kept.holder
+    return not mine or mine == (kept.owner or earlier)

@@ -31,7 +31,7 @@ from bunbase.contracts.storage import (
     StoredObject,
 )
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput
-from bunbase.pkg.http import IS_HEAD, Injected
+from bunbase.pkg.http import IS_HEAD, Injected, check_credentials_again
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.object_paths import object_key
@@ -140,6 +140,7 @@ async def put_object(
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
         await fed(request, partial(storage.feed_upload, guest, upload))
+        await check_credentials_again(request.scope)
         written = await storage.finish_upload(guest, upload)
     except BaseException:
         await storage.abort_upload(guest, upload)

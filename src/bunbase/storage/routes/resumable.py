@@ -27,7 +27,7 @@ from bunbase.contracts.resumable import (
 from bunbase.contracts.storage import InvalidObjectKey, Storage
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import DeadlineExceeded, InvalidInput, UnsupportedMedia
-from bunbase.pkg.http import Injected
+from bunbase.pkg.http import Injected, check_credentials_again
 from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.media import JSON
 from bunbase.pkg.numbers import whole_number
@@ -247,6 +247,7 @@ async def _sent(storage: Storage, caller: Caller, request: AnyRequest, new: NewC
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
         await fed(request, partial(storage.feed_chunk, caller, chunk), keeps=True)
+        await check_credentials_again(request.scope)
     except BaseException:
         # in a separate task, because this request may be cancelled when the client disconnects
         ending = asyncio.ensure_future(storage.finish_chunk(caller, chunk, False))

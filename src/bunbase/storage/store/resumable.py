@@ -14,6 +14,7 @@ import msgspec
 
 from bunbase.contracts.resumable import NewResumable, UploadOffsetMismatch
 from bunbase.contracts.storage import TooManyUploads, UploadNotFound
+from bunbase.pkg.errors import InvalidInput
 from bunbase.storage.store.multipart import (
     UPLOAD,
     Completion,
@@ -29,13 +30,18 @@ from bunbase.storage.store.objects import ObjectRow, Quota
 
 PREFIX: Final = "tus-"
 OURS: Final = f"id >= '{PREFIX}' AND id < 'tus.'"  # `.` follows `-`
+VISITOR: Final = "visitor"  # the owner of uploads that nobody who is signed in has begun
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The properties of an upload. `holder`: the user or the address that has begun it; "" for servers and members."""
+    """The properties of an upload. `holder`: the user or the address to which it counts; "" for servers and members.
+    `owner`: the user to whom it belongs, VISITOR, or "" for servers and members. A server that acts as a user makes an
+    upload that belongs to the user, and counts to the server.
+    """
 
     new: NewResumable
     holder: str = ""
+    owner: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -93,9 +99,25 @@ def progress(connection: apsw.Connection, id: str) -> Progress | Finished | None
     return None if done is None else Finished(*done)
 
 
-def set_length(connection: apsw.Connection, id: str, kept: Kept) -> None:
-    """Replace the properties of an upload, whose length has become known."""
+def set_length(connection: apsw.Connection, id: str, length: int) -> Progress:
+    """Set the length of an upload that was begun without one, and return the upload.
+
+    Two requests may bring different lengths at the same time. The first one counts: before this check, the upload could
+    have more bytes than its length, and never ended.
+
+    Raises: UploadNotFound, InvalidInput.
+    """
+    found = progress(connection, id)
+    if not isinstance(found, Progress):
+        raise no_upload()
+    before = found.kept.new.length
+    if before == length:
+        return found
+    if before is not None or length < found.offset:
+        raise InvalidInput.at("Upload-Length", "The length of this upload is another one.")
+    kept = msgspec.structs.replace(found.kept, new=msgspec.structs.replace(found.kept.new, length=length))
     connection.execute("UPDATE uploads SET properties = ? WHERE id = ?", (msgspec.json.encode(kept).decode(), id))
+    return msgspec.structs.replace(found, kept=kept)
 
 
 def append_part(connection: apsw.Connection, row: UploadRow, part: PartRow, offset: int, quota: Quota) -> None:

@@ -30,6 +30,7 @@ from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import parse, verify
 from bunbase.pkg.s3.uri import bucket_and_key, parameters, query_pairs
 from bunbase.pkg.s3.xml import error_document
+from bunbase.storage.routes.answer import send_piece
 from bunbase.storage.routes.s3 import buckets, copying, cors, details, listing, multipart, objects
 from bunbase.storage.routes.s3.answer import XML, Answer, error_of
 from bunbase.storage.routes.s3.call import BUCKET_NAME, S3Call, check_headers, checked_key, with_moved_headers
@@ -127,7 +128,7 @@ class S3App:
         metrics.s3_requests.labels(name, code).inc()
         seconds = round((time.perf_counter() - started) * 1000, 2)
         log.info(f"s3 {name}", status=answer.status, code=code, ms=seconds)
-        await _send(answer, scope["method"] == "HEAD", request_id, send)
+        await _send(answer, scope, request_id, send)
 
     def _place(self, scope: Any, headers: dict[str, str]) -> tuple[str, str, dict[str, str]]:
         """Return the bucket, the key and the parameters. Raises: S3Error."""
@@ -291,7 +292,8 @@ def _refused(error: S3Error, scope: Any, request_id: str) -> Answer:
     return Answer(error.status, headers, error_document(error, path, request_id))
 
 
-async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
+async def _send(answer: Answer, scope: Any, request_id: str, send: Any) -> None:
+    head = scope["method"] == "HEAD"
     headers = {
         "x-amz-request-id": request_id,
         "x-content-type-options": "nosniff",
@@ -306,8 +308,10 @@ async def _send(answer: Answer, head: bool, request_id: str, send: Any) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
         if answer.pieces is not None and not head:
             async for piece in answer.pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send_piece(scope, send, piece)
         await send({"type": "http.response.body", "body": b"" if head else answer.body})
+    except ClientGone:
+        pass
     except (Problem, S3Error) as problem:
         log.warning("a download was cut off", code=problem.code)  # without the last message the connection closes
     finally:
