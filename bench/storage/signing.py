@@ -66,7 +66,7 @@ def sdk(target: Target) -> Any:
 def _head(target: Target, method: str, path: str, headers: dict[str, str]) -> bytes:
     if target.is_s3:
         request = AWSRequest(method, target.url + path, headers={**headers, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
-        request.context["payload_signing_enabled"] = False
+        request.context["client_config"] = Config(s3={"payload_signing_enabled": False})
         S3SigV4Auth(Credentials(target.access_key, target.secret), "s3", REGION).add_auth(request)
         sent = {name.lower(): value for name, value in request.headers.items()}
     else:

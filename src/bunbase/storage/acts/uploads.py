@@ -172,7 +172,7 @@ class Uploads:
                 one.limit = min(bucket.spec.max_bytes, one.most)
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
-                row, held = await file.read(
+                row, held = await file.look(
                     lambda connection: (find(connection, bucket.id, one.key), totals(connection))
                 )
                 self.seal_for(one, file)
@@ -276,7 +276,7 @@ class Uploads:
                 check_root(one, file.roots)
                 check_replaced(one, bucket)
                 place = (bucket.id, one.key)
-                row = await file.read(partial(find, bucket=bucket.id, key=one.key))
+                row = await file.look(partial(find, bucket=bucket.id, key=one.key))
                 await self._decide(one, bucket, row, one.size, etag)
 
                 def swap(

@@ -50,7 +50,7 @@ class BlobKey:
     def seal(self, number: int, last: bool, chunk: bytes) -> bytes:
         return self.cipher.encrypt(self._nonce(number, last), chunk, self.name)
 
-    def open(self, number: int, last: bool, sealed: bytes) -> bytes:
+    def open(self, number: int, last: bool, sealed: bytes | memoryview) -> bytes:
         """Raises: Damaged."""
         try:
             return self.cipher.decrypt(self._nonce(number, last), sealed, self.name)
@@ -173,9 +173,10 @@ def open_chunks(key: BlobKey, first: int, last: int, sealed: bytes | memoryview,
     if len(sealed) != end - start:
         raise Damaged(f"the blob has {len(sealed)} instead of {end - start} bytes from {start} on")
     final = chunk_count(size) - 1
+    view = memoryview(sealed)
     return b"".join(
         [
-            key.open(number, number == final, bytes(sealed[at : at + SEALED_CHUNK]))
+            key.open(number, number == final, view[at : at + SEALED_CHUNK])
             for number, at in enumerate(range(0, len(sealed), SEALED_CHUNK), first)
         ]
     )
