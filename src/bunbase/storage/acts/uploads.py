@@ -234,9 +234,10 @@ class Uploads:
                 check_type(one)
         self._check_disk(len(data))
         one.size += len(data)
-        sealed = one.sealed(data) if len(data) <= INLINE_BYTES else await self._in_thread(one.sealed, data)
-        if sealed:
-            await one.writer.write(sealed)
+        if len(data) <= INLINE_BYTES:
+            await one.writer.write(*one.sealed(data))
+        else:
+            await one.writer.write_with(lambda: one.sealed(data))
         metrics.storage_bytes.labels("in").inc(len(data))
 
     async def _finish(self, one: Upload, store: Callable[[Upload], Awaitable[T]]) -> T:
@@ -356,6 +357,3 @@ class Uploads:
         self.finishing.discard(task)
         if not task.cancelled():
             task.exception()
-
-    async def _in_thread(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self.holdings.pool, work, data)

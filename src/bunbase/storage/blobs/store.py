@@ -55,8 +55,12 @@ def new_blob_id() -> str:
 class BlobWriter(Protocol):
     """Writes one blob. Without `close`, nothing stays."""
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """Raises: DiskFull, StorageUnreachable."""
+        ...
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        """Write the pieces that `work` returns, which runs in a thread. Raises: DiskFull, StorageUnreachable."""
         ...
 
     async def close(self) -> None:
@@ -78,12 +82,17 @@ class LocalWriter:
         self.held: list[bytes] = []
         self.held_bytes = 0
 
-    async def write(self, data: bytes) -> None:
-        self.held.append(data)
-        self.held_bytes += len(data)
+    async def write(self, *pieces: bytes) -> None:
+        self.held += pieces
+        self.held_bytes += sum([len(piece) for piece in pieces])
         if self.held_bytes >= HELD_BYTES:
             with _faults():
                 await self.store.in_thread(self.file.write, self._taken())
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        held = self._taken()
+        with _faults():
+            await self.store.in_thread(lambda: self.file.write([*held, *work()]))
 
     async def close(self) -> None:
         with _faults():
@@ -110,12 +119,17 @@ class LocalWriter:
 class RemoteWriter:
     """Writes a blob to an S3 service, in parts of S3_BUFFER."""
 
-    def __init__(self, backend: Any, path: str) -> None:
-        self.writer: Any = obstore.open_writer_async(backend, path, buffer_size=S3_BUFFER, max_concurrency=1)
+    def __init__(self, store: BlobStore, path: str) -> None:
+        self.store = store
+        self.writer: Any = obstore.open_writer_async(store.backend, path, buffer_size=S3_BUFFER, max_concurrency=1)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         with _faults():
-            await self.writer.write(data)
+            for piece in pieces:
+                await self.writer.write(piece)
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        await self.write(*await self.store.in_thread(work))
 
     async def close(self) -> None:
         with _faults():
@@ -136,7 +150,7 @@ class BlobStore:
 
     def writer(self, project: str, blob: str) -> BlobWriter:
         path = _path(project, blob)
-        return RemoteWriter(self.backend, path) if self.directory is None else LocalWriter(self, self.directory, path)
+        return RemoteWriter(self, path) if self.directory is None else LocalWriter(self, self.directory, path)
 
     async def read(self, project: str, blob: str, start: int, end: int) -> memoryview:
         """Return the bytes from `start` to before `end`; fewer if the blob is shorter.
