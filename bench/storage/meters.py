@@ -1,4 +1,4 @@
-"""What a measurement costs a server: processor time, memory, and the turns of BunBase's event loop."""
+"""Measure the costs of a server: processor time, memory, and the turns of BunBase's event loop."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ RESET_PEAK: Final = "5"  # written to /proc/<pid>/clear_refs, this sets the peak
 
 
 class Cost(msgspec.Struct):
-    """`cpu`: processor time in seconds. `growth`: the largest growth of resident memory, in MiB, without PostgreSQL,
-    whose shared buffers fill. `turn`: the processor time of the longest turn of the event loop in milliseconds. `late`:
-    the longest time between two turns, which includes other threads and other processes.
+    """`cpu`: processor time in seconds. `growth`: the largest resident memory during the block above the memory of the
+    resting server, in MiB, without PostgreSQL, whose shared buffers fill. A later block includes memory that a server
+    kept after an earlier one: only the first block shows its own growth. `turn`: the processor time of the longest turn
+    of the event loop in milliseconds. `late`: the longest time between two turns, which includes other threads and
+    other processes.
     """
 
     cpu: float = 0.0
@@ -36,17 +38,17 @@ def costing(server: Server) -> Iterator[Cost]:
     """Measure the block. The Cost has its values when the block has ended."""
     cost = Cost()
     folders = processes_of(server)
-    before, sizes, began = _cpu(folders), {}, time.monotonic()
+    before, began = _cpu(folders), time.monotonic()
     for folder in folders:
-        with suppress(OSError):
+        with suppress(OSError, KeyError):
             (folder / "clear_refs").write_text(RESET_PEAK)
-            sizes[folder] = _size(folder, "VmRSS")
+            server.resting.setdefault(folder.name, _size(folder, "VmRSS"))
     yield cost
     cost.cpu = _cpu(folders) - before
-    for folder, size in sizes.items():
+    for folder in folders:
         with suppress(OSError, KeyError):
             if "postgres" not in (folder / "comm").read_text():
-                cost.growth += max(0.0, _size(folder, "VmHWM") - size)
+                cost.growth += max(0.0, _size(folder, "VmHWM") - server.resting[folder.name])
     if server.beats is not None:
         lines = [tuple(map(float, line.split())) for line in server.beats.read_text().splitlines()]
         mine = [(cpu, wall) for at, cpu, wall in lines if at >= began]

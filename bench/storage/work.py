@@ -39,7 +39,8 @@ class Server(msgspec.Struct, frozen=True):
     """A measured server. `process`: a text in the command lines or the environments of its processes.
 
     `raw`: true if its rates are measured without an SDK. `has_million`: true if it has the bucket MILLION. `beats`: the
-    file with the late turns of its event loop, if it is BunBase.
+    file with the late turns of its event loop, if it is BunBase. `resting`: the memory of each process, in MiB, before
+    the first measurement.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Server(msgspec.Struct, frozen=True):
     raw: bool = True
     has_million: bool = True
     beats: Path | None = None
+    resting: dict[str, float] = msgspec.field(default_factory=dict)
 
     @property
     def s3(self) -> Target:
