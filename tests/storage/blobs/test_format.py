@@ -31,7 +31,7 @@ def sealed_in_pieces(content: bytes, draw: random.Random, project: str = "prj_a"
     found = sealer.header
     while at < len(content):
         size = draw.choice([1, 1000, CHUNK_BYTES - 1, CHUNK_BYTES, 5 * CHUNK_BYTES])
-        found += sealer.seal(content[at : at + size])
+        found += b"".join(sealer.seal(content[at : at + size]))
         at += size
     return found + sealer.finish()
 

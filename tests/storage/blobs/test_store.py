@@ -13,6 +13,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from bunbase.contracts.storage import StorageUnreachable
+from bunbase.storage.blobs.local import LocalFile, read_spans
 from bunbase.storage.blobs.store import BlobMissing, BlobStore, new_blob_id, open_blobs
 from bunbase.storage.settings import StorageSettings
 
@@ -81,6 +82,21 @@ async def test_an_abandoned_blob_leaves_no_file(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             while any(path.is_file() for path in (tmp_path / "blobs").rglob("*")):
                 await asyncio.sleep(0.01)
+
+
+async def test_an_abandoned_file_takes_no_more_bytes_and_a_finished_one_stays(tmp_path: Path) -> None:
+    abandoned, finished = LocalFile(tmp_path / "a" / "1"), LocalFile(tmp_path / "a" / "2")
+    abandoned.write([b"1"])
+    finished.write([b"1", b"2"])
+    finished.finish([b"3"])
+
+    abandoned.abandon()
+    finished.abandon()
+
+    with pytest.raises(OSError, match="abandoned"):
+        abandoned.write([b"2"])
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["2"]
+    assert read_spans(tmp_path / "a" / "2", [(0, 1), (1, 9)]) == [b"1", b"23"]
 
 
 async def test_only_old_drafts_of_a_crash_are_deleted(tmp_path: Path) -> None:

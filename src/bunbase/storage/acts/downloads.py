@@ -8,7 +8,6 @@ A download by a signed link goes on when the link expires, as on Amazon S3: the 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
@@ -48,7 +47,8 @@ from bunbase.storage.links import REFUSED
 from bunbase.storage.rules import time_of
 from bunbase.storage.serving.conditions import is_same, is_unchanged
 from bunbase.storage.serving.ranges import asked_range
-from bunbase.storage.store.blobs import BlobPart, parts_of
+from bunbase.storage.store.blobs import ALL, BlobPart, parts_of
+from bunbase.storage.store.file import ProjectFile
 from bunbase.storage.store.objects import ObjectRow, find
 from bunbase.storage.usage import FileMeter
 
@@ -57,7 +57,7 @@ log = logger("storage")
 CHECK_SECONDS: Final = 30.0
 # 256 KiB of content in memory, also while the client does not read; while it is read, as much of the sealed bytes.
 PIECE_CHUNKS: Final = 4
-INLINE_BYTES: Final = 64 << 10  # decrypting this much takes 5 µs to 50 µs; more is done in a thread
+LOOP_PARTS: Final = 16  # an object with more parts is looked up in a thread
 
 
 class Stored:
@@ -183,11 +183,7 @@ class Downloads:
                 elif not (public := bucket.spec.public):
                     ruled = self.access.is_ruled(caller, Act.OBJECT_READ)
 
-                def look(connection: apsw.Connection) -> tuple[ObjectRow | None, list[BlobPart]]:
-                    row = find(connection, bucket.id, key)
-                    return row, [] if row is None else parts_of(connection, row.id)
-
-                row, parts = await file.read(look)
+                row, parts = await _looked_up(file, bucket.id, key)
                 found = None if row is None else Found(row, parts, file.roots)
         except BucketNotFound:
             if place.link:
@@ -211,6 +207,17 @@ class Downloads:
         return found, Opened(status, allowed.described, start, end, *shared, extras, parts_count, of_part)
 
 
+async def _looked_up(file: ProjectFile, bucket: int, key: bytes) -> tuple[ObjectRow | None, list[BlobPart]]:
+    """Return the row of an object and its parts. An object of a few parts is looked up in the event loop."""
+
+    def look(connection: apsw.Connection, most: int) -> tuple[ObjectRow | None, list[BlobPart]]:
+        row = find(connection, bucket, key)
+        return row, [] if row is None else parts_of(connection, row.id, most)
+
+    row, parts = await file.look(lambda connection: look(connection, LOOP_PARTS + 1))
+    return (row, parts) if len(parts) <= LOOP_PARTS else await file.read(lambda connection: look(connection, ALL))
+
+
 class _Blob:
     """One blob that is being read. Its key is read together with its first chunks, if these are needed."""
 
@@ -225,27 +232,18 @@ class _Blob:
         """Return some bytes from `at` on, at most up to `stop`. Raises: Damaged, BlobMissing, StorageUnreachable."""
         first = at // CHUNK_BYTES
         last = min((stop - 1) // CHUNK_BYTES, first + PIECE_CHUNKS - 1)
-        begin, end = sealed_span(first, last, self.part.size)
-        if self.key is None and first == 0:
-            sealed = await self._sealed(0, end)
-            self.key = self._key(bytes(sealed[:HEADER_BYTES]))
-            sealed = sealed[HEADER_BYTES:]
-        else:
+        spans = [sealed_span(first, last, self.part.size)]
+        if self.key is None:
+            spans.insert(0, (0, HEADER_BYTES))
+
+        def opened(found: list[memoryview]) -> bytes:
             if self.key is None:
-                self.key = self._key(bytes(await self._sealed(0, HEADER_BYTES)))
-            sealed = await self._sealed(begin, end)
-        content = await self._content(self.key, first, last, sealed)
+                self.key = self._key(bytes(found[0]))
+            return open_chunks(self.key, first, last, found[-1], self.part.size)
+
+        content = await self.holdings.blobs.read_with(self.project, self.part.blob, spans, opened)
         base = first * CHUNK_BYTES
         return content[at - base : stop - base]
-
-    async def _content(self, key: BlobKey, first: int, last: int, sealed: memoryview) -> bytes:
-        if len(sealed) <= INLINE_BYTES:
-            return open_chunks(key, first, last, sealed, self.part.size)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.holdings.pool, open_chunks, key, first, last, sealed, self.part.size)
-
-    async def _sealed(self, start: int, end: int) -> memoryview:
-        return await self.holdings.blobs.read(self.project, self.part.blob, start, end)
 
     def _key(self, header: bytes) -> BlobKey:
         root = self.roots.get(root_id_of(header))

@@ -95,7 +95,7 @@ class FedBlob:
             return data
         head = b"" if self.begun else self.sealer.header
         self.begun = True
-        return head + self.sealer.seal(content) + (self.sealer.finish() if last else b"")
+        return b"".join([head, *self.sealer.seal(content)]) + (self.sealer.finish() if last else b"")
 
 
 class Restore:

@@ -75,7 +75,7 @@ class Upload:
         extras = encoded_extras(msgspec.structs.replace(self.new.extras, checksum=checksum))
         return Properties(size, etag, self.content_type, self.new.cache_control, self.metadata, extras)
 
-    def sealed(self, data: bytes) -> bytes:
+    def sealed(self, data: bytes) -> list[bytes]:
         self.md5.update(data)
         return self.sealer.seal(data)
 

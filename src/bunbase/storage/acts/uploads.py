@@ -172,7 +172,7 @@ class Uploads:
                 one.limit = min(bucket.spec.max_bytes, one.most)
                 if one.place.link:
                     self._apply_link(one, file.roots, bucket)
-                row, held = await file.read(
+                row, held = await file.look(
                     lambda connection: (find(connection, bucket.id, one.key), totals(connection))
                 )
                 self.seal_for(one, file)
@@ -234,9 +234,10 @@ class Uploads:
                 check_type(one)
         self._check_disk(len(data))
         one.size += len(data)
-        sealed = one.sealed(data) if len(data) <= INLINE_BYTES else await self._in_thread(one.sealed, data)
-        if sealed:
-            await one.writer.write(sealed)
+        if len(data) <= INLINE_BYTES:
+            await one.writer.write(*one.sealed(data))
+        else:
+            await one.writer.write_with(lambda: one.sealed(data))
         metrics.storage_bytes.labels("in").inc(len(data))
 
     async def _finish(self, one: Upload, store: Callable[[Upload], Awaitable[T]]) -> T:
@@ -276,7 +277,7 @@ class Uploads:
                 check_root(one, file.roots)
                 check_replaced(one, bucket)
                 place = (bucket.id, one.key)
-                row = await file.read(partial(find, bucket=bucket.id, key=one.key))
+                row = await file.look(partial(find, bucket=bucket.id, key=one.key))
                 await self._decide(one, bucket, row, one.size, etag)
 
                 def swap(
@@ -353,6 +354,3 @@ class Uploads:
         self.finishing.discard(task)
         if not task.cancelled():
             task.exception()
-
-    async def _in_thread(self, work: Callable[[bytes], bytes], data: bytes) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self.holdings.pool, work, data)

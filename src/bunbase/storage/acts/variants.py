@@ -190,7 +190,7 @@ class VariantActs:
 def _sealed(root: tuple[int, bytes], project: str, blob: str, data: bytes) -> bytes:
     id, key = root
     sealer = Sealer(key, id, project, blob)
-    return sealer.header + sealer.seal(data) + sealer.finish()
+    return b"".join([sealer.header, *sealer.seal(data), sealer.finish()])
 
 
 def _named(key: str, content_type: str) -> str:

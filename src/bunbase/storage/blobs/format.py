@@ -47,10 +47,10 @@ class BlobKey:
         self.prefix = prefix
         self.name = _name(project, blob)
 
-    def seal(self, number: int, last: bool, chunk: bytes) -> bytes:
+    def seal(self, number: int, last: bool, chunk: bytes | memoryview) -> bytes:
         return self.cipher.encrypt(self._nonce(number, last), chunk, self.name)
 
-    def open(self, number: int, last: bool, sealed: bytes) -> bytes:
+    def open(self, number: int, last: bool, sealed: bytes | memoryview) -> bytes:
         """Raises: Damaged."""
         try:
             return self.cipher.decrypt(self._nonce(number, last), sealed, self.name)
@@ -72,21 +72,29 @@ class Sealer:
         self.rest = b""
         self.number = 0
 
-    def seal(self, piece: bytes) -> bytes:
-        """Return the sealed chunks that are complete. The last full chunk waits, because it may be the last of all."""
-        content = self.rest + piece if self.rest else piece
-        full = max(0, len(content) - 1) // CHUNK_BYTES
-        sealed = [
-            self.key.seal(self.number + place, False, content[place * CHUNK_BYTES : (place + 1) * CHUNK_BYTES])
-            for place in range(full)
-        ]
-        self.number += full
-        self.rest = content[full * CHUNK_BYTES :]
-        return b"".join(sealed)
+    def seal(self, piece: bytes) -> list[bytes]:
+        """Return the sealed chunks that are complete. The last full chunk waits, because it may be the last of all.
+
+        Only the bytes of a chunk that two pieces share are copied: copies of large pieces cost more than the cipher.
+        """
+        view, sealed = memoryview(piece), list[bytes]()
+        if self.rest and len(self.rest) + len(view) > CHUNK_BYTES:
+            missing = CHUNK_BYTES - len(self.rest)
+            sealed.append(self._sealed(self.rest + view[:missing] if missing else self.rest))
+            self.rest, view = b"", view[missing:]
+        while len(view) > CHUNK_BYTES:
+            sealed.append(self._sealed(view[:CHUNK_BYTES]))
+            view = view[CHUNK_BYTES:]
+        self.rest += view
+        return sealed
 
     def finish(self) -> bytes:
         """Return the last chunk."""
         return self.key.seal(self.number, True, self.rest)
+
+    def _sealed(self, chunk: bytes | memoryview) -> bytes:
+        self.number += 1
+        return self.key.seal(self.number - 1, False, chunk)
 
 
 class Opener:
@@ -173,9 +181,10 @@ def open_chunks(key: BlobKey, first: int, last: int, sealed: bytes | memoryview,
     if len(sealed) != end - start:
         raise Damaged(f"the blob has {len(sealed)} instead of {end - start} bytes from {start} on")
     final = chunk_count(size) - 1
+    view = memoryview(sealed)
     return b"".join(
         [
-            key.open(number, number == final, bytes(sealed[at : at + SEALED_CHUNK]))
+            key.open(number, number == final, view[at : at + SEALED_CHUNK])
             for number, at in enumerate(range(0, len(sealed), SEALED_CHUNK), first)
         ]
     )

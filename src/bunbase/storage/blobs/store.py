@@ -1,10 +1,9 @@
-"""Write, read, list and delete blobs through obstore. The place of a blob is `<project>/<2 hex digits>/<blob id>`.
+"""Write, read, list and delete blobs. The place of a blob is `<project>/<2 hex digits>/<blob id>`.
 
 A blob id is random, so that the keys of users never become paths. A blob is written once and never changes.
 
-The life of a written blob in a folder: obstore writes to `<blob id>#1` and renames it at the end. Then the file and
-each new entry of a directory are synced to disk here, because obstore does not sync. After a crash there is either a
-whole blob, or a draft that the sweeper deletes.
+Blobs in an S3 service are read and written through obstore. Blobs in a folder are read and written by `local.py`,
+because obstore syncs nothing to disk, and takes a thread for each step; obstore lists and deletes them.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ import errno
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -28,15 +27,17 @@ from obstore.store import LocalStore, S3Store
 from bunbase.contracts.bundoc.problems import DiskFull
 from bunbase.contracts.storage import StorageUnreachable
 from bunbase.pkg.logger import logger
-from bunbase.pkg.sealed_sqlite.files import sync_file
 from bunbase.pkg.secret_files import sync_directory
+from bunbase.storage.blobs.local import LocalFile, Span, read_spans
 from bunbase.storage.settings import StorageSettings
 
 log = logger("storage")
 
+T = TypeVar("T")
+
 BLOB: Final = re.compile(r"[0-9a-f]{32}")
 DRAFT: Final = re.compile(r"[0-9a-f]{32}#\d+")
-LOCAL_BUFFER: Final = 1 << 20
+HELD_BYTES: Final = 64 << 10  # a blob of this size needs one step in a thread: its file is made when it is whole
 S3_BUFFER: Final = 5 << 20  # the smallest part that S3 accepts
 NO_SPACE: Final = "No space left"
 MOST_KNOWN: Final = 50_000
@@ -51,30 +52,91 @@ def new_blob_id() -> str:
     return secrets.token_hex(16)
 
 
-class BlobWriter:
+class BlobWriter(Protocol):
     """Writes one blob. Without `close`, nothing stays."""
 
-    def __init__(self, store: BlobStore, project: str, blob: str) -> None:
-        self.store = store
-        self.path = _path(project, blob)
-        self.writer: Any = obstore.open_writer_async(
-            store.backend, self.path, buffer_size=store.buffer_bytes, max_concurrency=1
-        )
-
-    async def write(self, data: bytes) -> None:
+    async def write(self, *pieces: bytes) -> None:
         """Raises: DiskFull, StorageUnreachable."""
-        with _faults():
-            await self.writer.write(data)
+        ...
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        """Write the pieces that `work` returns, which runs in a thread. Raises: DiskFull, StorageUnreachable."""
+        ...
 
     async def close(self) -> None:
         """Finish the blob, and sync it to disk. Raises: DiskFull, StorageUnreachable."""
-        with _faults():
-            await self.writer.close()
-            await self.store.sync(self.path)
+        ...
 
     def abandon(self) -> None:
-        """Forget the blob: obstore deletes the draft when nothing refers to the writer. Idempotent."""
-        self.writer = None
+        """Forget the blob. Idempotent."""
+        ...
+
+
+class LocalWriter:
+    """Writes a blob to a folder. Small pieces wait until they are HELD_BYTES."""
+
+    def __init__(self, store: BlobStore, directory: Path, path: str) -> None:
+        self.store = store
+        self.path = path
+        self.file = LocalFile(directory / path)
+        self.held: list[bytes] = []
+        self.held_bytes = 0
+
+    async def write(self, *pieces: bytes) -> None:
+        self.held += pieces
+        self.held_bytes += sum([len(piece) for piece in pieces])
+        if self.held_bytes >= HELD_BYTES:
+            with _faults():
+                await self.store.in_thread(self.file.write, self._taken())
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        held = self._taken()
+        with _faults():
+            await self.store.in_thread(lambda: self.file.write([*held, *work()]))
+
+    async def close(self) -> None:
+        with _faults():
+            await self.store.in_thread(self._finish, self._taken())
+
+    def abandon(self) -> None:
+        self.held.clear()
+        if self.file.ended:
+            return
+        try:
+            self.store.pool.submit(self.file.abandon)
+        except RuntimeError:  # the server stops, and no other thread uses the file any more
+            self.file.abandon()
+
+    def _taken(self) -> list[bytes]:
+        taken, self.held, self.held_bytes = self.held, [], 0
+        return taken
+
+    def _finish(self, pieces: list[bytes]) -> None:
+        self.file.finish(pieces)
+        self.store.sync_parents(self.path)
+
+
+class RemoteWriter:
+    """Writes a blob to an S3 service, in parts of S3_BUFFER."""
+
+    def __init__(self, store: BlobStore, path: str) -> None:
+        self.store = store
+        self.writer: Any = obstore.open_writer_async(store.backend, path, buffer_size=S3_BUFFER, max_concurrency=1)
+
+    async def write(self, *pieces: bytes) -> None:
+        with _faults():
+            for piece in pieces:
+                await self.writer.write(piece)
+
+    async def write_with(self, work: Callable[[], Sequence[bytes]]) -> None:
+        await self.write(*await self.store.in_thread(work))
+
+    async def close(self) -> None:
+        with _faults():
+            await self.writer.close()
+
+    def abandon(self) -> None:
+        self.writer = None  # obstore ends the upload when nothing refers to the writer
 
 
 class BlobStore:
@@ -84,20 +146,34 @@ class BlobStore:
         self.backend = backend
         self.directory = directory
         self.pool = pool
-        self.buffer_bytes = S3_BUFFER if directory is None else LOCAL_BUFFER
         self.known: set[str] = set()  # directories whose entry is on disk
 
     def writer(self, project: str, blob: str) -> BlobWriter:
-        return BlobWriter(self, project, blob)
+        path = _path(project, blob)
+        return RemoteWriter(self, path) if self.directory is None else LocalWriter(self, self.directory, path)
 
     async def read(self, project: str, blob: str, start: int, end: int) -> memoryview:
         """Return the bytes from `start` to before `end`; fewer if the blob is shorter.
 
         Raises: BlobMissing, StorageUnreachable.
         """
+        return await self.read_with(project, blob, [(start, end)], lambda found: found[0])
+
+    async def read_with(
+        self, project: str, blob: str, spans: Sequence[Span], work: Callable[[list[memoryview]], T]
+    ) -> T:
+        """Return the result of `work` with the bytes of each span. It runs in a thread: that which reads the folder.
+
+        Raises: BlobMissing, StorageUnreachable, and what `work` raises.
+        """
+        path = _path(project, blob)
         with _faults():
-            found = await obstore.get_range_async(self.backend, _path(project, blob), start=start, end=end)
-            return memoryview(found)
+            if self.directory is not None:
+                whole = self.directory / path
+                return await self.in_thread(lambda: work(read_spans(whole, spans)))
+            starts, ends = [start for start, _ in spans], [end for _, end in spans]
+            ranges = await obstore.get_ranges_async(self.backend, path, starts=starts, ends=ends)
+        return await self.in_thread(work, [memoryview(found) for found in ranges])
 
     async def size(self, project: str, blob: str) -> int:
         """Return the bytes of a blob. Raises: BlobMissing, StorageUnreachable."""
@@ -137,14 +213,13 @@ class BlobStore:
         """Delete the drafts in the folder that were last written before this time, and return their number."""
         if self.directory is None:
             return 0  # S3 keeps unfinished uploads apart; a lifecycle rule of the bucket ends them
-        deleted: int = await self._in_thread(_delete_drafts, self.directory / project, before.timestamp())
-        return deleted
+        return await self.in_thread(_delete_drafts, self.directory / project, before.timestamp())
 
     async def delete_project(self, project: str) -> None:
         """Delete all blobs of a project. Idempotent. Raises: StorageUnreachable."""
         if self.directory is not None:
             with _faults():
-                await self._in_thread(_delete_tree, self.directory / project)
+                await self.in_thread(_delete_tree, self.directory / project)
             self.known = {path for path in self.known if not path.startswith(f"{project}/")}
             return
         some: list[str] = []
@@ -159,23 +234,18 @@ class BlobStore:
         """Return the free space of the folder, or None for S3."""
         return None if self.directory is None else shutil.disk_usage(self.directory).free
 
-    async def sync(self, path: str) -> None:
-        if self.directory is not None:
-            await self._in_thread(self._sync_file, self.directory / path)
-
-    def _sync_file(self, path: Path) -> None:
+    def sync_parents(self, path: str) -> None:
+        """Sync the entries of the directories above a new blob to disk, if they are new. Call this in a thread."""
         assert self.directory is not None
-        sync_file(path)
-        sync_directory(path.parent)
-        parent = f"{path.parent.parent.name}/{path.parent.name}"
+        parent = path.rpartition("/")[0]
         if parent not in self.known:
-            sync_directory(path.parent.parent)
+            sync_directory((self.directory / parent).parent)
             sync_directory(self.directory)
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
             self.known.add(parent)
 
-    async def _in_thread(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
 
 

@@ -36,10 +36,11 @@ from bunbase.pkg.http1.incoming import incoming
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.object_paths import object_key
 from bunbase.pkg.openapi import answers, reads
+from bunbase.pkg.pieces import Collector
 from bunbase.storage.routes.answer import ObjectAnswer, written_answer
 from bunbase.storage.routes.buckets import TAGS, AnyRequest, BucketName
 
-FEED_BYTES: Final = 512 << 10
+FEED_BYTES: Final = 256 << 10  # a request has up to six times as much in memory, so this bounds that of parallel ones
 FEED_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 60.0
 MAX_LENGTH: Final = 2**63 - 1
@@ -270,24 +271,25 @@ async def fed(request: AnyRequest, feed: Callable[[bytes], Awaitable[None]], kee
     so that a slow upload does not look like a silent one. `keeps`: true to pass on all bytes that have arrived, if the
     body breaks off.
     """
-    waiting, fed_at = bytearray(), time.monotonic()
+    collector, fed_at = Collector(FEED_BYTES), time.monotonic()
     pieces = request.stream()
     while True:
         try:
             piece = await anext(pieces, None)
         except BaseException:
-            if keeps and waiting:
-                await feed(bytes(waiting))
+            if keeps and (rest := collector.take()):
+                await feed(rest)
             raise
         if piece is None:
             break
-        waiting += piece
-        while len(waiting) >= FEED_BYTES or (waiting and time.monotonic() - fed_at >= FEED_SECONDS):
-            await feed(bytes(waiting[:FEED_BYTES]))
-            del waiting[:FEED_BYTES]
+        for full in collector.add(piece):
+            await feed(full)
             fed_at = time.monotonic()
-    if waiting:
-        await feed(bytes(waiting))
+        if collector.filled and time.monotonic() - fed_at >= FEED_SECONDS:
+            await feed(collector.take())
+            fed_at = time.monotonic()
+    if rest := collector.take():
+        await feed(rest)
 
 
 def sent_metadata(text: str | None, path: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import apsw
 import msgspec
 
+ALL: Final = -1  # as a LIMIT of SQLite
 NAMED_BATCH: Final = 1000
 
 
@@ -53,13 +54,13 @@ class Totals(msgspec.Struct, frozen=True):
         return self.bytes + self.upload_bytes
 
 
-def parts_of(connection: apsw.Connection, id: int) -> list[BlobPart]:
-    """Return the blobs of an object, in the order of its bytes."""
+def parts_of(connection: apsw.Connection, id: int, most: int = ALL) -> list[BlobPart]:
+    """Return the first blobs of an object, at most `most`, in the order of its bytes."""
     query = (
         "SELECT position, blob, size, number, checksum FROM object_blobs JOIN blobs ON blobs.id = blob "
-        "WHERE object = ? ORDER BY position"
+        "WHERE object = ? ORDER BY position LIMIT ?"
     )
-    return [BlobPart(*row) for row in connection.execute(query, (id,))]
+    return [BlobPart(*row) for row in connection.execute(query, (id, most))]
 
 
 def add_blob(connection: apsw.Connection, blob: str, size: int) -> None:

@@ -97,17 +97,20 @@ def _group(key: bytes, asked: PageRequest) -> bytes | None:
 
 
 def _rows(connection: apsw.Connection, asked: PageRequest, at: bytes) -> Iterator[ObjectRow]:
-    """Yield the objects from `at` on, read in batches, so that a jump leaves no unread rows."""
+    """Yield the objects from `at` on, read in batches, so that a jump leaves no unread rows. With a delimiter, the
+    first batches are small: often the first object already leads to a jump.
+    """
     last = after_all(asked.prefix) if asked.prefix else None
     end = "" if last is None else " AND key < ?"
     # an index range: the key alone decides, and OFFSET is never needed
-    query = f"SELECT {COLUMNS} FROM objects WHERE bucket = ? AND key >= ?{end} ORDER BY key LIMIT {BATCH}"
+    query = f"SELECT {COLUMNS} FROM objects WHERE bucket = ? AND key >= ?{end} ORDER BY key LIMIT ?"
+    size = 1 if asked.delimiter else BATCH
     while True:
         values = (asked.bucket, at) if last is None else (asked.bucket, at, last)
-        rows = connection.execute(query, values).fetchall()
+        rows = connection.execute(query, (*values, size)).fetchall()
         for row in rows:
             yield row_of(row)
-        if len(rows) < BATCH:
+        if len(rows) < size:
             return
         last_key: Any = rows[-1][2]
-        at = last_key + b"\0"
+        at, size = last_key + b"\0", min(BATCH, size * 4)

@@ -9,13 +9,14 @@ from typing import Final
 
 from bunbase.contracts.object_extras import Checksum
 from bunbase.pkg.numbers import whole_number
+from bunbase.pkg.pieces import Collector
 from bunbase.pkg.s3.checksums import PREFIX, Algorithm, Announced, announced, check_md5, check_value, encoded
 from bunbase.pkg.s3.chunked import Decoder, decoder
 from bunbase.pkg.s3.errors import S3Error
 from bunbase.pkg.s3.signature import Protection
 from bunbase.storage.routes.s3.call import S3Call
 
-PIECE_BYTES: Final = 512 << 10
+PIECE_BYTES: Final = 256 << 10  # a request has up to six times as much in memory, so this bounds that of parallel ones
 MAX_LENGTH: Final = 2**63 - 1
 
 
@@ -48,17 +49,14 @@ class Body:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the bytes in pieces of at most PIECE_BYTES. Raises: S3Error, and the problems of the connection."""
-        waiting = bytearray()
+        collector = Collector(PIECE_BYTES)
         async for data in self._received():
-            waiting += data
-            while len(waiting) >= PIECE_BYTES:
-                piece = bytes(waiting[:PIECE_BYTES])
-                del waiting[:PIECE_BYTES]
+            for piece in collector.add(data):
                 self._count(piece)
                 yield piece
-        if waiting:
-            self._count(bytes(waiting))
-            yield bytes(waiting)
+        if rest := collector.take():
+            self._count(rest)
+            yield rest
 
     def finish(self) -> dict[Algorithm, str]:
         """Return the checksums in base64, after checking the whole body. Raises: S3Error."""
