@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.resumable import NewChunk, NewResumable, Resumable
+from bunbase.contracts.resumable import NewChunk, NewResumable, Resumable, UploadBusy
 from bunbase.contracts.storage import BucketRules, NewBucket, UploadNotFound
 from bunbase.pkg.errors import InvalidInput
 from bunbase.storage.service import StorageService
+from bunbase.storage.store.resumable import set_length
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, publishable_caller
 from tests.storage.room import SECRET, opened_storage, read
@@ -127,9 +129,21 @@ async def test_of_two_lengths_at_the_same_time_one_counts(storage: StorageServic
 
         states = [one for one in ended if isinstance(one, Resumable)]
         assert len(states) == 1, ended
-        assert [type(one) for one in ended if not isinstance(one, Resumable)] == [InvalidInput]
+        assert [type(one) for one in ended if not isinstance(one, Resumable)] == [UploadBusy]
         assert states[0].finished
         assert await read(storage, "a") == b"01234567"[: states[0].length]
+
+
+async def test_a_length_that_another_process_has_set_meanwhile_counts(storage: StorageService) -> None:
+    upload = await begun(storage, SECRET, None)
+    async with storage.holdings.files.using("prj_a") as file:
+        assert file is not None
+        assert (await file.write(partial(set_length, id=upload, length=8))).kept.new.length == 8
+        assert (await file.write(partial(set_length, id=upload, length=8))).kept.new.length == 8
+        with pytest.raises(InvalidInput):
+            await file.write(partial(set_length, id=upload, length=3))
+
+    assert (await storage.resumable(SECRET, upload)).length == 8
 
 
 async def test_a_length_below_the_bytes_of_the_upload_is_refused(storage: StorageService) -> None:
