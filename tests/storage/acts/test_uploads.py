@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -243,14 +243,14 @@ async def test_an_upload_that_is_ended_while_a_piece_is_written_gives_its_place_
     upload = await storage.begin_upload(SECRET, HERE, NewObject())
     writing, written = asyncio.Event(), asyncio.Event()
     writer = storage.uploads.running[upload].writer
-    write = writer.write
+    write = writer.write_with
 
-    async def write_slowly(data: bytes) -> None:
+    async def write_slowly(work: Callable[[], Sequence[bytes]]) -> None:
         writing.set()
         await written.wait()
-        await write(data)
+        await write(work)
 
-    monkeypatch.setattr(writer, "write", write_slowly)
+    monkeypatch.setattr(writer, "write_with", write_slowly)
     piece = asyncio.create_task(storage.feed_upload(SECRET, upload, bytes(PIECE_BYTES)))
     await writing.wait()
     ended = asyncio.create_task(storage.abort_upload(SECRET, upload))
