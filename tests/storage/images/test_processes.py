@@ -14,7 +14,7 @@ import pytest
 from bunbase.contracts.images import ImagesBusy, ImagesUnavailable, ImageTooLarge, NotAnImage
 from bunbase.pkg.api_json import api_json
 from bunbase.storage.images import fences, makers, template
-from bunbase.storage.images.forks import Forks
+from bunbase.storage.images.forks import FORK_SECONDS, START_SECONDS, Forks
 from bunbase.storage.images.makers import Content, Makers
 from bunbase.storage.images.orders import Order
 from tests.storage.images import pictures
@@ -134,6 +134,24 @@ async def test_a_killed_template_is_replaced(forks: Forks) -> None:
     made, _ = await Makers(forks, 1).make("a", SMALL, len(data), lambda: pieces(data))
 
     assert made.width == 32
+
+
+async def test_a_template_that_hangs_is_replaced_before_the_deadline_of_the_image(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert START_SECONDS < makers.WORK_SECONDS
+    assert 2 * FORK_SECONDS < makers.WORK_SECONDS
+    monkeypatch.setattr("bunbase.storage.images.forks.FORK_SECONDS", 0.5)
+    data = pictures.jpeg()
+    await forks.make(SMALL, len(data), pieces(data))
+    assert forks.process is not None
+    hanging = forks.process
+    hanging.send_signal(signal.SIGSTOP)
+
+    made, _ = await Makers(forks, 1).make("a", SMALL, len(data), lambda: pieces(data))
+
+    assert made.width == 32
+    assert hanging.returncode == -signal.SIGKILL
 
 
 async def test_an_image_that_takes_too_long_is_ended(forks: Forks) -> None:

@@ -27,8 +27,10 @@ COMMAND: Final = ("-I", "-m", "bunbase.storage.images.template")
 # the limit of the address space holds images and not reservations.
 ENVIRONMENT: Final = {"VIPS_CONCURRENCY": "1", "MALLOC_ARENA_MAX": "2"}
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
-START_SECONDS: Final = 30.0  # usually 0.3 s
-FORK_SECONDS: Final = 10.0  # usually some milliseconds
+# Both are shorter than the deadline of one image (makers.py). Otherwise that deadline ends the wait first, a template
+# that hangs is never replaced, and its images are refused as too slow.
+START_SECONDS: Final = 8.0  # usually 0.3 s
+FORK_SECONDS: Final = 3.0  # usually some milliseconds
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 2048
 MAX_OUTPUT_BYTES: Final = 25 << 20
