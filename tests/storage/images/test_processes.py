@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import pyvips
 
 from bunbase.contracts.images import ImagesBusy, ImagesUnavailable, ImageTooLarge, NotAnImage
 from bunbase.pkg.api_json import api_json
@@ -57,6 +58,15 @@ async def test_each_image_has_a_process_of_its_own_that_ends(forks: Forks) -> No
         assert (made.content_type, made.width, variant[8:12]) == ("image/webp", 32, b"WEBP")
         assert forks.made == number
     await until_no_child(forks)
+
+
+async def test_an_image_of_many_pixels_is_decoded_in_memory(forks: Forks) -> None:
+    flat = pyvips.Image.black(6000, 6000, bands=3).cast("uchar").copy(interpretation="srgb")
+    data = bytes(flat.webpsave_buffer(Q=1, effort=0))
+
+    made, _ = await forks.make(SMALL, len(data), pieces(data))
+
+    assert made.width == 32
 
 
 def test_the_fences_hold_on_this_machine() -> None:
