@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 import pyvips
 
-from bunbase.contracts.images import Transform
+from bunbase.contracts.images import ImageTooLarge, Transform
 from bunbase.contracts.storage import NewBucket, ObjectDamaged, Opened, Piece, Place, Reading
 from bunbase.storage.acts.access import Access
 from bunbase.storage.acts.variants import PIECE_BYTES
@@ -146,3 +146,20 @@ async def test_a_head_and_a_range_leave_nothing_in_use(alone: StorageService) ->
         pieces = [one.data async for one in alone.read(SECRET, reading) if isinstance(one, Piece)]
         assert b"".join(pieces) == expected
         assert not alone.sweeping.used
+
+
+async def test_a_refused_image_is_not_decoded_again_by_each_request(alone: StorageService) -> None:
+    await put(alone, "a", pictures.bomb())
+    forks = alone.variants.makers.forks
+
+    for _ in range(3):
+        with pytest.raises(ImageTooLarge, match="10000 x 6000"):
+            await got(alone, "a")
+    assert forks.made == 1
+    alone.variants.refused.clear()  # as after its time
+    with pytest.raises(ImageTooLarge):
+        await got(alone, "a")
+    assert forks.made == 2
+
+    await put(alone, "a", pictures.jpeg())
+    assert pictures.opened(await got(alone, "a")).width == 64

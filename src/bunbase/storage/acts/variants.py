@@ -20,6 +20,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.images import ImageTooLarge, NotAnImage, Transform
 from bunbase.contracts.storage import ObjectDamaged, Opened, Piece, Reading, StoredObject
 from bunbase.pkg import metrics
+from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.pkg.shared_calls import SharedCalls
@@ -41,6 +42,8 @@ from bunbase.storage.store.variants import Source, Variant, add_variant, drop_va
 log = logger("storage")
 
 MAX_INPUT_BYTES: Final = 25 << 20
+MOST_REFUSED: Final = 10_000  # refusals of all projects that are remembered
+REFUSED_SECONDS: Final = 60.0  # short, because a busy machine refuses images that it can change later
 PIECE_BYTES: Final = 512 << 10
 ENDINGS: Final = {"image/webp": "webp", "image/avif": "avif", "image/jpeg": "jpg", "image/png": "png"}
 
@@ -64,6 +67,8 @@ class VariantActs:
         self.sweeping = sweeping
         self.makers = makers
         self.making: SharedCalls[Key, Ready] = SharedCalls()
+        # a page may show an image that needs ten seconds and is refused, and each visitor would start the work again
+        self.refused: Cache[Key, tuple[type[Problem], str]] = Cache(MOST_REFUSED, REFUSED_SECONDS)
 
     async def read(self, caller: Caller, reading: Reading, wanted: Transform) -> AsyncIterator[Opened | Piece]:
         allowed = await self.downloads.allowed(caller, reading)
@@ -159,7 +164,14 @@ class VariantActs:
         if not is_picture(await self.downloads.beginning(project, found, SNIFFED_BYTES)):
             raise NotAnImage("Only PNG, JPEG, GIF, WebP and AVIF can be changed. Ask for the object without a size.")
         content = partial(self.downloads.pieces, project, found, 0, found.row.size)
-        made, data = await self.makers.make(project, order, found.row.size, content)
+        key = (project, source_of(found), name)
+        if (refusal := self.refused.get(key)) is not None:
+            raise refusal[0](refusal[1])
+        try:
+            made, data = await self.makers.make(project, order, found.row.size, content)
+        except (NotAnImage, ImageTooLarge) as problem:
+            self.refused.put(key, (type(problem), problem.detail))
+            raise
         if made.content_type not in ENDINGS:  # the process may be under the control of an attacker
             raise NotAnImage("The image could not be read.")
         stored = await self._keep(project, found, name, made.content_type, data)
