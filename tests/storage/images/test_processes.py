@@ -6,14 +6,17 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import pyvips
 
 from bunbase.contracts.images import ImagesBusy, ImagesUnavailable, ImageTooLarge, NotAnImage
+from bunbase.pkg.api_json import api_json
 from bunbase.storage.images import fences, makers, template
-from bunbase.storage.images.forks import Forks
-from bunbase.storage.images.makers import Makers
+from bunbase.storage.images.forks import FORK_SECONDS, START_SECONDS, Forks
+from bunbase.storage.images.makers import Content, Makers
 from bunbase.storage.images.orders import Order
 from tests.storage.images import pictures
 
@@ -55,6 +58,15 @@ async def test_each_image_has_a_process_of_its_own_that_ends(forks: Forks) -> No
         assert (made.content_type, made.width, variant[8:12]) == ("image/webp", 32, b"WEBP")
         assert forks.made == number
     await until_no_child(forks)
+
+
+async def test_an_image_of_many_pixels_is_decoded_in_memory(forks: Forks) -> None:
+    flat = pyvips.Image.black(6000, 6000, bands=3).cast("uchar").copy(interpretation="srgb")
+    data = bytes(flat.webpsave_buffer(Q=1, effort=0))
+
+    made, _ = await forks.make(SMALL, len(data), pieces(data))
+
+    assert made.width == 32
 
 
 def test_the_fences_hold_on_this_machine() -> None:
@@ -134,6 +146,24 @@ async def test_a_killed_template_is_replaced(forks: Forks) -> None:
     assert made.width == 32
 
 
+async def test_a_template_that_hangs_is_replaced_before_the_deadline_of_the_image(
+    forks: Forks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert START_SECONDS < makers.WORK_SECONDS
+    assert 2 * FORK_SECONDS < makers.WORK_SECONDS
+    monkeypatch.setattr("bunbase.storage.images.forks.FORK_SECONDS", 0.5)
+    data = pictures.jpeg()
+    await forks.make(SMALL, len(data), pieces(data))
+    assert forks.process is not None
+    hanging = forks.process
+    hanging.send_signal(signal.SIGSTOP)
+
+    made, _ = await Makers(forks, 1).make("a", SMALL, len(data), lambda: pieces(data))
+
+    assert made.width == 32
+    assert hanging.returncode == -signal.SIGKILL
+
+
 async def test_an_image_that_takes_too_long_is_ended(forks: Forks) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b"x"
@@ -168,6 +198,7 @@ async def test_a_process_that_lies_about_its_answer_is_refused() -> None:
         b"\0\0\0\2[]",
         b'\0\0\0\x03{"a',
         b"\xff\xff\xff\xff",
+        b"\0\0\x0f\xa0" + b"[" * 4000,
         b'\0\0\0\x48{"content_type": "image/webp", "width": 1, "height": 1, "size": 99999999999}',
     )
     for lie in lies:
@@ -175,6 +206,17 @@ async def test_a_process_that_lies_about_its_answer_is_refused() -> None:
         with pytest.raises(NotAnImage):
             await Makers(forks, 1).make("a", SMALL, 3, lambda: pieces(b"abc"))
         await forks.close()
+
+
+async def test_the_reason_of_a_process_is_text_that_can_be_sent() -> None:
+    lie = b'\0\0\0\x2c{"why": "large", "detail": "no \\ud800 text"}'
+    forks = Forks(("-c", LIAR, lie.hex()))
+    with pytest.raises(ImageTooLarge) as refused:
+        await Makers(forks, 1).make("a", SMALL, 3, lambda: pieces(b"abc"))
+    await forks.close()
+
+    assert refused.value.detail == "no ? text"
+    assert b"no ? text" in api_json(refused.value.detail)
 
 
 LIAR = """
@@ -210,7 +252,7 @@ async def test_a_full_queue_is_busy_and_one_project_never_has_all_places(
 
     mine = [asyncio.create_task(making.make("a", SMALL, len(data), held)) for _ in range(4)]
     async with asyncio.timeout(DEADLINE):
-        while running < 2 or making.waiting["a"] < 2:
+        while running < 2 or making.waiting.by_user["a"] < 2:
             await asyncio.sleep(0.01)
     with pytest.raises(ImagesBusy) as busy:
         await making.make("a", SMALL, len(data), held)
@@ -222,7 +264,34 @@ async def test_a_full_queue_is_busy_and_one_project_never_has_all_places(
     assert other.width == 32
     assert [made.width for made, _ in await asyncio.gather(*mine)] == [32] * 4
     assert making.turns.idle
-    assert not making.waiting
+    assert not making.waiting.used
+
+
+async def test_four_projects_do_not_fill_the_queue_of_all_projects(forks: Forks) -> None:
+    making, go, data = Makers(forks, 3), asyncio.Event(), pictures.jpeg()
+
+    async def held() -> AsyncIterator[bytes]:
+        await go.wait()
+        yield data
+
+    async with asyncio.TaskGroup() as group:
+        for project in ("a", "b", "c", "d"):
+            for _ in range(20):
+                group.create_task(refused_or_made(making, project, data, held))
+        async with asyncio.timeout(DEADLINE):
+            while making.waiting.used < 56:
+                await asyncio.sleep(0.01)
+        last = group.create_task(making.make("e", SMALL, len(data), lambda: pieces(data)))
+        await asyncio.sleep(0)
+        go.set()
+
+    assert last.result()[0].width == 32
+    assert not making.waiting.used
+
+
+async def refused_or_made(making: Makers, project: str, data: bytes, content: Content) -> None:
+    with suppress(ImagesBusy):
+        await making.make(project, SMALL, len(data), content)
 
 
 async def test_a_wait_for_a_turn_has_a_deadline(forks: Forks) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -48,7 +50,8 @@ class Copied(msgspec.Struct):
 
 class Sweeping:
     """Deletes blobs that no object needs. `noted`: projects with deleted objects, whose blobs may still be stored.
-    `copied`: projects that are being copied. `stopped`: projects that are being restored.
+    `copied`: projects that are being copied. `stopped`: projects that are being restored. `used`: blobs of variants
+    that are being read.
 
     `monotonic`: returns seconds on a clock that never goes back.
     """
@@ -61,6 +64,7 @@ class Sweeping:
         self.noted: set[str] = set()
         self.copied: dict[str, Copied] = {}
         self.stopped: set[str] = set()
+        self.used: Counter[str] = Counter()
         self.locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def begin_copy(self, project: str) -> None:
@@ -87,6 +91,17 @@ class Sweeping:
 
     def note(self, project: str) -> None:
         self.noted.add(project)
+
+    @contextmanager
+    def in_use(self, blob: str) -> Iterator[None]:
+        """Keep a blob during the block. Variants need this, because they do not wait before they are deleted."""
+        self.used[blob] += 1
+        try:
+            yield
+        finally:
+            self.used[blob] -= 1
+            if not self.used[blob]:
+                del self.used[blob]
 
     async def sweep(self) -> None:
         """Delete the blobs that are due, in the noted projects."""
@@ -156,11 +171,12 @@ class Sweeping:
             due = await file.read(
                 lambda connection: due_blobs(connection, before, settings.max_bytes // 2, BATCH, since)
             )
-            if not due:
+            free = [blob for blob in due if blob not in self.used]
+            if not free:
                 break
-            await self.holdings.blobs.delete(project, due)
-            await file.write(partial(forget_blobs, blobs=due))
-            metrics.storage_swept.labels("deleted").inc(len(due))
+            await self.holdings.blobs.delete(project, free)
+            await file.write(partial(forget_blobs, blobs=free))
+            metrics.storage_swept.labels("deleted").inc(len(free))
         if not (await file.read(totals)).waiting_bytes:
             self.noted.discard(project)
         else:

@@ -20,10 +20,11 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.images import ImageTooLarge, NotAnImage, Transform
 from bunbase.contracts.storage import ObjectDamaged, Opened, Piece, Reading, StoredObject
 from bunbase.pkg import metrics
+from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 from bunbase.pkg.shared_calls import SharedCalls
-from bunbase.storage.acts.downloads import Allowed, Downloads, Stored
+from bunbase.storage.acts.downloads import Allowed, Downloads, Found, Stored
 from bunbase.storage.acts.sweeping import Sweeping
 from bunbase.storage.blobs.format import Sealer
 from bunbase.storage.blobs.store import new_blob_id
@@ -36,15 +37,18 @@ from bunbase.storage.serving.conditions import is_same, is_unchanged
 from bunbase.storage.serving.media_types import SNIFFED_BYTES, is_picture
 from bunbase.storage.serving.ranges import asked_range
 from bunbase.storage.store.blobs import BlobPart
-from bunbase.storage.store.variants import Variant, add_variant, drop_variant, find_variant
+from bunbase.storage.store.variants import Source, Variant, add_variant, drop_variant, find_variant
 
 log = logger("storage")
 
 MAX_INPUT_BYTES: Final = 25 << 20
+MOST_REFUSED: Final = 10_000  # refusals of all projects that are remembered
+REFUSED_SECONDS: Final = 60.0  # short, because a busy machine refuses images that it can change later
 PIECE_BYTES: Final = 512 << 10
 ENDINGS: Final = {"image/webp": "webp", "image/avif": "avif", "image/jpeg": "jpg", "image/png": "png"}
 
-Key = tuple[str, int, int, str]  # project, object, its change, the name of the variant
+Pieces = AsyncGenerator[bytes, None]
+Key = tuple[str, Source, str]  # project, version of the object, name of the variant
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -63,6 +67,8 @@ class VariantActs:
         self.sweeping = sweeping
         self.makers = makers
         self.making: SharedCalls[Key, Ready] = SharedCalls()
+        # a page may show an image that needs ten seconds and is refused, and each visitor would start the work again
+        self.refused: Cache[Key, tuple[type[Problem], str]] = Cache(MOST_REFUSED, REFUSED_SECONDS)
 
     async def read(self, caller: Caller, reading: Reading, wanted: Transform) -> AsyncIterator[Opened | Piece]:
         allowed = await self.downloads.allowed(caller, reading)
@@ -72,14 +78,14 @@ class VariantActs:
         if is_unchanged(reading.conditions, etag, updated):
             yield self._opened(allowed, wanted, Ready(row.content_type, 0), etag, (0, 0, 304))
             return
-        ready, pieces = await self._ready(caller.project, allowed, order)
+        ready, first, pieces = await self._ready(caller.project, allowed, order)
         try:
             ranged = not reading.head and is_same(reading.if_range, etag, updated)
             asked = asked_range(reading.range, ready.size) if ranged else None
             start, end, status = (0, ready.size, 200) if asked is None else (*asked, 206)
             yield self._opened(allowed, wanted, ready, etag, (start, end, status))
             if not reading.head:
-                async for piece in _cut(pieces, start, end):
+                async for piece in _cut(first, pieces, start, end):
                     self.downloads.meter.count_download(caller.project, len(piece))
                     yield Piece(piece)
         finally:
@@ -103,28 +109,44 @@ class VariantActs:
         vary = "Accept" if wanted.format == "auto" else ""
         return Opened(status, variant, start, end, allowed.public, allowed.cached, allowed.until, vary=vary)
 
-    async def _ready(self, project: str, allowed: Allowed, order: Order) -> tuple[Ready, AsyncGenerator[bytes, None]]:
-        """Return a variant and its bytes: the kept one, or a new one."""
+    async def _ready(self, project: str, allowed: Allowed, order: Order) -> tuple[Ready, bytes, Pieces]:
+        """Return a variant, its first bytes, and the generator of the other ones: the kept variant, or a new one."""
         found, name = allowed.found, name_of(order)
-        kept = await self._kept(project, found.row.id, name)
-        if kept is not None:
-            stored = Stored([BlobPart(0, kept.blob, kept.size)], found.roots)
-            pieces = self.downloads.pieces(project, stored, 0, kept.size)
-            try:
-                first = await anext(pieces)
+        for last in (False, True):
+            kept = await self._kept(project, found, name)
+            if kept is not None:
                 metrics.storage_images.labels("kept").inc()
-                return Ready(kept.content_type, kept.size, stored=kept), _joined(first, pieces)
+                ready = Ready(kept.content_type, kept.size, stored=kept)
+            else:
+                key = (project, source_of(found), name)
+                ready = await self.making.result(key, partial(self._make, project, allowed, order))
+            if ready.stored is None:
+                return ready, b"", _pieces_of(ready.data)
+            pieces = self._read(project, found, ready.stored)
+            try:
+                return ready, await anext(pieces), pieces
             except ObjectDamaged:  # it can be made again
-                await self._forget(project, found.row.id, kept.blob)
-        key = (project, found.row.id, found.row.change, name)
-        ready = await self.making.result(key, partial(self._make, project, allowed, order))
-        return ready, _pieces_of(ready.data)
+                if last:
+                    raise
+        raise AssertionError
 
-    async def _kept(self, project: str, object: int, name: str) -> Variant | None:
+    async def _read(self, project: str, found: Found, kept: Variant) -> Pieces:
+        """Yield the bytes of a kept variant. It is not deleted meanwhile; if it is damaged, it is forgotten."""
+        stored = Stored([BlobPart(0, kept.blob, kept.size)], found.roots)
+        try:
+            with self.sweeping.in_use(kept.blob):
+                async with aclosing(self.downloads.pieces(project, stored, 0, kept.size)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+        except ObjectDamaged:
+            await self._forget(project, found.row.id, kept.blob)
+            raise
+
+    async def _kept(self, project: str, found: Found, name: str) -> Variant | None:
         async with self.holdings.files.using(project, create=False) as file:
             if file is None:
                 return None
-            return await file.read(lambda connection: find_variant(connection, object, name))
+            return await file.read(partial(find_variant, source=source_of(found), name=name))
 
     async def _forget(self, project: str, object: int, blob: str) -> None:
         async with self.holdings.files.using(project, create=False) as file:
@@ -134,39 +156,42 @@ class VariantActs:
     async def _make(self, project: str, allowed: Allowed, order: Order) -> Ready:
         """Make a variant and keep it. Raises: NotAnImage, ImageTooLarge, ImagesBusy, ImagesUnavailable."""
         found, name = allowed.found, name_of(order)
-        if (kept := await self._kept(project, found.row.id, name)) is not None:
-            # it was finished between the look of this request and its turn; its bytes are read here once
-            stored = Stored([BlobPart(0, kept.blob, kept.size)], found.roots)
-            async with aclosing(self.downloads.pieces(project, stored, 0, kept.size)) as pieces:
-                return Ready(kept.content_type, kept.size, b"".join([piece async for piece in pieces]))
+        if (kept := await self._kept(project, found, name)) is not None:
+            # it was finished between the look of this request and its turn
+            return Ready(kept.content_type, kept.size, stored=kept)
         if found.row.size > MAX_INPUT_BYTES:
             raise ImageTooLarge(f"Images of at most {MAX_INPUT_BYTES >> 20} MiB can be changed.", limit=MAX_INPUT_BYTES)
         if not is_picture(await self.downloads.beginning(project, found, SNIFFED_BYTES)):
             raise NotAnImage("Only PNG, JPEG, GIF, WebP and AVIF can be changed. Ask for the object without a size.")
         content = partial(self.downloads.pieces, project, found, 0, found.row.size)
-        made, data = await self.makers.make(project, order, found.row.size, content)
+        key = (project, source_of(found), name)
+        if (refusal := self.refused.get(key)) is not None:
+            raise refusal[0](refusal[1])
+        try:
+            made, data = await self.makers.make(project, order, found.row.size, content)
+        except (NotAnImage, ImageTooLarge) as problem:
+            self.refused.put(key, (type(problem), problem.detail))
+            raise
         if made.content_type not in ENDINGS:  # the process may be under the control of an attacker
             raise NotAnImage("The image could not be read.")
-        await self._keep(project, allowed, name, made.content_type, data)
-        return Ready(made.content_type, len(data), data)
+        stored = await self._keep(project, found, name, made.content_type, data)
+        # a slow caller of a kept variant holds one piece in memory, and not all bytes
+        return Ready(made.content_type, len(data), b"" if stored is not None else data, stored)
 
-    async def _keep(self, project: str, allowed: Allowed, name: str, content_type: str, data: bytes) -> None:
-        """Keep a variant for later requests. If this fails, the answer is still sent."""
+    async def _keep(self, project: str, found: Found, name: str, content_type: str, data: bytes) -> Variant | None:
+        """Keep a variant for later requests, and return it. If this fails, the answer is still sent."""
         blob, kept = new_blob_id(), False
         free, settings = self.holdings.blobs.free_bytes(), self.holdings.settings
         if free is not None and free - len(data) < settings.min_free_mib << 20:
-            return
+            return None
+        variant = Variant(name, blob, len(data), content_type, self.holdings.now_ms())
         try:
             async with self.holdings.files.using(project, create=False) as file:
                 if file is None:
-                    return
+                    return None
                 await self._written(project, blob, file.root, data)
-                row = allowed.found.row
-                variant = Variant(name, blob, len(data), content_type, self.holdings.now_ms())
-                add = partial(
-                    add_variant, state=(row.id, row.change), new=variant, most_bytes=settings.max_variant_bytes
-                )
-                kept = await file.write(add)
+                most = settings.max_variant_bytes
+                kept = await file.write(partial(add_variant, source=source_of(found), new=variant, most_bytes=most))
             self.sweeping.note(project)
         except Problem as problem:
             log.warning("a variant of an image was not kept", project=project, code=problem.code)
@@ -174,6 +199,7 @@ class VariantActs:
             if not kept:
                 with suppress(Problem):
                     await self.holdings.blobs.delete(project, [blob])
+        return variant if kept else None
 
     async def _written(self, project: str, blob: str, root: tuple[int, bytes], data: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -185,6 +211,10 @@ class VariantActs:
         except BaseException:
             writer.abandon()
             raise
+
+
+def source_of(found: Found) -> Source:
+    return Source(found.row.id, found.row.change, found.row.etag)
 
 
 def _sealed(root: tuple[int, bytes], project: str, blob: str, data: bytes) -> bytes:
@@ -199,25 +229,17 @@ def _named(key: str, content_type: str) -> str:
     return key if ending is None else f"{posixpath.splitext(key)[0]}.{ending}"
 
 
-async def _joined(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(rest):
-        yield first
-        async for piece in rest:
-            yield piece
-
-
-async def _pieces_of(data: bytes) -> AsyncGenerator[bytes, None]:
+async def _pieces_of(data: bytes) -> Pieces:
     for at in range(0, len(data), PIECE_BYTES):
         yield data[at : at + PIECE_BYTES]
 
 
-async def _cut(pieces: AsyncGenerator[bytes, None], start: int, end: int) -> AsyncIterator[bytes]:
-    """Yield the bytes from `start` to before `end`."""
-    at = 0
-    async for piece in pieces:
-        part = piece[max(0, start - at) : max(0, end - at)]
-        at += len(piece)
-        if part:
+async def _cut(first: bytes, pieces: Pieces, start: int, end: int) -> AsyncIterator[bytes]:
+    """Yield the bytes from `start` to before `end`. `first`: the bytes before those of `pieces`."""
+    at, piece = 0, first
+    while at < end:
+        if part := piece[max(0, start - at) : max(0, end - at)]:
             yield part
-        if at >= end:
-            return
+        at += len(piece)
+        if at < end:
+            piece = await anext(pieces)

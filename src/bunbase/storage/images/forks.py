@@ -24,11 +24,14 @@ log = logger("storage")
 
 COMMAND: Final = ("-I", "-m", "bunbase.storage.images.template")
 # One thread for each image, because several images are made at the same time. The C library keeps few arenas, so that
-# the limit of the address space holds images and not reservations.
-ENVIRONMENT: Final = {"VIPS_CONCURRENCY": "1", "MALLOC_ARENA_MAX": "2"}
+# the limit of the address space holds images and not reservations. Above its threshold, libvips decodes into a file,
+# which the fences forbid. So the threshold is above the memory of a process.
+ENVIRONMENT: Final = {"VIPS_CONCURRENCY": "1", "MALLOC_ARENA_MAX": "2", "VIPS_DISC_THRESHOLD": "2g"}
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
-START_SECONDS: Final = 30.0  # usually 0.3 s
-FORK_SECONDS: Final = 10.0  # usually some milliseconds
+# Both are shorter than the deadline of one image (makers.py). Otherwise that deadline ends the wait first, a template
+# that hangs is never replaced, and its images are refused as too slow.
+START_SECONDS: Final = 8.0  # usually 0.3 s
+FORK_SECONDS: Final = 3.0  # usually some milliseconds
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 2048
 MAX_OUTPUT_BYTES: Final = 25 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -11,13 +10,13 @@ from typing import Final
 from bunbase.contracts.images import ImagesBusy, ImagesUnavailable, ImageTooLarge, NotAnImage
 from bunbase.pkg import metrics
 from bunbase.pkg.logger import logger
-from bunbase.pkg.shares import Turns
+from bunbase.pkg.shares import Shares, Turns
 from bunbase.storage.images.forks import Forks, ProcessDied
 from bunbase.storage.images.orders import Made, Order, Refusal
 
 log = logger("storage")
 
-MOST_WAITING: Final = 64  # images of all projects that wait for a turn
+MOST_WAITING: Final = 64  # images of all projects that wait for a turn, of which other projects always have a part
 MOST_WAITING_OF_ONE: Final = 16  # images of one project that wait for a turn
 TURN_SECONDS: Final = 10.0
 WORK_SECONDS: Final = 10.0
@@ -39,7 +38,7 @@ class Makers:
         self.forks = forks
         self.most = most
         self.turns = Turns(max(1, most))
-        self.waiting: Counter[str] = Counter()
+        self.waiting = Shares(MOST_WAITING)
 
     async def make(self, project: str, order: Order, size: int, content: Content) -> tuple[Made, bytes]:
         """Return a variant of an image of `size` bytes.
@@ -82,11 +81,11 @@ class Makers:
     @asynccontextmanager
     async def _turn(self, project: str) -> AsyncIterator[None]:
         """Wait for a turn, and keep it during the block. Raises: ImagesBusy."""
-        if self.waiting[project] >= MOST_WAITING_OF_ONE or self.waiting.total() >= MOST_WAITING:
+        if self.waiting.by_user[project] >= MOST_WAITING_OF_ONE or not self.waiting.allows(project):
             metrics.storage_images.labels("busy").inc()
             raise ImagesBusy("Too many images wait; try again.", retry_after_seconds=1)
         async with AsyncExitStack() as stack:
-            self.waiting[project] += 1
+            self.waiting.add(project)
             try:
                 async with asyncio.timeout(self.turn_seconds):
                     await stack.enter_async_context(self.turns.turn(project))
@@ -96,7 +95,5 @@ class Makers:
                     "No image before this one was finished in time; try again.", retry_after_seconds=5
                 ) from None
             finally:
-                self.waiting[project] -= 1
-                if not self.waiting[project]:
-                    del self.waiting[project]
+                self.waiting.remove(project)
             yield

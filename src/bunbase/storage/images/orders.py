@@ -68,11 +68,17 @@ def read_answer(head: bytes) -> tuple[Made, int]:
 
     Raises: Refusal, ValueError.
     """
-    sent = json.loads(head)
+    try:
+        sent = json.loads(head)
+    except RecursionError:
+        raise ValueError("the answer is nested too deeply") from None
     if not isinstance(sent, dict):
         raise ValueError("the answer is not an object")
     if sent.get("why") in ("unreadable", "large"):
-        raise Refusal(str(sent["why"]), str(sent.get("detail", ""))[:300])
+        detail = (
+            str(sent.get("detail", ""))[:300].encode("utf-8", "replace").decode()
+        )  # half of a surrogate pair is no text
+        raise Refusal(str(sent["why"]), detail)
     numbers = [sent.get(name) for name in ("width", "height", "size")]
     if any(type(one) is not int or one <= 0 for one in numbers) or not isinstance(sent.get("content_type"), str):
         raise ValueError("the answer has wrong values")

@@ -41,20 +41,34 @@ class Variant(msgspec.Struct, frozen=True):
     made: int
 
 
-def find_variant(connection: apsw.Connection, object: int, name: str) -> Variant | None:
+class Source(msgspec.Struct, frozen=True):
+    """The version of an object to which a variant belongs.
+
+    `change` alone is too little: after a restore, another object may have the same id and the same change.
+    """
+
+    object: int
+    change: int
+    etag: str
+
+
+def find_variant(connection: apsw.Connection, source: Source, name: str) -> Variant | None:
+    """Return a variant; None if there is none, or if the object has changed since the caller looked at it."""
+    if not _is_unchanged(connection, source):
+        return None
     query = "SELECT name, blob, size, content_type, made FROM variants WHERE object = ? AND name = ?"
-    row: Any = connection.execute(query, (object, name)).fetchone()
+    row: Any = connection.execute(query, (source.object, name)).fetchone()
     return None if row is None else Variant(*row)
 
 
-def add_variant(connection: apsw.Connection, state: tuple[int, int], new: Variant, most_bytes: int) -> bool:
-    """Keep a variant, and drop the oldest ones that are too many. `state`: the object from which it was made.
+def add_variant(connection: apsw.Connection, source: Source, new: Variant, most_bytes: int) -> bool:
+    """Keep a variant, and drop the oldest ones that are too many. `source`: the object from which it was made.
 
     Return False if the object has changed since; then nothing is kept.
     """
-    object, change = state
-    if connection.execute("SELECT change FROM objects WHERE id = ?", (object,)).get != change:
+    if not _is_unchanged(connection, source):
         return False
+    object = source.object
     _drop(connection, "object = ? AND name = ?", (object, new.name))
     connection.execute("INSERT INTO variants VALUES (?, ?, ?, ?, ?, ?)", (object, *msgspec.structs.astuple(new)))
     connection.execute("UPDATE totals SET variant_bytes = variant_bytes + ?", (new.size,))
@@ -85,6 +99,11 @@ def forget_variants(connection: apsw.Connection) -> None:
     """Forget all variants, in a list whose variants are not there. The sweeper finds their blobs as orphans."""
     connection.execute("DELETE FROM variants")
     connection.execute("UPDATE totals SET variant_bytes = 0")
+
+
+def _is_unchanged(connection: apsw.Connection, source: Source) -> bool:
+    row: Any = connection.execute("SELECT change, etag FROM objects WHERE id = ?", (source.object,)).fetchone()
+    return row is not None and tuple(row) == (source.change, source.etag)
 
 
 def _drop(connection: apsw.Connection, where: str, values: tuple[Any, ...], limit: int = 1000) -> int:
