@@ -37,8 +37,9 @@ class StorageSettings(msgspec.Struct, frozen=True):
     `changes`: the log of a project keeps at most this many changes of objects.
     `waiting_for_changes`: the number of calls that may wait for changes at the same time.
     `idle_upload_seconds`: the time without data after which an upload is given up.
-    `image_workers`: the number of images that are changed at the same time, each in a process of its own; 0 turns
-    variants of images off. One project has at most about half of these places.
+    `image_workers`: the number of images that are changed at the same time, each in a separate process, which needs up
+    to 0.75 GB of memory for an image of 50 megapixels; 0 turns variants of images off. One project has at most about
+    half of these places.
     `max_variant_bytes`: the limit for the bytes of all kept variants of images of a project. They do not count to
     `max_bytes`.
     `variant_days`: the age in days after which a kept variant of an image is deleted.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.pkg.sealed_sqlite.files import DATABASE, LOG, modified_at, size_of, size_or_0
+from bunbase.pkg.sealed_sqlite.connection import DATABASE
+from bunbase.pkg.sealed_sqlite.files import LOG, modified_at, size_of, size_or_0
 
 
 def test_the_size_counts_the_database_and_its_log(tmp_path: Path) -> None:
