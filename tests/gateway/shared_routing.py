@@ -32,5 +32,5 @@ def shared_rooms_app(
     def build(parts: Parts) -> Litestar:
         return rooms_app(settings, routes, parts.dependencies, parts.middleware, parts.before_request)
 
-    key = ("gateway", msgspec.json.encode(settings), *map(id, routes))  # Modules hold the routes, so their ids stay.
+    key = ("gateway", msgspec.json.encode(settings), *map(id, routes))  # Modules keep the routes, so ids stay unique.
     return shared_app(key, Parts(dependencies, middleware, before_request), build)

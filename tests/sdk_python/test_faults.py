@@ -100,7 +100,7 @@ def test_an_answer_that_asks_for_a_long_wait_is_raised_at_once(faulty: Faulty) -
     assert (refused.value.retry_after, len(faulty.keys())) == (60, 1)
 
 
-def test_an_error_of_the_server_itself_is_not_repeated(faulty: Faulty) -> None:
+def test_a_request_is_not_sent_again_after_an_error_500(faulty: Faulty) -> None:
     with pytest.raises(Problem) as refused:
         faulty.posts("500").get("first")
     assert (refused.value.status, len(faulty.keys())) == (500, 1)

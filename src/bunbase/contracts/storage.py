@@ -362,8 +362,8 @@ class Copying(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"
 
 
 class CopyExtras(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The part of a copy that only the S3 port sets. `source`, `target`: the conditions on both objects. `headers`,
-    `tags`: the new values of ObjectExtras; None to take those of the source.
+    """The options of a copy that only requests to the S3 port have. `source`, `target`: the conditions on both
+    objects. `headers`, `tags`: the new values of ObjectExtras; None to take those of the source.
     """
 
     source: Conditions = ALWAYS

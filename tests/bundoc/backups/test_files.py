@@ -280,7 +280,7 @@ async def test_blobs_of_an_object_store_are_backed_up_and_restored(tmp_path: Pat
         assert await files_of(both.storage, OTHER_SERVER) == wanted
 
 
-async def test_a_decided_restore_of_a_project_that_was_deleted_does_not_keep_the_server_from_starting(
+async def test_the_server_starts_although_a_decided_restore_belongs_to_a_deleted_project(
     tmp_path: Path,
 ) -> None:
     draft = tmp_path / "bundoc" / ".drafts" / "one"

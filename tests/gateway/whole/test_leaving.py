@@ -69,7 +69,7 @@ async def test_a_stopping_server_answers_a_client_that_waits_for_changes_with_an
 
 
 class QuietFunctions(FakeFunctions):
-    """A Functions whose log never has a line. `waiting`: true while a client follows the log."""
+    """A fake of the room Functions, whose log never gets a line. `waiting`: true while a client follows the log."""
 
     def __init__(self) -> None:
         super().__init__()

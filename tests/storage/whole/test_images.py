@@ -171,7 +171,9 @@ async def test_many_equal_requests_at_once_make_one_variant(client: Client, stor
         (pictures.bomb(), "image/png", "image_too_large"),
     ],
 )
-async def test_other_bytes_have_no_variant(client: Client, data: bytes, type: str, expected: str) -> None:
+async def test_bytes_that_are_no_supported_image_have_no_variant(
+    client: Client, data: bytes, type: str, expected: str
+) -> None:
     await uploaded(client, "odd", data, type)
 
     status, headers, body = await client("GET", OBJECTS + "odd?width=64")

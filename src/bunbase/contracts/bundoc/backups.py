@@ -321,7 +321,7 @@ class Backups(Protocol):
         lines: tuple[ImportLine, ...],
         dry_run: bool = False,
     ) -> Imported:
-        """Write the document in each line. Lines are checked like any write. An error in one line does not stop the
+        """Write one document for each line. Lines are checked like any write. An error in one line does not stop the
         import.
 
         `dry_run`: write nothing, and count the outcomes that the lines would have; unique indexes and references are

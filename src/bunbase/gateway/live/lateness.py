@@ -119,7 +119,7 @@ class LateSessions:
         return late is None or late.epoch != epoch or late.seq <= seq
 
     def told(self, session: Session) -> None:
-        """Note that a barrier was sent to the session together with all other sessions."""
+        """Record that this session got a barrier at the same time as all other sessions."""
         late = late_of(session)
         if late is not None and time.monotonic() - late.fell_at > CALM_SECONDS:
             session.late = None

@@ -210,7 +210,7 @@ class Registrations:
                 del self.groups[name]
 
     def _leave_soon(self, number: int) -> None:
-        """Tell Bundoc to forget a number, together with others that end at the same time."""
+        """Soon tell Bundoc to forget this registration; registrations that end at the same time share one call."""
         self.leaving.append(number)
         if self.leaver is None:
             self.leaver = self.spawner.spawn(self._leave_together())

@@ -4,8 +4,9 @@ The life of one sign-in:
 
 1. The client makes a PKCE pair and sends the browser to the start route with its challenge and `redirect_to`. The
    browser gets a cookie with a secret, and goes to the provider with `state`, `nonce` and another PKCE challenge.
-2. The provider sends the browser to the callback route. State and cookie must belong together, so an attacker cannot
-   use the answer of another sign-in in a link (CSRF). The person that the provider names is stored under a new code.
+2. The provider sends the browser to the callback route. State and cookie must belong together, so nobody can
+   send a link that contains the answer of another sign-in (CSRF). The person that the provider names is stored under a
+   new code.
 3. The browser goes to `redirect_to` with the code. The client exchanges the code together with its PKCE verifier. So
    the code is useless to other people, even if it stays in a history or a log.
 

@@ -45,7 +45,7 @@ class HeldResult:
         self.items, self.group, self.at = [], "", ""
 
     def now(self, message: Mapping[str, Any]) -> None:
-        """Process a result: a whole result, or a difference from the documents that were sent as `have`."""
+        """Process a result: a whole result, or a difference from the documents that this client sent as `have`."""
         self.group, self.turn, self.why = message["g"], message["turn"], ""
         self.count = message.get("n")
         if message.get("resumed"):
