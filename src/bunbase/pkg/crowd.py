@@ -3,7 +3,8 @@
 Concern: a limit for all connections together refuses everybody as soon as it is reached, and a few addresses can reach
 it. Each address may have a part of the limit, and the owner of an IPv6 network has many addresses. So a newcomer takes
 the place of the oldest member of the most crowded address, if that address has more members than the newcomer's own. A
-flood from some addresses then only displaces itself. """
+flood from some addresses then only displaces itself.
+"""
 
 from __future__ import annotations
 
