@@ -24,6 +24,7 @@ import asyncpg
 import httpx
 import pytest_asyncio
 
+from bunbase.functions.sandbox.bun_files import WORKER_SCRIPT
 from tests.e2e.instance import Instance, alive, poll
 from tests.e2e.storm import ACCOUNT, WAIT_SECONDS, Storm
 
@@ -61,7 +62,7 @@ class Killer:
             elif random.random() < 0.1 or not self.kills["zygote"]:
                 self._kill_one("zygote", "zygote_process")
             else:
-                self._kill_one("worker", "worker.ts")
+                self._kill_one("worker", WORKER_SCRIPT)
 
     def kill_server(self) -> None:
         below = self.server.kill()
@@ -108,6 +109,9 @@ async def test_kill_9_of_any_process_under_load_fails_only_the_running_calls(
     after = held(server)
 
     say(f"{dict(killer.kills)} · {dict(storm.done)} · {dict(storm.errors)} · {before} → {after}")
+    assert before["workers"]
+    assert killer.kills["zygote"]
+    assert killer.kills["worker"]
     assert storm.hung == []
     assert storm.odd == []
     assert set(storm.errors) <= KILLED | BROKEN
@@ -197,7 +201,7 @@ def held(server: Instance) -> dict[str, int]:
     return {
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "mb": int(status.partition("RssAnon:")[2].split()[0]) >> 10,
-        "workers": len(server.descendants("worker.ts")),
+        "workers": len(server.descendants(WORKER_SCRIPT)),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bunbase.functions.sandbox.bun_files import WORKER_SCRIPT
 from tests.e2e.instance import Instance, poll
 from tests.e2e.topologies.conftest import ROOT
 
@@ -116,7 +117,7 @@ def test_a_worker_that_is_killed_while_it_decides_refuses_the_write_and_the_next
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(http.put, "/v1/data/orders/o1", json={"waits": True}, headers=server)
         poll(lambda: http.get("/v1/data/items/seen", headers=server).status_code == 200, what="the function decides")
-        for pid in instance.descendants("worker.ts"):
+        for pid in instance.descendants(WORKER_SCRIPT):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         refused = sent.result()
