@@ -4,6 +4,7 @@ import { asciiJson } from "../files/requests.js";
 import type { StoredFile } from "../files/types.js";
 import { readJson, writeJson } from "../json.js";
 import { refused } from "../local.js";
+import { checkKnown } from "./documents.js";
 import { md5 } from "./md5.js";
 
 /** A bucket of the server in memory. The names are those of the settings of a bucket. There are no rules. */
@@ -70,6 +71,7 @@ export class MemoryFiles {
   /** Returns the answer to a request below `/v1/storage`. `owner`: the id of the signed-in user, or null. */
   answer(request: Request, [verb = "", bucket = "", ...rest]: string[], bytes: Bytes, owner: string | null): Response {
     const { method, headers } = request;
+    if (verb === "objects") checkKnown("file", new URL(request.url).searchParams.keys(), ["key"]);
     if (verb === "objects") return this.#ofObject(method, headers, { bucket, key: rest.join("/") }, bytes, owner);
     if (verb === "list") return json(200, this.#list(bucket, new URL(request.url).searchParams));
     if (verb === "tus") return this.#ofUpload(method, headers, bucket, bytes, owner);
