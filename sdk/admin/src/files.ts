@@ -1,7 +1,7 @@
 /** Files: buckets, their objects, and signed links. */
 
 import type { Call, Transformed } from "bunbase-js";
-import { BucketFiles, bucketOf, path, type Sender, variantQuery } from "bunbase-js/internal";
+import { type BucketFiles, FilesOfSender, path, type Sender, variantQuery } from "bunbase-js/internal";
 import type { Connection } from "./connection.js";
 
 const BUCKETS = "/v1/storage/buckets";
@@ -65,12 +65,12 @@ export interface SignedLink {
 }
 
 /** The files of one bucket, with signed links. */
-export class Bucket extends BucketFiles {
+export class Bucket extends FilesOfSender {
   readonly #connection: Connection;
 
   /** @internal */
   constructor(name: string, connection: Connection) {
-    super(name, bucketOf(connection.sender, name).transport);
+    super(name, connection.sender);
     this.#connection = connection;
   }
 
@@ -107,7 +107,7 @@ export class ActingFiles {
    * ```
    */
   bucket(name: string): BucketFiles {
-    return bucketOf(this.#sender, name);
+    return new FilesOfSender(name, this.#sender);
   }
 }
 

@@ -7,7 +7,8 @@ import type { Call, ClientOptions } from "./call.js";
 import { Data } from "./data/data.js";
 import type { AnyDatabase, Schema } from "./data/types.js";
 import { BucketFiles } from "./files/bucket.js";
-import { variantQuery } from "./files/requests.js";
+import * as requests from "./files/requests.js";
+import type { ImageTransform } from "./files/types.js";
 import { Functions } from "./functions/functions.js";
 import * as json from "./json.js";
 import * as problem from "./problem.js";
@@ -79,8 +80,17 @@ export function createSender(url: string, key: string, options: ClientOptions, t
 
 export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<D> =>
   new Data<D>(sender as transport.Transport);
-export { BucketFiles, variantQuery };
-export const bucketOf = (sender: Sender, name: string): BucketFiles => new BucketFiles(name, sender as transport.Transport);
+export type { BucketFiles };
+export const variantQuery: (transform: ImageTransform | undefined, first: "?" | "&") => string = requests.variantQuery;
+
+class OfSender extends BucketFiles {
+  constructor(name: string, sender: Sender) {
+    super(name, sender as transport.Transport);
+  }
+}
+
+/** The files of a bucket, for a class that adds calls. The declaration of the constructor of BucketFiles is not published. */
+export const FilesOfSender: new (name: string, sender: Sender) => BucketFiles = OfSender;
 export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);
 
 export const invalidValue: (path: string, message: string, cause?: unknown) => problem.Problem = problem.invalidValue;
