@@ -26,6 +26,10 @@ CASES: Final = ((0, 0), *[(size, chunk) for size in SIZES for chunk in CHUNKS])
 CUTS: Final = 4
 SECONDS: Final = 120.0
 UNKNOWN: Final = {("tuspy", "defer"), ("tus-js-client", "checksum")}  # these clients do not have them
+# The uploads that a client cannot do itself, each with the reason that docs/conformance.md names.
+KNOWN: Final = {
+    ("tus-js-client", "defer", 0): "tus-js-client never learns the end of an empty stream whose length it does not know"
+}
 
 
 def run(suites: Path, project: Project, python: Path) -> Iterator[Tally]:
@@ -41,8 +45,30 @@ def run(suites: Path, project: Project, python: Path) -> Iterator[Tally]:
             for more in ("", "defer", "checksum"):
                 if (name, more) in UNKNOWN:
                     continue
-                asyncio.run(_uploaded(project, tally, command, f"{name} {more}", seed, size, chunk, more))
+                upload = Tally(tally.suite)
+                asyncio.run(_uploaded(project, upload, command, f"{name} {more}", seed, size, chunk, more))
+                count(tally, upload, KNOWN.get((name, more, size), ""))
         yield tally
+
+
+def count(tally: Tally, upload: Tally, reason: str) -> None:
+    """Add the results of one upload. `reason`: why the upload must fail, or empty.
+
+    An upload that passes in spite of its reason is a failure: the docs are wrong.
+    """
+    if reason and upload.failed:
+        tally.known[reason] += 1
+        return
+    tally.passed += upload.passed
+    tally.failed += [f"passes, but tus.py names it: {reason}"] if reason else upload.failed
+
+
+def ended_well(code: int | None, said: bytes) -> bool:
+    """True if the program of a client exited with 0, and its last line says that the upload is complete.
+
+    A package of tus-js-client sets the exit code to 0 also if Node stops while an upload still waits.
+    """
+    return code == 0 and said.endswith(b"complete\n")
 
 
 async def _uploaded(
@@ -78,7 +104,7 @@ async def _uploaded(
                     await process.wait()
     label = f"{key}, {size} bytes, chunks of {chunk}"
     found = await asyncio.to_thread(project.send, "GET", f"/v1/storage/objects/{BUCKET}/{key}")
-    tally.check(process.returncode == 0, label, said.decode()[-300:])
+    tally.check(ended_well(process.returncode, said), label, f"exit {process.returncode}, {said.decode()[-300:]!r}")
     tally.check(found.content == content, f"{label}: the content", f"{found.status_code}, {len(found.content)} bytes")
     tally.check(size < CHUNKS[1] or cuts[0] > 0, f"{label}: connections were cut", cuts)
 
@@ -96,8 +122,8 @@ async def _cutting(target: str, rng: random.Random, size: int) -> AsyncIterator[
         with suppress(asyncio.CancelledError):  # the proxy closes
             if await _copied(reader, up_writer, allowed):
                 cuts[0] += 1
-            else:
-                await back
+        # A client that has closed its connection waits for no answer. If this task waited for the server, only a cycle
+        # would hold it, and asyncio would report it as "destroyed but pending".
         for one in (writer, up_writer):
             one.transport.abort()
         back.cancel()

@@ -20,6 +20,7 @@ def upload(asked: dict[str, Any]) -> None:
         retry_delay=0.05,
     )
     uploader.upload()
+    sys.stdout.write("complete\n")
 
 
 if __name__ == "__main__":
