@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import msgspec
 import pytest
 from obstore.store import MemoryStore
 
-from bunbase.bundoc.backups.engine import CommittedRestore
-from bunbase.contracts.bundoc.backups import Backup, BackupJob, BackupReason, BackupSchedule, JobState
+from bunbase.bundoc.backups.engine import CommittedRestore, Contents, Progress
+from bunbase.bundoc.backups.files import KEY
+from bunbase.bundoc.sqlite_engine.copies import SqliteCopies
+from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
+from bunbase.contracts.bundoc.backups import Backup, BackupFailed, BackupJob, BackupReason, BackupSchedule, JobState
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.storage import BucketNotFound, Place
@@ -291,3 +295,39 @@ async def test_the_server_starts_although_a_decided_restore_belongs_to_a_deleted
         await both.bundoc.backup_service.settle_restores()
         assert not draft.exists()
         assert not (tmp_path / "bundoc" / "prj_gone").exists()
+
+
+async def test_a_backup_during_a_rotation_of_the_key_has_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, attempts = SqliteCopies._copy, list[int]()
+
+    async def replaced_once(
+        copies: SqliteCopies, project: str, file: ProjectFile, folder: Path, progress: Progress
+    ) -> Contents:
+        attempts.append(1)
+        if len(attempts) > 1:
+            return await copy(copies, project, file, folder, progress)
+        progress.tell(1, 2)  # now the files are copied
+        async with asyncio.timeout(20):
+            while not (folder / KEY).exists():
+                await asyncio.sleep(0.01)
+        await upload(both.storage, "late", b"named by a document of the second snapshot")
+        file.closing = True
+        asyncio.get_running_loop().call_soon(setattr, file, "closing", False)
+        raise BackupFailed("The file was replaced.")
+
+    async with two_rooms(tmp_path, FakeKms()) as both:
+        await create_bucket(both.storage)
+        await put(both.bundoc, "d1", b"{}")
+        await upload(both.storage, "early", b"early")
+        monkeypatch.setattr(SqliteCopies, "_copy", replaced_once)
+        id = await backed_up(both.bundoc)
+        checked = await verified(both.bundoc, id, deep=True)
+        for key in ("early", "late"):
+            await both.storage.delete_object(SERVER, Place("files", key))
+        job = await restored(both.bundoc, id)
+
+        assert (checked.state, job.state) == (JobState.DONE, JobState.DONE)
+        assert set(await files_of(both.storage)) == {"early", "late"}
+    assert len(attempts) >= 2

@@ -39,7 +39,8 @@ class Contents(msgspec.Struct, frozen=True):
 class Progress:
     """The progress of work in a thread. Another thread can stop the work, which then ends at its next step.
 
-    `on_step`: called after each step; the first call shows that the snapshot of the documents is fixed.
+    `on_step`: called after each step; the first call shows that the snapshot of the documents is fixed. `restarts`: how
+    often the copy of the documents began again with a newer snapshot.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Progress:
         self.total_bytes = 0
         self.stopped = threading.Event()
         self.too_late = False
+        self.restarts = 0
         self.on_step: Callable[[], object] = lambda: None
         self.given_up: Callable[[], bool] = lambda: False
 

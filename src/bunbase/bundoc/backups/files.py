@@ -66,6 +66,7 @@ class BackedUpFiles:
         head: CopiedList | None = None
         files: list[BinaryIO] = []
         try:
+            (folder / KEY).unlink(missing_ok=True)  # of an earlier call
             for name in (LIST_OF_OBJECTS, LIST):
                 files.append(await asyncio.to_thread(_new_file, folder / name))
             async for part in self.storage.copied_files(project):

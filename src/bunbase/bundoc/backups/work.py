@@ -156,8 +156,11 @@ class BackupWork:
         documents.add_done_callback(lambda _: fixed.set())
         try:
             await fixed.wait()
+            restarts = progress.restarts
             objects = await self.files.copy(project, folder, progress)
             contents = await documents
+            if progress.restarts != restarts:  # the documents are newer than the list of objects
+                objects = await self.files.copy(project, folder, progress)
             await self.files.copy_blobs(project, folder, progress)
             return contents, objects
         finally:

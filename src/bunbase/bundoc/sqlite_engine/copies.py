@@ -50,6 +50,7 @@ T = TypeVar("T")
 # A copy is tried at most this often. A new attempt is necessary if a rotation replaces the file meanwhile.
 REPLACED: Final = 3
 DRAFTS: Final = ".drafts"  # no project can have this id
+JOURNAL: Final = f"{DATABASE}-journal"
 COMMITTED: Final = "committed.json"  # in a draft: this restore can no longer be undone; a crash only delays it
 
 
@@ -104,7 +105,8 @@ class SqliteCopies:
                     if not file.closing or progress.stopped.is_set():
                         raise
             # A rotation has replaced the file, so the copy starts again with the new file.
-            await self._in_thread(_empty, folder)
+            progress.restarts += 1
+            await self._in_thread(_delete_copy, folder)
         raise BackupFailed("The project's file was closed several times during the copy; try again later.")
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
@@ -222,9 +224,10 @@ def _make_folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True)
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.unlink()
+def _delete_copy(folder: Path) -> None:
+    """Delete the copy of the documents. The folder may also have the files of others, such as the list of objects."""
+    for name in (DATABASE, LOG, SHARED_INDEX, JOURNAL, KEY_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
