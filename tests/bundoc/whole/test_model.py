@@ -72,7 +72,8 @@ async def done(service: BundocService, operation: tuple[Any, ...]) -> Any:
                 update = msgspec.json.encode({"$inc": {"n": by}})
                 return plain(await service.patch(CALLER, "things", id, update, when))
             case ("delete", id, when):
-                return await service.delete(CALLER, "things", id, when)
+                await service.delete(CALLER, "things", id, when)
+                return None
             case ("get", id):
                 return plain(await service.get(CALLER, "things", id))
             case ("list", limit):
