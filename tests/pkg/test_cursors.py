@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from bunbase.pkg.cursors import InvalidCursor, cut_page, decode_cursor, encode_cursor, page_start
 
 
-@given(st.text(), st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(-(2**53), 2**53)))
+@given(
+    st.text(), st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0")), st.integers(-(2**53), 2**53))
+)
 def test_a_cursor_decodes_to_the_encoded_position(query: str, position: tuple[str, int]) -> None:
     cursor = encode_cursor(query, position)
 
