@@ -39,8 +39,8 @@ class Contents(msgspec.Struct, frozen=True):
 class Progress:
     """The progress of work in a thread. Another thread can stop the work, which then ends at its next step.
 
-    `on_step`: called after each step; the first call shows that the snapshot of the documents is fixed. `restarts`: how
-    often the copy of the documents began again with a newer snapshot.
+    `on_step`: called after each step; the first call shows that the snapshot of the documents is fixed. `restarts`: the
+    number of times that the copy of the documents began again with a newer snapshot.
     """
 
     def __init__(self) -> None:
